@@ -167,24 +167,32 @@ class Booking(models.Model):
                 name="booking_arrived_within_places", condition=Q(arrived=None) | Q(arrived__lte=F("places"))
             ),
             models.UniqueConstraint(
-                "party", "session", condition=Q(status__in=sorted(LIVE)), name="booking_one_live_per_party_and_session"
+                fields=["party", "session"],
+                condition=Q(status__in=sorted(LIVE)),
+                name="booking_one_live_per_party_and_session",
             ),
             models.UniqueConstraint(
-                "party",
+                fields=["party"],
                 condition=Q(status__in=[BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN]),
                 name="booking_one_confirmed_per_party",
             ),
             models.UniqueConstraint(
-                "party", condition=Q(status=BookingStatus.OFFERED), name="booking_one_offer_per_party"
+                fields=["party"], condition=Q(status=BookingStatus.OFFERED), name="booking_one_offer_per_party"
             ),
             models.UniqueConstraint(
-                "session", "queue_number", condition=Q(queue_number__isnull=False), name="booking_number_once_a_session"
+                fields=["session", "queue_number"],
+                condition=Q(queue_number__isnull=False),
+                name="booking_number_once_a_session",
             ),
         ]
         indexes = [
-            models.Index("session", "queue_number", name="booking_line", condition=Q(status=BookingStatus.WAITING)),
-            models.Index("offer_expires_at", name="booking_offers_due", condition=Q(status=BookingStatus.OFFERED)),
-            models.Index("session", "status", name="booking_by_session_and_status"),
+            models.Index(
+                fields=["session", "queue_number"], name="booking_line", condition=Q(status=BookingStatus.WAITING)
+            ),
+            models.Index(
+                fields=["offer_expires_at"], name="booking_offers_due", condition=Q(status=BookingStatus.OFFERED)
+            ),
+            models.Index(fields=["session", "status"], name="booking_by_session_and_status"),
         ]
 
     def __str__(self) -> str:
@@ -314,7 +322,7 @@ class Decision(models.Model):
         verbose_name = _("decision")
         verbose_name_plural = _("decisions")
         ordering = ["decided_at", "pk"]
-        indexes = [models.Index("session", "-decided_at", name="decision_latest")]
+        indexes = [models.Index(fields=["session", "-decided_at"], name="decision_latest")]
 
     def __str__(self) -> str:
         return f"{self.session_id}: {self.reason}"

@@ -113,8 +113,10 @@ class Notice(models.Model):
             ),
         ]
         indexes = [
-            models.Index("lane", "next_attempt_at", name="notice_owed", condition=Q(status__in=["queued", "sending"])),
-            models.Index("party", "-created_at", name="notice_of_party"),
+            models.Index(
+                fields=["lane", "next_attempt_at"], name="notice_owed", condition=Q(status__in=["queued", "sending"])
+            ),
+            models.Index(fields=["party", "-created_at"], name="notice_of_party"),
         ]
 
     def __str__(self) -> str:

@@ -80,15 +80,17 @@ class Party(models.Model):
         verbose_name_plural = _("parties")
         constraints = [
             models.UniqueConstraint(
-                "season", "person_key", condition=Q(ended_at=None), name="party_one_live_per_season_and_person"
+                fields=["season", "person_key"], condition=Q(ended_at=None), name="party_one_live_per_season_and_person"
             ),
             models.CheckConstraint(
                 name="party_size_range", condition=Q(smallest_size__gte=1, smallest_size__lte=F("size"))
             ),
         ]
         indexes = [
-            models.Index("prove_by", name="party_to_be_proven", condition=Q(mailbox_proven_at=None, ended_at=None)),
-            models.Index("ended_at", name="party_to_be_erased", condition=Q(erased_at=None)),
+            models.Index(
+                fields=["prove_by"], name="party_to_be_proven", condition=Q(mailbox_proven_at=None, ended_at=None)
+            ),
+            models.Index(fields=["ended_at"], name="party_to_be_erased", condition=Q(erased_at=None)),
         ]
 
     def __str__(self) -> str:
@@ -136,7 +138,7 @@ class Member(models.Model):
         verbose_name = _("member")
         verbose_name_plural = _("members")
         ordering = ["party", "position"]
-        constraints = [models.UniqueConstraint("party", "position", name="member_position_once_a_party")]
+        constraints = [models.UniqueConstraint(fields=["party", "position"], name="member_position_once_a_party")]
 
     def __str__(self) -> str:
         return f"{self.party_id}/{self.position}"

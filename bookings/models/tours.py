@@ -145,7 +145,7 @@ class TourStop(models.Model):
         verbose_name = _("stop")
         verbose_name_plural = _("stops")
         ordering = ["tour", "position"]
-        constraints = [models.UniqueConstraint("tour", "position", name="stop_position_once_a_tour")]
+        constraints = [models.UniqueConstraint(fields=["tour", "position"], name="stop_position_once_a_tour")]
 
     def __str__(self) -> str:
         return str(self.title)
@@ -163,7 +163,7 @@ class Consent(models.Model):
         verbose_name = _("consent")
         verbose_name_plural = _("consents")
         ordering = ["tour", "position"]
-        constraints = [models.UniqueConstraint("tour", "position", name="consent_position_once_a_tour")]
+        constraints = [models.UniqueConstraint(fields=["tour", "position"], name="consent_position_once_a_tour")]
 
     def __str__(self) -> str:
         return str(self.text)
@@ -299,7 +299,7 @@ class TourSession(models.Model):
                 name="session_locks_before_it_starts", condition=Q(roster_locks_at__lte=F("starts_at"))
             ),
         ]
-        indexes = [models.Index("roster_locks_at", name="session_roster_locks")]
+        indexes = [models.Index(fields=["roster_locks_at"], name="session_roster_locks")]
 
     def __str__(self) -> str:
         return f"{self.local_start:%Y-%m-%d %H:%M}"
