@@ -9,424 +9,960 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Booking',
+            name="Booking",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('preference', models.PositiveSmallIntegerField(default=1, verbose_name='choice')),
-                ('places', models.PositiveSmallIntegerField(verbose_name='places')),
-                ('status', models.CharField(choices=[('entered', 'entered'), ('waiting', 'waiting'), ('offered', 'offered'), ('confirmed', 'confirmed'), ('checked in', 'checked in'), ('no-show', 'no-show'), ('withdrawn', 'withdrawn'), ('declined', 'declined'), ('lapsed', 'lapsed'), ('cancelled', 'cancelled'), ('superseded', 'superseded'), ('dropped', 'dropped'), ('closed', 'closed'), ('excluded', 'excluded'), ('called off', 'called off')], max_length=12, verbose_name='status')),
-                ('status_since', models.DateTimeField(verbose_name='since')),
-                ('queue_number', models.PositiveIntegerField(blank=True, null=True, verbose_name='number in line')),
-                ('offer_expires_at', models.DateTimeField(blank=True, null=True, verbose_name='offer ends')),
-                ('offer_source', models.CharField(blank=True, choices=[('sign-up', 'sign-up'), ('waitlist', 'waitlist'), ('draw', 'draw')], max_length=10, verbose_name='offer from')),
-                ('arrived', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='people who came')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("preference", models.PositiveSmallIntegerField(default=1, verbose_name="choice")),
+                ("places", models.PositiveSmallIntegerField(verbose_name="places")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("entered", "entered"),
+                            ("waiting", "waiting"),
+                            ("offered", "offered"),
+                            ("confirmed", "confirmed"),
+                            ("checked in", "checked in"),
+                            ("no-show", "no-show"),
+                            ("withdrawn", "withdrawn"),
+                            ("declined", "declined"),
+                            ("lapsed", "lapsed"),
+                            ("cancelled", "cancelled"),
+                            ("superseded", "superseded"),
+                            ("dropped", "dropped"),
+                            ("closed", "closed"),
+                            ("excluded", "excluded"),
+                            ("called off", "called off"),
+                        ],
+                        max_length=12,
+                        verbose_name="status",
+                    ),
+                ),
+                ("status_since", models.DateTimeField(verbose_name="since")),
+                ("queue_number", models.PositiveIntegerField(blank=True, null=True, verbose_name="number in line")),
+                ("offer_expires_at", models.DateTimeField(blank=True, null=True, verbose_name="offer ends")),
+                (
+                    "offer_source",
+                    models.CharField(
+                        blank=True,
+                        choices=[("sign-up", "sign-up"), ("waitlist", "waitlist"), ("draw", "draw")],
+                        max_length=10,
+                        verbose_name="offer from",
+                    ),
+                ),
+                ("arrived", models.PositiveSmallIntegerField(blank=True, null=True, verbose_name="people who came")),
             ],
             options={
-                'verbose_name': 'booking',
-                'verbose_name_plural': 'bookings',
+                "verbose_name": "booking",
+                "verbose_name_plural": "bookings",
             },
         ),
         migrations.CreateModel(
-            name='Heartbeat',
+            name="Heartbeat",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=40, unique=True)),
-                ('seen_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=40, unique=True)),
+                ("seen_at", models.DateTimeField()),
             ],
             options={
-                'verbose_name': 'heartbeat',
-                'verbose_name_plural': 'heartbeats',
+                "verbose_name": "heartbeat",
+                "verbose_name_plural": "heartbeats",
             },
         ),
         migrations.CreateModel(
-            name='Party',
+            name="Party",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(default=bookings.models.parties.new_code, editable=False, max_length=8, unique=True, verbose_name='code')),
-                ('link_version', models.PositiveIntegerField(default=1, editable=False)),
-                ('submission_key', models.UUIDField(editable=False, unique=True)),
-                ('person_key', models.CharField(blank=True, db_index=True, editable=False, max_length=64, null=True)),
-                ('lead_name', models.CharField(blank=True, max_length=120, verbose_name='lead')),
-                ('lead_age_from', models.PositiveSmallIntegerField(default=18, verbose_name="lead's age from")),
-                ('lead_age_to', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name="lead's age to")),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='email')),
-                ('phone', models.CharField(blank=True, max_length=40, verbose_name='phone')),
-                ('language', models.CharField(choices=[('en', 'English'), ('zh-hans', '中文')], max_length=12, verbose_name='language')),
-                ('size', models.PositiveSmallIntegerField(validators=[django.core.validators.MinValueValidator(1)], verbose_name='people')),
-                ('smallest_size', models.PositiveSmallIntegerField(validators=[django.core.validators.MinValueValidator(1)], verbose_name='smallest size')),
-                ('short_notice', models.BooleanField(default=False, verbose_name='can come at short notice')),
-                ('access_needs', models.TextField(blank=True, max_length=500, verbose_name='what to prepare')),
-                ('consents', models.JSONField(blank=True, default=list, verbose_name='consents given')),
-                ('asked_at', models.DateTimeField(verbose_name='asked')),
-                ('prove_by', models.DateTimeField(blank=True, null=True, verbose_name='mailbox to be proven by')),
-                ('mailbox_proven_at', models.DateTimeField(blank=True, null=True, verbose_name='mailbox proven')),
-                ('lapses', models.PositiveSmallIntegerField(default=0, verbose_name='offers lapsed')),
-                ('calendar_sequence', models.PositiveIntegerField(default=0, editable=False)),
-                ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
-                ('erased_at', models.DateTimeField(blank=True, null=True, verbose_name='erased')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "code",
+                    models.CharField(
+                        default=bookings.models.parties.new_code,
+                        editable=False,
+                        max_length=8,
+                        unique=True,
+                        verbose_name="code",
+                    ),
+                ),
+                ("link_version", models.PositiveIntegerField(default=1, editable=False)),
+                ("submission_key", models.UUIDField(editable=False, unique=True)),
+                ("person_key", models.CharField(blank=True, db_index=True, editable=False, max_length=64, null=True)),
+                ("lead_name", models.CharField(blank=True, max_length=120, verbose_name="lead")),
+                ("lead_age_from", models.PositiveSmallIntegerField(default=18, verbose_name="lead's age from")),
+                ("lead_age_to", models.PositiveSmallIntegerField(blank=True, null=True, verbose_name="lead's age to")),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="email")),
+                ("phone", models.CharField(blank=True, max_length=40, verbose_name="phone")),
+                (
+                    "language",
+                    models.CharField(
+                        choices=[("en", "English"), ("zh-hans", "中文")], max_length=12, verbose_name="language"
+                    ),
+                ),
+                (
+                    "size",
+                    models.PositiveSmallIntegerField(
+                        validators=[django.core.validators.MinValueValidator(1)], verbose_name="people"
+                    ),
+                ),
+                (
+                    "smallest_size",
+                    models.PositiveSmallIntegerField(
+                        validators=[django.core.validators.MinValueValidator(1)], verbose_name="smallest size"
+                    ),
+                ),
+                ("short_notice", models.BooleanField(default=False, verbose_name="can come at short notice")),
+                ("access_needs", models.TextField(blank=True, max_length=500, verbose_name="what to prepare")),
+                ("consents", models.JSONField(blank=True, default=list, verbose_name="consents given")),
+                ("asked_at", models.DateTimeField(verbose_name="asked")),
+                ("prove_by", models.DateTimeField(blank=True, null=True, verbose_name="mailbox to be proven by")),
+                ("mailbox_proven_at", models.DateTimeField(blank=True, null=True, verbose_name="mailbox proven")),
+                ("lapses", models.PositiveSmallIntegerField(default=0, verbose_name="offers lapsed")),
+                ("calendar_sequence", models.PositiveIntegerField(default=0, editable=False)),
+                ("ended_at", models.DateTimeField(blank=True, null=True, verbose_name="ended")),
+                ("erased_at", models.DateTimeField(blank=True, null=True, verbose_name="erased")),
             ],
             options={
-                'verbose_name': 'party',
-                'verbose_name_plural': 'parties',
+                "verbose_name": "party",
+                "verbose_name_plural": "parties",
             },
         ),
         migrations.CreateModel(
-            name='Season',
+            name="Season",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('title', i18nfield.fields.I18nCharField(verbose_name='title')),
-                ('mode', models.CharField(choices=[('first come', 'first come'), ('ballot', 'ballot')], default='first come', max_length=12, verbose_name='mode')),
-                ('published', models.BooleanField(default=False, verbose_name='published')),
-                ('opens_at', models.DateTimeField(verbose_name='sign-up opens')),
-                ('closes_at', models.DateTimeField(verbose_name='sign-up closes')),
-                ('choices_allowed', models.PositiveSmallIntegerField(default=3, validators=[django.core.validators.MinValueValidator(1)], verbose_name='sessions a party may name')),
-                ('proves_mailbox', models.BooleanField(default=True, verbose_name='the mailbox must be proven')),
-                ('asks_phone', models.BooleanField(default=False, verbose_name='a phone number is asked')),
-                ('reminder_days', models.JSONField(blank=True, default=bookings.models.tours.default_reminder_days, validators=[bookings.models.tours.validate_reminder_days], verbose_name='reminders, days before')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("title", i18nfield.fields.I18nCharField(verbose_name="title")),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[("first come", "first come"), ("ballot", "ballot")],
+                        default="first come",
+                        max_length=12,
+                        verbose_name="mode",
+                    ),
+                ),
+                ("published", models.BooleanField(default=False, verbose_name="published")),
+                ("opens_at", models.DateTimeField(verbose_name="sign-up opens")),
+                ("closes_at", models.DateTimeField(verbose_name="sign-up closes")),
+                (
+                    "choices_allowed",
+                    models.PositiveSmallIntegerField(
+                        default=3,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="sessions a party may name",
+                    ),
+                ),
+                ("proves_mailbox", models.BooleanField(default=True, verbose_name="the mailbox must be proven")),
+                ("asks_phone", models.BooleanField(default=False, verbose_name="a phone number is asked")),
+                (
+                    "reminder_days",
+                    models.JSONField(
+                        blank=True,
+                        default=bookings.models.tours.default_reminder_days,
+                        validators=[bookings.models.tours.validate_reminder_days],
+                        verbose_name="reminders, days before",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'season',
-                'verbose_name_plural': 'seasons',
-                'ordering': ['opens_at', 'pk'],
+                "verbose_name": "season",
+                "verbose_name_plural": "seasons",
+                "ordering": ["opens_at", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='Venue',
+            name="Venue",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', i18nfield.fields.I18nCharField(verbose_name='name')),
-                ('address', i18nfield.fields.I18nTextField(verbose_name='address')),
-                ('time_zone', models.CharField(default='Asia/Shanghai', max_length=64, validators=[bookings.models.tours.validate_time_zone], verbose_name='time zone')),
-                ('time_zone_name', i18nfield.fields.I18nCharField(blank=True, help_text='As visitors call it, like “Beijing time”.', verbose_name='name of the time')),
-                ('gate', i18nfield.fields.I18nCharField(help_text='Where a party meets its guide, like “Gate 3”.', verbose_name='gate')),
-                ('getting_in', i18nfield.fields.I18nTextField(blank=True, verbose_name='how to get in')),
-                ('arrive_before', models.PositiveSmallIntegerField(default=15, verbose_name='be there before the start (minutes)')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", i18nfield.fields.I18nCharField(verbose_name="name")),
+                ("address", i18nfield.fields.I18nTextField(verbose_name="address")),
+                (
+                    "time_zone",
+                    models.CharField(
+                        default="Asia/Shanghai",
+                        max_length=64,
+                        validators=[bookings.models.tours.validate_time_zone],
+                        verbose_name="time zone",
+                    ),
+                ),
+                (
+                    "time_zone_name",
+                    i18nfield.fields.I18nCharField(
+                        blank=True,
+                        help_text="As visitors call it, like “Beijing time”.",
+                        verbose_name="name of the time",
+                    ),
+                ),
+                (
+                    "gate",
+                    i18nfield.fields.I18nCharField(
+                        help_text="Where a party meets its guide, like “Gate 3”.", verbose_name="gate"
+                    ),
+                ),
+                ("getting_in", i18nfield.fields.I18nTextField(blank=True, verbose_name="how to get in")),
+                (
+                    "arrive_before",
+                    models.PositiveSmallIntegerField(default=15, verbose_name="be there before the start (minutes)"),
+                ),
             ],
             options={
-                'verbose_name': 'venue',
-                'verbose_name_plural': 'venues',
+                "verbose_name": "venue",
+                "verbose_name_plural": "venues",
             },
         ),
         migrations.CreateModel(
-            name='BookingEvent',
+            name="BookingEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('from_status', models.CharField(blank=True, choices=[('entered', 'entered'), ('waiting', 'waiting'), ('offered', 'offered'), ('confirmed', 'confirmed'), ('checked in', 'checked in'), ('no-show', 'no-show'), ('withdrawn', 'withdrawn'), ('declined', 'declined'), ('lapsed', 'lapsed'), ('cancelled', 'cancelled'), ('superseded', 'superseded'), ('dropped', 'dropped'), ('closed', 'closed'), ('excluded', 'excluded'), ('called off', 'called off')], max_length=12, verbose_name='from')),
-                ('to_status', models.CharField(choices=[('entered', 'entered'), ('waiting', 'waiting'), ('offered', 'offered'), ('confirmed', 'confirmed'), ('checked in', 'checked in'), ('no-show', 'no-show'), ('withdrawn', 'withdrawn'), ('declined', 'declined'), ('lapsed', 'lapsed'), ('cancelled', 'cancelled'), ('superseded', 'superseded'), ('dropped', 'dropped'), ('closed', 'closed'), ('excluded', 'excluded'), ('called off', 'called off')], max_length=12, verbose_name='to')),
-                ('happened_at', models.DateTimeField(verbose_name='when')),
-                ('who', models.CharField(max_length=160, verbose_name='who')),
-                ('why', models.CharField(blank=True, max_length=300, verbose_name='why')),
-                ('booking', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='bookings.booking', verbose_name='booking')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "from_status",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("entered", "entered"),
+                            ("waiting", "waiting"),
+                            ("offered", "offered"),
+                            ("confirmed", "confirmed"),
+                            ("checked in", "checked in"),
+                            ("no-show", "no-show"),
+                            ("withdrawn", "withdrawn"),
+                            ("declined", "declined"),
+                            ("lapsed", "lapsed"),
+                            ("cancelled", "cancelled"),
+                            ("superseded", "superseded"),
+                            ("dropped", "dropped"),
+                            ("closed", "closed"),
+                            ("excluded", "excluded"),
+                            ("called off", "called off"),
+                        ],
+                        max_length=12,
+                        verbose_name="from",
+                    ),
+                ),
+                (
+                    "to_status",
+                    models.CharField(
+                        choices=[
+                            ("entered", "entered"),
+                            ("waiting", "waiting"),
+                            ("offered", "offered"),
+                            ("confirmed", "confirmed"),
+                            ("checked in", "checked in"),
+                            ("no-show", "no-show"),
+                            ("withdrawn", "withdrawn"),
+                            ("declined", "declined"),
+                            ("lapsed", "lapsed"),
+                            ("cancelled", "cancelled"),
+                            ("superseded", "superseded"),
+                            ("dropped", "dropped"),
+                            ("closed", "closed"),
+                            ("excluded", "excluded"),
+                            ("called off", "called off"),
+                        ],
+                        max_length=12,
+                        verbose_name="to",
+                    ),
+                ),
+                ("happened_at", models.DateTimeField(verbose_name="when")),
+                ("who", models.CharField(max_length=160, verbose_name="who")),
+                ("why", models.CharField(blank=True, max_length=300, verbose_name="why")),
+                (
+                    "booking",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="bookings.booking",
+                        verbose_name="booking",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'event',
-                'verbose_name_plural': 'events',
-                'ordering': ['happened_at', 'pk'],
+                "verbose_name": "event",
+                "verbose_name_plural": "events",
+                "ordering": ["happened_at", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='House',
+            name="House",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', i18nfield.fields.I18nCharField(verbose_name='name')),
-                ('strapline', i18nfield.fields.I18nCharField(blank=True, verbose_name='strapline')),
-                ('address', i18nfield.fields.I18nCharField(blank=True, verbose_name='address')),
-                ('email', models.EmailField(max_length=254, verbose_name='email for questions')),
-                ('phone', models.CharField(blank=True, max_length=40, verbose_name='phone for questions')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", i18nfield.fields.I18nCharField(verbose_name="name")),
+                ("strapline", i18nfield.fields.I18nCharField(blank=True, verbose_name="strapline")),
+                ("address", i18nfield.fields.I18nCharField(blank=True, verbose_name="address")),
+                ("email", models.EmailField(max_length=254, verbose_name="email for questions")),
+                ("phone", models.CharField(blank=True, max_length=40, verbose_name="phone for questions")),
             ],
             options={
-                'verbose_name': 'house',
-                'verbose_name_plural': 'house',
-                'constraints': [models.CheckConstraint(condition=models.Q(('pk', 1)), name='house_is_one_row')],
+                "verbose_name": "house",
+                "verbose_name_plural": "house",
+                "constraints": [models.CheckConstraint(condition=models.Q(("pk", 1)), name="house_is_one_row")],
             },
         ),
         migrations.AddField(
-            model_name='booking',
-            name='party',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='bookings', to='bookings.party', verbose_name='party'),
+            model_name="booking",
+            name="party",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="bookings",
+                to="bookings.party",
+                verbose_name="party",
+            ),
         ),
         migrations.AddField(
-            model_name='party',
-            name='season',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='parties', to='bookings.season', verbose_name='season'),
+            model_name="party",
+            name="season",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="parties",
+                to="bookings.season",
+                verbose_name="season",
+            ),
         ),
         migrations.CreateModel(
-            name='Tour',
+            name="Tour",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(unique=True, verbose_name='address on the site')),
-                ('title', i18nfield.fields.I18nCharField(verbose_name='title')),
-                ('summary', i18nfield.fields.I18nTextField(verbose_name='summary')),
-                ('story', i18nfield.fields.I18nTextField(blank=True, verbose_name='story')),
-                ('minimum_age', models.PositiveSmallIntegerField(default=0, verbose_name='minimum age')),
-                ('adult_age', models.PositiveSmallIntegerField(default=18, verbose_name='adult age')),
-                ('smallest_party', models.PositiveSmallIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1)], verbose_name='smallest party')),
-                ('largest_party', models.PositiveSmallIntegerField(default=3, validators=[django.core.validators.MinValueValidator(1)], verbose_name='largest party')),
-                ('price', i18nfield.fields.I18nCharField(blank=True, help_text='In words, like “Free”.', verbose_name='price')),
-                ('clothing', i18nfield.fields.I18nTextField(blank=True, verbose_name='what to wear')),
-                ('photography', i18nfield.fields.I18nTextField(blank=True, verbose_name='photography')),
-                ('lockers', i18nfield.fields.I18nTextField(blank=True, verbose_name='lockers')),
-                ('identification', i18nfield.fields.I18nTextField(blank=True, verbose_name='ID')),
-                ('accessibility', i18nfield.fields.I18nTextField(blank=True, verbose_name='accessibility of the route')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(unique=True, verbose_name="address on the site")),
+                ("title", i18nfield.fields.I18nCharField(verbose_name="title")),
+                ("summary", i18nfield.fields.I18nTextField(verbose_name="summary")),
+                ("story", i18nfield.fields.I18nTextField(blank=True, verbose_name="story")),
+                ("minimum_age", models.PositiveSmallIntegerField(default=0, verbose_name="minimum age")),
+                ("adult_age", models.PositiveSmallIntegerField(default=18, verbose_name="adult age")),
+                (
+                    "smallest_party",
+                    models.PositiveSmallIntegerField(
+                        default=1,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="smallest party",
+                    ),
+                ),
+                (
+                    "largest_party",
+                    models.PositiveSmallIntegerField(
+                        default=3,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="largest party",
+                    ),
+                ),
+                (
+                    "price",
+                    i18nfield.fields.I18nCharField(
+                        blank=True, help_text="In words, like “Free”.", verbose_name="price"
+                    ),
+                ),
+                ("clothing", i18nfield.fields.I18nTextField(blank=True, verbose_name="what to wear")),
+                ("photography", i18nfield.fields.I18nTextField(blank=True, verbose_name="photography")),
+                ("lockers", i18nfield.fields.I18nTextField(blank=True, verbose_name="lockers")),
+                ("identification", i18nfield.fields.I18nTextField(blank=True, verbose_name="ID")),
+                (
+                    "accessibility",
+                    i18nfield.fields.I18nTextField(blank=True, verbose_name="accessibility of the route"),
+                ),
             ],
             options={
-                'verbose_name': 'tour',
-                'verbose_name_plural': 'tours',
-                'constraints': [models.CheckConstraint(condition=models.Q(('smallest_party__gte', 1), ('smallest_party__lte', models.F('largest_party'))), name='tour_party_range'), models.CheckConstraint(condition=models.Q(('adult_age__gte', models.F('minimum_age'))), name='tour_adult_from_minimum')],
-            },
-        ),
-        migrations.AddField(
-            model_name='season',
-            name='tour',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='seasons', to='bookings.tour', verbose_name='tour'),
-        ),
-        migrations.CreateModel(
-            name='Consent',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField(verbose_name='position')),
-                ('text', i18nfield.fields.I18nTextField(verbose_name='sentence')),
-                ('required', models.BooleanField(default=True, verbose_name='required')),
-                ('tour', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='consents', to='bookings.tour', verbose_name='tour')),
-            ],
-            options={
-                'verbose_name': 'consent',
-                'verbose_name_plural': 'consents',
-                'ordering': ['tour', 'position'],
-            },
-        ),
-        migrations.CreateModel(
-            name='TourSession',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('starts_at', models.DateTimeField(verbose_name='starts')),
-                ('ends_at', models.DateTimeField(verbose_name='ends')),
-                ('label', i18nfield.fields.I18nCharField(blank=True, help_text='Marks a festival day, like “New Year · day 5”.', verbose_name='label')),
-                ('language', models.CharField(choices=[('zh-hans', '中文'), ('en', 'English'), ('de', 'Deutsch'), ('fr', 'Français'), ('ja', '日本語'), ('ko', '한국어')], default='zh-hans', max_length=12, verbose_name='language of the tour')),
-                ('capacity', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1)], verbose_name='capacity (places)')),
-                ('max_parties', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1)], verbose_name='most parties')),
-                ('sell_limit', models.PositiveIntegerField(help_text='May be lower than what is held: then nothing new is given and nobody loses a place.', verbose_name='places given out at most')),
-                ('roster_locks_at', models.DateTimeField(verbose_name='roster locks')),
-                ('closed_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='closed by a host')),
-                ('called_off_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='called off')),
-                ('call_off_reason', i18nfield.fields.I18nTextField(blank=True, editable=False, verbose_name='reason for calling off')),
-                ('places_held', models.PositiveIntegerField(default=0, editable=False, verbose_name='places held')),
-                ('parties_held', models.PositiveIntegerField(default=0, editable=False, verbose_name='parties held')),
-                ('parties_offered', models.PositiveIntegerField(default=0, editable=False, verbose_name='of them offered')),
-                ('parties_waiting', models.PositiveIntegerField(default=0, editable=False, verbose_name='parties waiting')),
-                ('next_queue_number', models.PositiveIntegerField(default=1, editable=False, verbose_name='next number in line')),
-                ('season', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to='bookings.season', verbose_name='season')),
-                ('venue', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sessions', to='bookings.venue', verbose_name='venue')),
-            ],
-            options={
-                'verbose_name': 'session',
-                'verbose_name_plural': 'sessions',
-                'ordering': ['starts_at', 'pk'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Decision',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('decided_at', models.DateTimeField(verbose_name='when')),
-                ('trigger', models.CharField(choices=[('cancelled', 'a party cancelled'), ('fewer', 'a party comes with fewer'), ('declined', 'an offer was refused'), ('lapsed', 'an offer lapsed'), ('left', 'a party left the line'), ('joined', 'a party joined the line'), ('capacity', 'the capacity changed'), ('sign-up', 'a new party asked'), ('scan', 'the regular scan')], max_length=12, verbose_name='trigger')),
-                ('places_free', models.PositiveIntegerField(verbose_name='places free')),
-                ('parties_free', models.PositiveIntegerField(verbose_name='parties free')),
-                ('reason', models.CharField(choices=[('offered', 'offered to the next party'), ('full', 'nothing is free'), ('saved', 'saved for the first in line until its size is free'), ('nobody', 'nobody waits'), ('no fit', 'nobody in line fits'), ('too late', 'too little time is left before the roster locks'), ('not open', 'the session takes nobody now')], max_length=10, verbose_name='reason')),
-                ('offered_to', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='bookings.booking', verbose_name='offered to')),
-                ('saved_for', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='bookings.booking', verbose_name='saved for')),
-                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='decisions', to='bookings.toursession', verbose_name='session')),
-            ],
-            options={
-                'verbose_name': 'decision',
-                'verbose_name_plural': 'decisions',
-                'ordering': ['decided_at', 'pk'],
+                "verbose_name": "tour",
+                "verbose_name_plural": "tours",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("smallest_party__gte", 1), ("smallest_party__lte", models.F("largest_party"))
+                        ),
+                        name="tour_party_range",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("adult_age__gte", models.F("minimum_age"))), name="tour_adult_from_minimum"
+                    ),
+                ],
             },
         ),
         migrations.AddField(
-            model_name='booking',
-            name='session',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='bookings', to='bookings.toursession', verbose_name='session'),
+            model_name="season",
+            name="tour",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="seasons",
+                to="bookings.tour",
+                verbose_name="tour",
+            ),
         ),
         migrations.CreateModel(
-            name='TourStop',
+            name="Consent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField(verbose_name='position')),
-                ('title', i18nfield.fields.I18nCharField(verbose_name='title')),
-                ('text', i18nfield.fields.I18nTextField(verbose_name='text')),
-                ('minutes', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='minutes')),
-                ('drawing', models.CharField(blank=True, choices=[('press', 'press shop'), ('body', 'body shop'), ('paint', 'paint shop'), ('battery', 'battery hall'), ('assembly', 'assembly'), ('drive', 'first drive'), ('gate', 'gate'), ('workshop', 'workshop'), ('tasting', 'tasting')], max_length=20, verbose_name='drawing')),
-                ('tour', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stops', to='bookings.tour', verbose_name='tour')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField(verbose_name="position")),
+                ("text", i18nfield.fields.I18nTextField(verbose_name="sentence")),
+                ("required", models.BooleanField(default=True, verbose_name="required")),
+                (
+                    "tour",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="consents",
+                        to="bookings.tour",
+                        verbose_name="tour",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'stop',
-                'verbose_name_plural': 'stops',
-                'ordering': ['tour', 'position'],
+                "verbose_name": "consent",
+                "verbose_name_plural": "consents",
+                "ordering": ["tour", "position"],
             },
         ),
         migrations.CreateModel(
-            name='Notice',
+            name="TourSession",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('prove', 'prove your mailbox'), ('in_line', 'you are in line'), ('confirmed', 'confirmed'), ('offer', 'offer'), ('offer_lapsed', 'offer lapsed'), ('already_in', 'already in'), ('link', 'your link again'), ('reminder', 'reminder'), ('changed', 'changed'), ('cancelled', 'cancelled'), ('called_off', 'called off'), ('line_closed', 'the line has closed')], max_length=14, verbose_name='kind')),
-                ('dedupe_key', models.CharField(editable=False, max_length=120, unique=True)),
-                ('lane', models.PositiveSmallIntegerField(choices=[(0, 'proof of held places'), (1, 'offers and links'), (2, 'confirmations and changes'), (3, 'reminders')], verbose_name='lane')),
-                ('facts', models.JSONField(blank=True, default=dict, help_text='Never personal data.', verbose_name='facts')),
-                ('status', models.CharField(choices=[('queued', 'waiting to be sent'), ('sending', 'being sent'), ('sent', 'handed over'), ('unknown', 'perhaps handed over'), ('bounced', 'refused for this address'), ('expired', 'too late, not sent'), ('void', 'no longer true, not sent'), ('dead', 'set aside after many tries')], default='queued', max_length=10, verbose_name='status')),
-                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='tries')),
-                ('created_at', models.DateTimeField(verbose_name='owed since')),
-                ('next_attempt_at', models.DateTimeField(verbose_name='next try')),
-                ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='useless after')),
-                ('lease_until', models.DateTimeField(blank=True, null=True, verbose_name='claimed until')),
-                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='handed over')),
-                ('message_id', models.CharField(blank=True, max_length=200)),
-                ('last_error', models.CharField(blank=True, max_length=200, verbose_name='last error')),
-                ('booking', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='notices', to='bookings.booking', verbose_name='booking')),
-                ('party', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notices', to='bookings.party', verbose_name='party')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("starts_at", models.DateTimeField(verbose_name="starts")),
+                ("ends_at", models.DateTimeField(verbose_name="ends")),
+                (
+                    "label",
+                    i18nfield.fields.I18nCharField(
+                        blank=True, help_text="Marks a festival day, like “New Year · day 5”.", verbose_name="label"
+                    ),
+                ),
+                (
+                    "language",
+                    models.CharField(
+                        choices=[
+                            ("zh-hans", "中文"),
+                            ("en", "English"),
+                            ("de", "Deutsch"),
+                            ("fr", "Français"),
+                            ("ja", "日本語"),
+                            ("ko", "한국어"),
+                        ],
+                        default="zh-hans",
+                        max_length=12,
+                        verbose_name="language of the tour",
+                    ),
+                ),
+                (
+                    "capacity",
+                    models.PositiveIntegerField(
+                        validators=[django.core.validators.MinValueValidator(1)], verbose_name="capacity (places)"
+                    ),
+                ),
+                (
+                    "max_parties",
+                    models.PositiveIntegerField(
+                        validators=[django.core.validators.MinValueValidator(1)], verbose_name="most parties"
+                    ),
+                ),
+                (
+                    "sell_limit",
+                    models.PositiveIntegerField(
+                        help_text="May be lower than what is held: then nothing new is given and nobody loses a place.",
+                        verbose_name="places given out at most",
+                    ),
+                ),
+                ("roster_locks_at", models.DateTimeField(verbose_name="roster locks")),
+                (
+                    "closed_at",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="closed by a host"),
+                ),
+                (
+                    "called_off_at",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="called off"),
+                ),
+                (
+                    "call_off_reason",
+                    i18nfield.fields.I18nTextField(blank=True, editable=False, verbose_name="reason for calling off"),
+                ),
+                ("places_held", models.PositiveIntegerField(default=0, editable=False, verbose_name="places held")),
+                ("parties_held", models.PositiveIntegerField(default=0, editable=False, verbose_name="parties held")),
+                (
+                    "parties_offered",
+                    models.PositiveIntegerField(default=0, editable=False, verbose_name="of them offered"),
+                ),
+                (
+                    "parties_waiting",
+                    models.PositiveIntegerField(default=0, editable=False, verbose_name="parties waiting"),
+                ),
+                (
+                    "next_queue_number",
+                    models.PositiveIntegerField(default=1, editable=False, verbose_name="next number in line"),
+                ),
+                (
+                    "season",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sessions",
+                        to="bookings.season",
+                        verbose_name="season",
+                    ),
+                ),
+                (
+                    "venue",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="sessions",
+                        to="bookings.venue",
+                        verbose_name="venue",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'notice',
-                'verbose_name_plural': 'notices',
-                'indexes': [models.Index(condition=models.Q(('status__in', ['queued', 'sending'])), fields=['lane', 'next_attempt_at'], name='notice_owed'), models.Index(fields=['party', '-created_at'], name='notice_of_party')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('lease_until__isnull', False), ('status', 'sending')), models.Q(models.Q(('status', 'sending'), _negated=True), ('lease_until__isnull', True)), _connector='OR'), name='notice_lease_iff_sending'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'sent'), _negated=True), ('sent_at__isnull', False), _connector='OR'), name='notice_sent_has_a_time')],
+                "verbose_name": "session",
+                "verbose_name_plural": "sessions",
+                "ordering": ["starts_at", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='Member',
+            name="Decision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField(verbose_name='position')),
-                ('name', models.CharField(blank=True, max_length=120, verbose_name='name')),
-                ('age_from', models.PositiveSmallIntegerField(verbose_name='age from')),
-                ('age_to', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='age to')),
-                ('party', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='members', to='bookings.party', verbose_name='party')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("decided_at", models.DateTimeField(verbose_name="when")),
+                (
+                    "trigger",
+                    models.CharField(
+                        choices=[
+                            ("cancelled", "a party cancelled"),
+                            ("fewer", "a party comes with fewer"),
+                            ("declined", "an offer was refused"),
+                            ("lapsed", "an offer lapsed"),
+                            ("left", "a party left the line"),
+                            ("joined", "a party joined the line"),
+                            ("capacity", "the capacity changed"),
+                            ("sign-up", "a new party asked"),
+                            ("scan", "the regular scan"),
+                        ],
+                        max_length=12,
+                        verbose_name="trigger",
+                    ),
+                ),
+                ("places_free", models.PositiveIntegerField(verbose_name="places free")),
+                ("parties_free", models.PositiveIntegerField(verbose_name="parties free")),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("offered", "offered to the next party"),
+                            ("full", "nothing is free"),
+                            ("saved", "saved for the first in line until its size is free"),
+                            ("nobody", "nobody waits"),
+                            ("no fit", "nobody in line fits"),
+                            ("too late", "too little time is left before the roster locks"),
+                            ("not open", "the session takes nobody now"),
+                        ],
+                        max_length=10,
+                        verbose_name="reason",
+                    ),
+                ),
+                (
+                    "offered_to",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="bookings.booking",
+                        verbose_name="offered to",
+                    ),
+                ),
+                (
+                    "saved_for",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="bookings.booking",
+                        verbose_name="saved for",
+                    ),
+                ),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="decisions",
+                        to="bookings.toursession",
+                        verbose_name="session",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'member',
-                'verbose_name_plural': 'members',
-                'ordering': ['party', 'position'],
-                'constraints': [models.UniqueConstraint(fields=('party', 'position'), name='member_position_once_a_party')],
+                "verbose_name": "decision",
+                "verbose_name_plural": "decisions",
+                "ordering": ["decided_at", "pk"],
+            },
+        ),
+        migrations.AddField(
+            model_name="booking",
+            name="session",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="bookings",
+                to="bookings.toursession",
+                verbose_name="session",
+            ),
+        ),
+        migrations.CreateModel(
+            name="TourStop",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField(verbose_name="position")),
+                ("title", i18nfield.fields.I18nCharField(verbose_name="title")),
+                ("text", i18nfield.fields.I18nTextField(verbose_name="text")),
+                ("minutes", models.PositiveSmallIntegerField(blank=True, null=True, verbose_name="minutes")),
+                (
+                    "drawing",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("press", "press shop"),
+                            ("body", "body shop"),
+                            ("paint", "paint shop"),
+                            ("battery", "battery hall"),
+                            ("assembly", "assembly"),
+                            ("drive", "first drive"),
+                            ("gate", "gate"),
+                            ("workshop", "workshop"),
+                            ("tasting", "tasting"),
+                        ],
+                        max_length=20,
+                        verbose_name="drawing",
+                    ),
+                ),
+                (
+                    "tour",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="stops",
+                        to="bookings.tour",
+                        verbose_name="tour",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "stop",
+                "verbose_name_plural": "stops",
+                "ordering": ["tour", "position"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Notice",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("prove", "prove your mailbox"),
+                            ("in_line", "you are in line"),
+                            ("confirmed", "confirmed"),
+                            ("offer", "offer"),
+                            ("offer_lapsed", "offer lapsed"),
+                            ("already_in", "already in"),
+                            ("link", "your link again"),
+                            ("reminder", "reminder"),
+                            ("changed", "changed"),
+                            ("cancelled", "cancelled"),
+                            ("called_off", "called off"),
+                            ("line_closed", "the line has closed"),
+                        ],
+                        max_length=14,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("dedupe_key", models.CharField(editable=False, max_length=120, unique=True)),
+                (
+                    "lane",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (0, "proof of held places"),
+                            (1, "offers and links"),
+                            (2, "confirmations and changes"),
+                            (3, "reminders"),
+                        ],
+                        verbose_name="lane",
+                    ),
+                ),
+                (
+                    "facts",
+                    models.JSONField(blank=True, default=dict, help_text="Never personal data.", verbose_name="facts"),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "waiting to be sent"),
+                            ("sending", "being sent"),
+                            ("sent", "handed over"),
+                            ("unknown", "perhaps handed over"),
+                            ("bounced", "refused for this address"),
+                            ("expired", "too late, not sent"),
+                            ("void", "no longer true, not sent"),
+                            ("dead", "set aside after many tries"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(default=0, verbose_name="tries")),
+                ("created_at", models.DateTimeField(verbose_name="owed since")),
+                ("next_attempt_at", models.DateTimeField(verbose_name="next try")),
+                ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="useless after")),
+                ("lease_until", models.DateTimeField(blank=True, null=True, verbose_name="claimed until")),
+                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="handed over")),
+                ("message_id", models.CharField(blank=True, max_length=200)),
+                ("last_error", models.CharField(blank=True, max_length=200, verbose_name="last error")),
+                (
+                    "booking",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="notices",
+                        to="bookings.booking",
+                        verbose_name="booking",
+                    ),
+                ),
+                (
+                    "party",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="notices",
+                        to="bookings.party",
+                        verbose_name="party",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "notice",
+                "verbose_name_plural": "notices",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status__in", ["queued", "sending"])),
+                        fields=["lane", "next_attempt_at"],
+                        name="notice_owed",
+                    ),
+                    models.Index(fields=["party", "-created_at"], name="notice_of_party"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("lease_until__isnull", False), ("status", "sending")),
+                            models.Q(models.Q(("status", "sending"), _negated=True), ("lease_until__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="notice_lease_iff_sending",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("status", "sent"), _negated=True), ("sent_at__isnull", False), _connector="OR"
+                        ),
+                        name="notice_sent_has_a_time",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Member",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField(verbose_name="position")),
+                ("name", models.CharField(blank=True, max_length=120, verbose_name="name")),
+                ("age_from", models.PositiveSmallIntegerField(verbose_name="age from")),
+                ("age_to", models.PositiveSmallIntegerField(blank=True, null=True, verbose_name="age to")),
+                (
+                    "party",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="members",
+                        to="bookings.party",
+                        verbose_name="party",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "member",
+                "verbose_name_plural": "members",
+                "ordering": ["party", "position"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("party", "position"), name="member_position_once_a_party")
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='party',
-            index=models.Index(condition=models.Q(('ended_at', None), ('mailbox_proven_at', None)), fields=['prove_by'], name='party_to_be_proven'),
+            model_name="party",
+            index=models.Index(
+                condition=models.Q(("ended_at", None), ("mailbox_proven_at", None)),
+                fields=["prove_by"],
+                name="party_to_be_proven",
+            ),
         ),
         migrations.AddIndex(
-            model_name='party',
-            index=models.Index(condition=models.Q(('erased_at', None)), fields=['ended_at'], name='party_to_be_erased'),
+            model_name="party",
+            index=models.Index(condition=models.Q(("erased_at", None)), fields=["ended_at"], name="party_to_be_erased"),
         ),
         migrations.AddConstraint(
-            model_name='party',
-            constraint=models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('season', 'person_key'), name='party_one_live_per_season_and_person'),
+            model_name="party",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("ended_at", None)),
+                fields=("season", "person_key"),
+                name="party_one_live_per_season_and_person",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='party',
-            constraint=models.CheckConstraint(condition=models.Q(('smallest_size__gte', 1), ('smallest_size__lte', models.F('size'))), name='party_size_range'),
+            model_name="party",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("smallest_size__gte", 1), ("smallest_size__lte", models.F("size"))),
+                name="party_size_range",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='season',
-            constraint=models.CheckConstraint(condition=models.Q(('opens_at__lt', models.F('closes_at'))), name='season_opens_before_it_closes'),
+            model_name="season",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("opens_at__lt", models.F("closes_at"))), name="season_opens_before_it_closes"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='season',
-            constraint=models.CheckConstraint(condition=models.Q(('choices_allowed__gte', 1)), name='season_takes_a_choice'),
+            model_name="season",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("choices_allowed__gte", 1)), name="season_takes_a_choice"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='consent',
-            constraint=models.UniqueConstraint(fields=('tour', 'position'), name='consent_position_once_a_tour'),
+            model_name="consent",
+            constraint=models.UniqueConstraint(fields=("tour", "position"), name="consent_position_once_a_tour"),
         ),
         migrations.AddIndex(
-            model_name='decision',
-            index=models.Index(fields=['session', '-decided_at'], name='decision_latest'),
+            model_name="decision",
+            index=models.Index(fields=["session", "-decided_at"], name="decision_latest"),
         ),
         migrations.AddIndex(
-            model_name='booking',
-            index=models.Index(condition=models.Q(('status', 'waiting')), fields=['session', 'queue_number'], name='booking_line'),
+            model_name="booking",
+            index=models.Index(
+                condition=models.Q(("status", "waiting")), fields=["session", "queue_number"], name="booking_line"
+            ),
         ),
         migrations.AddIndex(
-            model_name='booking',
-            index=models.Index(condition=models.Q(('status', 'offered')), fields=['offer_expires_at'], name='booking_offers_due'),
+            model_name="booking",
+            index=models.Index(
+                condition=models.Q(("status", "offered")), fields=["offer_expires_at"], name="booking_offers_due"
+            ),
         ),
         migrations.AddIndex(
-            model_name='booking',
-            index=models.Index(fields=['session', 'status'], name='booking_by_session_and_status'),
+            model_name="booking",
+            index=models.Index(fields=["session", "status"], name="booking_by_session_and_status"),
         ),
         migrations.AddConstraint(
-            model_name='booking',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('offer_expires_at__isnull', False), ('status', 'offered')), models.Q(models.Q(('status', 'offered'), _negated=True), ('offer_expires_at__isnull', True)), _connector='OR'), name='booking_deadline_iff_offered'),
+            model_name="booking",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("offer_expires_at__isnull", False), ("status", "offered")),
+                    models.Q(models.Q(("status", "offered"), _negated=True), ("offer_expires_at__isnull", True)),
+                    _connector="OR",
+                ),
+                name="booking_deadline_iff_offered",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='booking',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'waiting'), _negated=True), ('queue_number__isnull', False), _connector='OR'), name='booking_number_while_waiting'),
+            model_name="booking",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "waiting"), _negated=True), ("queue_number__isnull", False), _connector="OR"
+                ),
+                name="booking_number_while_waiting",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='booking',
-            constraint=models.CheckConstraint(condition=models.Q(('places__gte', 1)), name='booking_has_places'),
+            model_name="booking",
+            constraint=models.CheckConstraint(condition=models.Q(("places__gte", 1)), name="booking_has_places"),
         ),
         migrations.AddConstraint(
-            model_name='booking',
-            constraint=models.CheckConstraint(condition=models.Q(('arrived', None), ('arrived__lte', models.F('places')), _connector='OR'), name='booking_arrived_within_places'),
+            model_name="booking",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("arrived", None), ("arrived__lte", models.F("places")), _connector="OR"),
+                name="booking_arrived_within_places",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='booking',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['checked in', 'confirmed', 'entered', 'no-show', 'offered', 'waiting'])), fields=('party', 'session'), name='booking_one_live_per_party_and_session'),
+            model_name="booking",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("status__in", ["checked in", "confirmed", "entered", "no-show", "offered", "waiting"])
+                ),
+                fields=("party", "session"),
+                name="booking_one_live_per_party_and_session",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='booking',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['confirmed', 'checked in'])), fields=('party',), name='booking_one_confirmed_per_party'),
+            model_name="booking",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status__in", ["confirmed", "checked in"])),
+                fields=("party",),
+                name="booking_one_confirmed_per_party",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='booking',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'offered')), fields=('party',), name='booking_one_offer_per_party'),
+            model_name="booking",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "offered")), fields=("party",), name="booking_one_offer_per_party"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='booking',
-            constraint=models.UniqueConstraint(condition=models.Q(('queue_number__isnull', False)), fields=('session', 'queue_number'), name='booking_number_once_a_session'),
+            model_name="booking",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("queue_number__isnull", False)),
+                fields=("session", "queue_number"),
+                name="booking_number_once_a_session",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='tourstop',
-            constraint=models.UniqueConstraint(fields=('tour', 'position'), name='stop_position_once_a_tour'),
+            model_name="tourstop",
+            constraint=models.UniqueConstraint(fields=("tour", "position"), name="stop_position_once_a_tour"),
         ),
         migrations.AddIndex(
-            model_name='toursession',
-            index=models.Index(fields=['roster_locks_at'], name='session_roster_locks'),
+            model_name="toursession",
+            index=models.Index(fields=["roster_locks_at"], name="session_roster_locks"),
         ),
         migrations.AddConstraint(
-            model_name='toursession',
-            constraint=models.CheckConstraint(condition=models.Q(('places_held__lte', models.F('capacity'))), name='session_places_within_capacity'),
+            model_name="toursession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("places_held__lte", models.F("capacity"))), name="session_places_within_capacity"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='toursession',
-            constraint=models.CheckConstraint(condition=models.Q(('parties_held__lte', models.F('max_parties'))), name='session_parties_within_limit'),
+            model_name="toursession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("parties_held__lte", models.F("max_parties"))), name="session_parties_within_limit"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='toursession',
-            constraint=models.CheckConstraint(condition=models.Q(('parties_offered__lte', models.F('parties_held'))), name='session_offers_are_held'),
+            model_name="toursession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("parties_offered__lte", models.F("parties_held"))), name="session_offers_are_held"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='toursession',
-            constraint=models.CheckConstraint(condition=models.Q(('sell_limit__lte', models.F('capacity'))), name='session_sell_limit_in_capacity'),
+            model_name="toursession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("sell_limit__lte", models.F("capacity"))), name="session_sell_limit_in_capacity"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='toursession',
-            constraint=models.CheckConstraint(condition=models.Q(('max_parties__lte', models.F('capacity'))), name='session_max_parties_in_capacity'),
+            model_name="toursession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("max_parties__lte", models.F("capacity"))), name="session_max_parties_in_capacity"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='toursession',
-            constraint=models.CheckConstraint(condition=models.Q(('starts_at__lt', models.F('ends_at'))), name='session_starts_before_it_ends'),
+            model_name="toursession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("starts_at__lt", models.F("ends_at"))), name="session_starts_before_it_ends"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='toursession',
-            constraint=models.CheckConstraint(condition=models.Q(('roster_locks_at__lte', models.F('starts_at'))), name='session_locks_before_it_starts'),
+            model_name="toursession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("roster_locks_at__lte", models.F("starts_at"))),
+                name="session_locks_before_it_starts",
+            ),
         ),
     ]

@@ -202,6 +202,10 @@ class Booking(models.Model):
     def holds_places(self) -> bool:
         return self.status in HOLDS_PLACES
 
+    def offer_has_run_out(self, now: datetime) -> bool:
+        """Never both taken and lapsed: taking asks for now < deadline, lapsing for the opposite."""
+        return self.offer_expires_at is not None and now >= self.offer_expires_at
+
     def move_to(
         self,
         status: BookingStatus,
@@ -326,3 +330,7 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.session_id}: {self.reason}"
+
+    def says_the_same(self, other: "Decision") -> bool:
+        told = ["places_free", "parties_free", "offered_to_id", "saved_for_id", "reason"]
+        return all(getattr(self, name) == getattr(other, name) for name in told)

@@ -222,6 +222,9 @@ class SessionState(models.TextChoices):
     CALLED_OFF = "called off", _("Called off")
 
 
+LEDGER = ["places_held", "parties_held", "parties_offered", "parties_waiting", "next_queue_number"]
+
+
 class TourSessionQuerySet(models.QuerySet["TourSession"]):
     def public(self) -> Self:
         return self.filter(season__published=True)
@@ -234,8 +237,17 @@ class TourSessionQuerySet(models.QuerySet["TourSession"]):
         locked = self.filter(pk__in=pks).order_by("pk").select_for_update(no_key=True, of=("self",))
         return {session.pk: session for session in locked.select_related("season__tour", "venue")}
 
-    def claim(self, pk: int, *, places: int, offered: bool) -> bool:
-        """Take the places of one party if both limits allow it and nobody waits: one statement, no check before it."""
+    def with_idle_places(self, now: datetime) -> Self:
+        return self.filter(
+            called_off_at=None,
+            roster_locks_at__gt=now,
+            parties_waiting__gt=0,
+            places_held__lt=F("sell_limit"),
+            parties_held__lt=F("max_parties"),
+        )
+
+    def claim(self, pk: int, *, places: int) -> bool:
+        """Offer one party its places if both limits allow it and nobody waits: one statement, no check before it."""
         return bool(
             self.filter(pk=pk, parties_waiting=0)
             .filter(places_held__lte=F("sell_limit") - places, parties_held__lt=F("max_parties"))
@@ -243,7 +255,7 @@ class TourSessionQuerySet(models.QuerySet["TourSession"]):
             .update(
                 places_held=F("places_held") + places,
                 parties_held=F("parties_held") + 1,
-                parties_offered=F("parties_offered") + int(offered),
+                parties_offered=F("parties_offered") + 1,
             )
         )
 
@@ -346,6 +358,32 @@ class TourSession(models.Model):
         if self.parties_waiting == 0 and self.room_for(self.season.tour.smallest_party):
             return SessionState.PLACES
         return SessionState.WAITLIST
+
+    def serves_its_line(self, now: datetime) -> bool:
+        """Whether what becomes free is still offered. Closing sign-up does not close the line that stands."""
+        return self.called_off_at is None and now < self.roster_locks_at
+
+    def refresh_ledger(self) -> None:
+        self.refresh_from_db(fields=LEDGER)
+
+    def take_queue_number(self) -> int:
+        """The next number in line, once. The caller holds the lock."""
+        self.refresh_from_db(fields=["next_queue_number"])
+        number = self.next_queue_number
+        TourSession.objects.filter(pk=self.pk).update(next_queue_number=number + 1)
+        return number
+
+    def count_in_line(self) -> None:
+        """One more party of proven mailbox stands in line."""
+        TourSession.objects.filter(pk=self.pk).update(parties_waiting=F("parties_waiting") + 1)
+
+    def hold(self, places: int) -> None:
+        """Keep the places of one party that is offered them. The caller holds the lock and has seen that they fit."""
+        TourSession.objects.filter(pk=self.pk).update(
+            places_held=F("places_held") + places,
+            parties_held=F("parties_held") + 1,
+            parties_offered=F("parties_offered") + 1,
+        )
 
     def takes_sign_ups(self, now: datetime) -> bool:
         return self.state(now) in {SessionState.PLACES, SessionState.WAITLIST}
