@@ -1,7 +1,10 @@
 // Progressive enhancement only: every page works without this file.
 
-const summary = document.querySelector(".error-summary");
-if (summary) summary.focus();
+// Browsers that do not know `autofocus` on a list of errors.
+addEventListener("load", () => {
+  const summary = document.querySelector(".error-summary");
+  if (summary && document.activeElement === document.body) summary.focus();
+});
 
 // A second press on a button that is already on its way does nothing. Coming back to the page makes it fresh again.
 const sent = new Set();
