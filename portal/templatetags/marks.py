@@ -20,13 +20,13 @@ MOST_DOTS = 5
 # One figure is 9 wide and 17 high; the drawing leaves half a unit of air for outlines.
 WIDTH, HEIGHT, APART, APART_AFTER_FIVE = 9, 18, 2.5, 7
 LIST_HEIGHT = 18
-GATE_ROOM, DOT_STEP, DOTS_ROOM = 5, 5.2, 36
+GATE_ROOM, DOT_STEP, DOTS_ROOM = 4, 5.8, 37.5
 
 SOLID = "m4.5 .5a2.75 2.75 0 0 1 0 5.5 2.75 2.75 0 0 1 0-5.5zm-4.5 17v-6.15a4.5 4.5 0 0 1 9 0v6.15z"
 OUTLINE = "m4.5 1a2.25 2.25 0 0 1 0 4.5 2.25 2.25 0 0 1 0-4.5zm-4 16v-5.65a4 4 0 0 1 8 0v5.65z"
 LOWER_HALF = "m.5 12.5h8v4.5h-8z"
-DOT = "a2.1 2.1 0 0 1 0 4.2 2.1 2.1 0 0 1 0-4.2z"
-PLUS = "h1.4v2h2v1.4h-2v2h-1.4v-2h-2v-1.4h2z"
+DOT = "a2.3 2.3 0 0 1 0 4.6 2.3 2.3 0 0 1 0-4.6z"
+PLUS = "h1.6v1.9h1.9v1.6h-1.9v1.9h-1.6v-1.9h-1.9v-1.6h1.9z"
 
 
 class Tally(NamedTuple):
@@ -78,9 +78,9 @@ def marks(confirmed: int, offered: int, free: int, waiting: int, height: int = L
     ]
     if waiting > 0:
         dots = [end + GATE_ROOM + 5 + DOT_STEP * n for n in range(min(waiting, MOST_DOTS))]
-        drawn = "".join(f"M{_n(x)} 13.3{DOT}" for x in dots)
+        drawn = "".join(f"M{_n(x)} 12.9{DOT}" for x in dots)
         if waiting > MOST_DOTS:
-            drawn += f"M{_n(dots[-1] + DOT_STEP)} 12.7{PLUS}"
+            drawn += f"M{_n(dots[-1] + DOT_STEP - 0.5)} 12.5{PLUS}"
         paths.append(f'<path class="m-gate" d="M{_n(end + GATE_ROOM)} .5v17"/>')
         paths.append(f'<path class="m-waiting" d="{drawn}"/>')
     width = end + (GATE_ROOM + DOTS_ROOM if waiting > 0 or height <= LIST_HEIGHT else 0)

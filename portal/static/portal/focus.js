@@ -1,10 +1,7 @@
 // Progressive enhancement only: every page works without this file.
 
-// Browsers that do not know `autofocus` on a list of errors.
-addEventListener("load", () => {
-  const summary = document.querySelector(".error-summary");
-  if (summary && document.activeElement === document.body) summary.focus();
-});
+// For browsers in which `autofocus` works on fields only.
+if (!("autofocus" in HTMLElement.prototype)) document.querySelector(".error-summary")?.focus();
 
 // A second press on a button that is already on its way does nothing. Coming back to the page makes it fresh again.
 const sent = new Set();
