@@ -34,6 +34,8 @@ class Patterns(NamedTuple):
     today: str = "{time} today"
     tomorrow: str = "{time} tomorrow"
     later: str = "{time} on {day}"
+    # What of a weekday's name heads a column.
+    column: slice = slice(2)
 
 
 PATTERNS = {
@@ -55,6 +57,7 @@ PATTERNS = {
         today="今天 {time}",
         tomorrow="明天 {time}",
         later="{day} {time}",
+        column=slice(-1, None),
     ),
 }
 
@@ -177,6 +180,12 @@ def month_name(month: date) -> str:
 def day_name(day: date) -> str:
     """Saturday 13 February · 2 月 13 日星期六"""
     return format_date(day, patterns().day)
+
+
+def weekday_columns(monday: date) -> list[dict[str, str]]:
+    """The heads of a week's seven columns: Mo for Monday, 一 for 星期一."""
+    names = [format_date(monday + timedelta(days=days), "l") for days in range(7)]
+    return [{"short": name[patterns().column], "long": name} for name in names]
 
 
 def one_zone(venues: Sequence[Venue]) -> Venue | None:
