@@ -20,7 +20,7 @@ MOST_DOTS = 5
 # One figure is 9 wide and 17 high; the drawing leaves half a unit of air for outlines.
 WIDTH, HEIGHT, APART, APART_AFTER_FIVE = 9, 18, 2.5, 7
 LIST_HEIGHT = 18
-GATE_ROOM, DOT_STEP, DOTS_ROOM = 4, 5.8, 37.5
+GATE_ROOM, DOT_STEP, DOTS_ROOM = 4, 5.8, 38.5
 
 SOLID = "m4.5 .5a2.75 2.75 0 0 1 0 5.5 2.75 2.75 0 0 1 0-5.5zm-4.5 17v-6.15a4.5 4.5 0 0 1 9 0v6.15z"
 OUTLINE = "m4.5 1a2.25 2.25 0 0 1 0 4.5 2.25 2.25 0 0 1 0-4.5zm-4 16v-5.65a4 4 0 0 1 8 0v5.65z"
@@ -77,7 +77,7 @@ def marks(confirmed: int, offered: int, free: int, waiting: int, height: int = L
         _path("m-free", open_, OUTLINE),
     ]
     if waiting > 0:
-        dots = [end + GATE_ROOM + 5 + DOT_STEP * n for n in range(min(waiting, MOST_DOTS))]
+        dots = [end + GATE_ROOM + 6 + DOT_STEP * n for n in range(min(waiting, MOST_DOTS))]
         drawn = "".join(f"M{_n(x)} 12.9{DOT}" for x in dots)
         if waiting > MOST_DOTS:
             drawn += f"M{_n(dots[-1] + DOT_STEP - 0.5)} 12.5{PLUS}"
