@@ -184,7 +184,7 @@ def _svg(width: float, height: int, paths: list[str]) -> SafeString:
         HEIGHT,
         _n(round(width * height / HEIGHT, 1)),
         height,
-        mark_safe("".join(paths)),  # noqa: S308 -- numbers and constants of this module only
+        mark_safe("".join(paths)),  # numbers and constants of this module only
     )
 
 
