@@ -148,7 +148,8 @@ def request_places(
     try:
         if not _offer_at_once(party, companions, sessions, now=now):
             for session in sessions:
-                waitlist.offer_free_places(session.pk, now=now, trigger=DecisionTrigger.SIGN_UP)
+                if session.parties_waiting and session.places_free:
+                    waitlist.offer_free_places(session.pk, now=now, trigger=DecisionTrigger.SIGN_UP)
             _offer_or_wait(party, companions, [session.pk for session in sessions], now=now)
     except IntegrityError:
         # The same person or the same submit was faster on another connection: it counts, this one does not.
