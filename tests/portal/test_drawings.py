@@ -6,9 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-FOLDER = (
-    Path(__file__).resolve().parents[2] / "portal" / "static" / "portal" / "drawings"
-)
+FOLDER = Path(__file__).resolve().parents[2] / "portal" / "static" / "portal" / "drawings"
 DRAWINGS = sorted(FOLDER.glob("*.svg"))
 
 HEROES = {"hero", "hero-new-year"}
@@ -38,9 +36,7 @@ WALKWAY = (
 )
 
 each = pytest.mark.parametrize("path", DRAWINGS, ids=lambda path: path.stem)
-each_stop = pytest.mark.parametrize(
-    "path", [p for p in DRAWINGS if p.stem not in HEROES], ids=lambda path: path.stem
-)
+each_stop = pytest.mark.parametrize("path", [p for p in DRAWINGS if p.stem not in HEROES], ids=lambda path: path.stem)
 
 
 def read(path):
@@ -62,12 +58,7 @@ def shapes_without_fill(element, ids, fill=None):
         return shapes_without_fill(ids[element.get("href")[1:]], ids, fill)
     if name(element) in SHAPES:
         return [] if fill else [element.get("d") or element.attrib]
-    return [
-        shape
-        for child in element
-        if name(child) != "defs"
-        for shape in shapes_without_fill(child, ids, fill)
-    ]
+    return [shape for child in element if name(child) != "defs" for shape in shapes_without_fill(child, ids, fill)]
 
 
 def test_all_drawings_are_there():
@@ -100,9 +91,9 @@ def test_colours(path):
     for element in read(path).iter():
         for key in ("fill", "stroke"):
             assert element.get(key, "none") in allowed | {"none"}
-    assert set(
-        re.findall(r"#[0-9a-fA-F]{3,8}\b", path.read_text(encoding="utf-8"))
-    ) <= allowed | {e.get("href") for e in read(path).iter(f"{NAMESPACE}use")}
+    assert set(re.findall(r"#[0-9a-fA-F]{3,8}\b", path.read_text(encoding="utf-8"))) <= allowed | {
+        e.get("href") for e in read(path).iter(f"{NAMESPACE}use")
+    }
 
 
 @each
