@@ -18,10 +18,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from portal import test_run, up
+from portal import testing, up
 
 PROJECT = Path(__file__).resolve().parent.parent
 VIRTUAL_ENVIRONMENT = PROJECT / ".venv"
+# Each contains all that stand before it, in the same versions.
 LOCKS = {
     "production": PROJECT / "requirements.txt",
     "embedded": PROJECT / "requirements" / "embedded.txt",
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
             return up.main(arguments[2:])
         if command == "test":
             continue_in_virtual_environment(arguments, lock="test")
-            return test_run.main(arguments[2:])
+            return testing.main(arguments[2:])
         if command == "install":
             install(arguments[2] if len(arguments) > 2 else "test")
             return 0
@@ -61,12 +62,8 @@ def run_django_command(arguments: Sequence[str]) -> int:
         management = importlib.import_module("django.core.management")
         exceptions = importlib.import_module("django.core.exceptions")
     except ModuleNotFoundError:
-        wanted = " ".join(arguments[1:])
-        print(
-            "This Python has no Django. Run `python3 manage.py up` once; then "
-            f"`.venv/bin/python manage.py {wanted}`".rstrip(" `") + "`.",
-            file=sys.stderr,
-        )
+        again = " ".join([".venv/bin/python manage.py", *arguments[1:]])
+        print(f"This Python has no Django. Run `python3 manage.py up` once; then `{again}`.", file=sys.stderr)
         return 1
     try:
         management.execute_from_command_line(list(arguments))
@@ -77,7 +74,7 @@ def run_django_command(arguments: Sequence[str]) -> int:
 
 
 def lock_for_up() -> str:
-    """The wheel with the embedded broker is built against glibc and macOS; elsewhere one failing wheel would stop all."""
+    """The embedded broker's wheel is made for glibc and macOS; elsewhere that one wheel would stop everything."""
     on_musl = sys.platform == "linux" and platform.libc_ver()[0] != "glibc"
     return "production" if on_musl else "embedded"
 
@@ -104,14 +101,14 @@ def install(lock: str, *, environment: Path = VIRTUAL_ENVIRONMENT) -> None:
             record.unlink(missing_ok=True)
             make_virtual_environment(environment)
         installed: dict[str, str] = json.loads(record.read_text()) if record.exists() else {}
-        wanted = hashlib.sha256(LOCKS[lock].read_bytes()).hexdigest()
-        if installed.get(lock) == wanted:
+        current = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in LOCKS.items()}
+        enough = list(LOCKS)[list(LOCKS).index(lock) :]
+        if any(installed.get(name) == current[name] for name in enough):
             return
         install_packages(LOCKS[lock], environment)
         # A lock that was installed at another version of itself no longer describes what is there.
-        current = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in LOCKS.items()}
         still_true = {name: value for name, value in installed.items() if current.get(name) == value}
-        replace_text(record, json.dumps({**still_true, lock: wanted}))
+        replace_text(record, json.dumps({**still_true, lock: current[lock]}))
 
 
 def starts(python: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Children that cannot outlive us: started in a process group of their own, stopped gently, then firmly. Standard library only."""
+"""Children that cannot outlive us, each in its own process group. Standard library only."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -23,10 +24,12 @@ class Child:
         *,
         environment: Mapping[str, str] | None = None,
         output: IO[bytes] | int | None = subprocess.PIPE,
+        user: int | None = None,
     ) -> None:
         lifeline, self._our_end = os.pipe()
+        tether = [sys.executable, "-m", "portal.tether", str(lifeline), "-" if user is None else str(user), "--"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "portal.tether", str(lifeline), "--", *map(str, command)],
+            [*tether, *map(str, command)],
             cwd=PROJECT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -48,21 +51,21 @@ class Child:
         if self.is_running():
             self.process.terminate()
 
+    def interrupt(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+
     def stop(self, *, patience: float) -> None:
         """End it, and whatever it left in its group, after at most `patience` seconds."""
         self.ask_to_stop()
         try:
-            self.process.wait(timeout=patience)
-        except subprocess.TimeoutExpired:
-            pass
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=patience)
         finally:
             self.kill()
 
     def kill(self) -> None:
-        try:
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         self.process.wait()
         if self._our_end >= 0:
             os.close(self._our_end)

@@ -1,7 +1,8 @@
-"""Run a command that dies with its parent: `python -m portal.tether LIFELINE -- COMMAND ...`. Standard library only.
+"""Run a command that dies with its parent: `python -m portal.tether LIFELINE USER -- COMMAND ...`
 
-LIFELINE is the reading end of a pipe whose writing end only the parent holds. Linux tells a child of its parent's death by
-itself, so there the command simply takes this process over. Elsewhere this process stays, and the end of the pipe is the news.
+LIFELINE is the reading end of a pipe whose writing end only the parent holds. Linux tells a child of its parent's death
+by itself, so there the command simply takes this process over. Elsewhere this process stays, and the end of the pipe is
+the news. USER is a number, or `-` to stay who we are: PostgreSQL refuses to run as root. Standard library only.
 """
 
 from __future__ import annotations
@@ -20,10 +21,19 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: Sequence[str]) -> int:
-    lifeline, _dashes, *command = arguments
+    lifeline, user, _dashes, *command = arguments
+    if user != "-":
+        give_up_root(int(user))
     if sys.platform == "linux":
         become(command, lifeline=int(lifeline))
     return stay_beside(command, lifeline=int(lifeline))
+
+
+def give_up_root(user: int) -> None:
+    os.chdir("/")
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
 
 
 def become(command: Sequence[str], *, lifeline: int) -> None:
