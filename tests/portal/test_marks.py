@@ -27,7 +27,9 @@ def test_five_dots_and_a_plus_stand_for_a_long_line(waiting, dots, plus):
 
 
 def test_all_bars_of_a_list_have_one_scale():
-    assert {re.search(r'viewBox="([^"]*)"', bar)[1] for bar in (marks(20, 0, 0, 9), marks(3, 1, 16, 0))} == {"0 0 283.5 18"}
+    assert {re.search(r'viewBox="([^"]*)"', bar)[1] for bar in (marks(20, 0, 0, 9), marks(3, 1, 16, 0))} == {
+        "0 0 283.5 18"
+    }
 
 
 @pytest.mark.parametrize(
