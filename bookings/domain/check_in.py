@@ -1,0 +1,72 @@
+"""The day of the visit: who is here, and how many came."""
+
+from datetime import datetime
+
+from django.utils.translation import gettext_lazy as _
+
+from bookings.domain.errors import BookingError
+from bookings.domain.locks import in_one_transaction, lock_party
+from bookings.models import Booking, BookingStatus
+
+
+class NotExpected(BookingError):
+    message = _("This party is not on the roster of this session.")
+
+
+class TooManyArrived(BookingError):
+    message = _("More people than places are booked.")
+
+
+class NobodyArrived(BookingError):
+    message = _("At least one person has to be here to check a party in.")
+
+
+class NoShowTooEarly(BookingError):
+    message = _("The session has not begun: nobody can be missing yet.")
+
+
+@in_one_transaction
+def check_in_party(booking_pk: int, *, arrived: int | None = None, now: datetime, who: str) -> None:
+    """The party is here; ``arrived`` people of it, all if not said. Twice is once.
+
+    Raises NotExpected, NobodyArrived or TooManyArrived.
+    """
+    booking = _lock(booking_pk)
+    if booking.status == BookingStatus.CHECKED_IN:
+        return
+    if booking.status not in {BookingStatus.CONFIRMED, BookingStatus.NO_SHOW}:
+        raise NotExpected
+    arrived = booking.places if arrived is None else arrived
+    if arrived < 1:
+        raise NobodyArrived
+    if arrived > booking.places:
+        raise TooManyArrived
+    booking.move_to(BookingStatus.CHECKED_IN, now=now, who=who, arrived=arrived)
+
+
+@in_one_transaction
+def undo_check_in(booking_pk: int, *, now: datetime, who: str) -> None:
+    """The check-in was a mistake. Raises NotExpected."""
+    booking = _lock(booking_pk)
+    if booking.status != BookingStatus.CHECKED_IN:
+        raise NotExpected
+    booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why="check-in undone")
+
+
+@in_one_transaction
+def mark_no_show(booking_pk: int, *, now: datetime, who: str) -> None:
+    """The party did not come. Raises NotExpected or NoShowTooEarly."""
+    booking = _lock(booking_pk)
+    if booking.status != BookingStatus.CONFIRMED:
+        raise NotExpected
+    if now < booking.session.starts_at:
+        raise NoShowTooEarly
+    booking.move_to(BookingStatus.NO_SHOW, now=now, who=who)
+
+
+def _lock(booking_pk: int) -> Booking:
+    party_pk, session_pk = Booking.objects.values_list("party", "session").get(pk=booking_pk)
+    locked = lock_party(party_pk, also=[session_pk])
+    booking = Booking.objects.get(pk=booking_pk)
+    booking.party, booking.session = locked.party, locked.sessions[session_pk]
+    return booking

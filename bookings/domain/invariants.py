@@ -1,0 +1,84 @@
+"""What must be true of the data at any moment; safe to run in production. Source: DESIGN part 6."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.db.models import Count, F, Q, Sum
+from django.db.models.functions import Coalesce
+
+from bookings.domain.offers import offer_ends
+from bookings.domain.waitlist import next_in_line
+from bookings.models import HOLDS_PLACES, LIVE, Booking, BookingEvent, BookingStatus, Notice, Party, TourSession
+
+# The clock runs every few seconds; what is this much overdue has been forgotten.
+PATIENCE = timedelta(minutes=10)
+
+
+def broken_promises(*, now: datetime) -> Iterator[str]:
+    """One sentence, with references and no personal data, for each promise that the rows do not keep."""
+    yield from _ledgers_that_differ()
+    yield from _parties_with_a_wrong_end()
+    yield from _histories_that_differ()
+    yield from _offers_forgotten(now)
+    yield from _places_left_idle(now)
+    yield from _dead_sessions_with_bookings()
+    yield from _notices_stuck(now)
+
+
+def _ledgers_that_differ() -> Iterator[str]:
+    holding = Q(bookings__status__in=HOLDS_PLACES)
+    in_line = Q(bookings__status=BookingStatus.WAITING, bookings__party__mailbox_proven_at__isnull=False)
+    sessions = TourSession.objects.annotate(
+        places=Coalesce(Sum("bookings__places", filter=holding), 0),
+        parties=Count("bookings", filter=holding),
+        offers=Count("bookings", filter=Q(bookings__status=BookingStatus.OFFERED)),
+        waiting=Count("bookings", filter=in_line),
+    )
+    differing = sessions.exclude(
+        places_held=F("places"), parties_held=F("parties"), parties_offered=F("offers"), parties_waiting=F("waiting")
+    )
+    ledger = ["places_held", "parties_held", "parties_offered", "parties_waiting"]
+    for pk, *told in differing.values_list("pk", *ledger, "places", "parties", "offers", "waiting"):
+        yield f"session {pk}: the ledger (places, parties, offers, waiting) says {told[:4]}, the bookings say {told[4:]}"
+
+
+def _parties_with_a_wrong_end() -> Iterator[str]:
+    counted = Party.objects.annotate(live=Count("bookings", filter=Q(bookings__status__in=LIVE)))
+    wrong = counted.filter(Q(ended_at=None, live=0) | Q(ended_at__isnull=False, erased_at=None, live__gt=0))
+    for pk, live, ended_at in wrong.values_list("pk", "live", "ended_at"):
+        yield f"party {pk}: {live} live bookings, but {'ended' if ended_at else 'not ended'}"
+
+
+def _histories_that_differ() -> Iterator[str]:
+    last = BookingEvent.objects.order_by("booking", "-pk").values_list("booking", "to_status", "booking__status")
+    seen = None
+    for booking, told, status in last.iterator():
+        if booking != seen and told != status:
+            yield f"booking {booking}: is {status}, but its history ends with {told}"
+        seen = booking
+    for pk in Booking.objects.filter(events=None).values_list("pk", flat=True):
+        yield f"booking {pk}: has no history"
+
+
+def _offers_forgotten(now: datetime) -> Iterator[str]:
+    for booking in Booking.objects.offers_due(now - PATIENCE):
+        yield f"booking {booking.pk}: its offer ran out and was never taken back"
+
+
+def _places_left_idle(now: datetime) -> Iterator[str]:
+    for session in TourSession.objects.with_idle_places(now).select_related("season__tour", "venue"):
+        too_late = offer_ends(now, roster_locks_at=session.roster_locks_at, zone=session.venue.zone) is None
+        waits = next_in_line(session, now=now).booking
+        if waits and not too_late:
+            yield f"session {session.pk}: {session.places_free} places lie idle while booking {waits.pk} waits"
+
+
+def _dead_sessions_with_bookings() -> Iterator[str]:
+    alive = [BookingStatus.ENTERED, BookingStatus.WAITING, BookingStatus.OFFERED, BookingStatus.CONFIRMED]
+    for booking in Booking.objects.filter(session__called_off_at__isnull=False, status__in=alive):
+        yield f"booking {booking.pk}: is {booking.status} in a session that was called off"
+
+
+def _notices_stuck(now: datetime) -> Iterator[str]:
+    for notice in Notice.objects.filter(status="sending", lease_until__lte=now - PATIENCE):
+        yield f"notice {notice.pk}: was claimed and never settled"

@@ -1,0 +1,89 @@
+"""Transactions that wait their turn: sessions by primary key, then the party, then its bookings."""
+
+import functools
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, ParamSpec, TypeVar
+
+from django.db import OperationalError, connection, transaction
+
+from bookings.models import Booking, BookingMoved, Party, TourSession
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
+
+MOST_TRIES = 8
+# Deadlock, serialization failure and lock timeout: the whole transaction may simply be run again.
+WORTH_ANOTHER_TRY = frozenset({"40P01", "40001", "55P03"})
+
+
+class StaleLocks(Exception):
+    """Between choosing what to lock and locking it, the party joined another session."""
+
+
+class Locked(NamedTuple):
+    party: Party
+    sessions: dict[int, TourSession]
+
+    def bookings(self) -> list[Booking]:
+        """The party's live bookings by preference, tied to the locked rows."""
+        bookings = list(self.party.bookings.live().order_by("preference", "pk"))
+        for booking in bookings:
+            booking.party = self.party
+            booking.session = self.sessions[booking.session_id]
+        return bookings
+
+
+def lock_party(party_pk: int, *, also: Iterable[int] = ()) -> Locked:
+    """Lock the party and every session it has a live booking in, and the sessions in ``also``.
+
+    Raises StaleLocks if the party joined a session meanwhile; ``in_one_transaction`` then starts over.
+    """
+    live = Booking.objects.live().filter(party=party_pk)
+    sessions = TourSession.objects.lock({*live.values_list("session", flat=True), *also})
+    party = Party.objects.lock(party_pk)
+    if not set(live.values_list("session", flat=True)) <= sessions.keys():
+        raise StaleLocks
+    return Locked(party, sessions)
+
+
+def in_one_transaction(change: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Run the change whole or not at all; started over from the outside when another transaction was in its way."""
+
+    @functools.wraps(change)
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        if connection.in_atomic_block:
+            with transaction.atomic():
+                return change(*args, **kwargs)
+        for tries in range(1, MOST_TRIES + 1):
+            try:
+                with transaction.atomic():
+                    return change(*args, **kwargs)
+            except (StaleLocks, BookingMoved):
+                if tries == MOST_TRIES:
+                    raise
+            except OperationalError as error:
+                if tries == MOST_TRIES or getattr(error.__cause__, "sqlstate", None) not in WORTH_ANOTHER_TRY:
+                    raise
+            time.sleep(random.uniform(0, 0.02 * tries))  # noqa: S311
+        raise AssertionError("unreachable")
+
+    return run
+
+
+def for_each(pks: Iterable[int], change: Callable[[int], bool]) -> int:
+    """Run the change for every row of a scan; one that fails is logged and does not stop the others.
+
+    Returns for how many rows the change says it did something.
+    """
+    done = 0
+    for pk in pks:
+        try:
+            done += change(pk)
+        except Exception:
+            logger.exception("%s failed for row %s", getattr(change, "__qualname__", change), pk)
+    return done

@@ -1,0 +1,55 @@
+"""Personal data is gone on its day; counts stay."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Max, Q, QuerySet
+
+from bookings.domain.locks import in_one_transaction
+from bookings.models import BookingEvent, Member, Party
+
+# A party whose mailbox was never proven is erased this long after it ended ...
+KEEP_UNPROVEN = timedelta(days=1)
+# ... every other party this long after its last session, ...
+KEEP_PARTY = timedelta(days=30)
+# ... and the key by which a person is known again this long after that person asked.
+KEEP_PERSON_KEY = timedelta(days=365)
+
+BATCH = 500
+
+# All personal data of a party but its members, and what stands there afterwards.
+BLANK: dict[str, object] = {"lead_name": "", "email": "", "phone": "", "access_needs": "", "consents": []}
+
+
+def erase_due(*, now: datetime) -> int:
+    """Erase the parties whose day has come and the person keys past their year; returns how many parties."""
+    due = list(parties_to_erase(now=now).values_list("pk", flat=True)[:BATCH])
+    for party_pk in due:
+        erase(party_pk, now=now)
+    Party.objects.filter(asked_at__lte=now - KEEP_PERSON_KEY, erased_at__isnull=False).exclude(person_key=None).update(
+        person_key=None
+    )
+    return len(due)
+
+
+def parties_to_erase(*, now: datetime) -> QuerySet[Party]:
+    """A party still live after its sessions (it came, or nobody checked it in) is over with them."""
+    return (
+        Party.objects.filter(erased_at=None)
+        .annotate(last_session=Max("bookings__session__ends_at"))
+        .filter(Q(mailbox_proven_at=None, ended_at__lte=now - KEEP_UNPROVEN) | Q(last_session__lte=now - KEEP_PARTY))
+        .order_by("pk")
+    )
+
+
+@in_one_transaction
+def erase(party_pk: int, *, now: datetime) -> None:
+    """Blank the personal data of one party, end its links, keep its bookings and counts."""
+    party = Party.objects.lock(party_pk)
+    for name, blank in BLANK.items():
+        setattr(party, name, blank)
+    party.link_version += 1
+    party.erased_at = now
+    party.ended_at = party.ended_at or now
+    party.save(update_fields=[*BLANK, "link_version", "erased_at", "ended_at"])
+    Member.objects.filter(party=party).update(name="")
+    BookingEvent.objects.filter(booking__party=party).update(why="")

@@ -1,0 +1,137 @@
+"""What a host does to a session as a whole; whoever is touched hears of it."""
+
+from datetime import datetime
+
+from django.utils.translation import gettext_lazy as _
+
+from bookings import outbox
+from bookings.domain import waitlist
+from bookings.domain.errors import BookingError
+from bookings.domain.locks import in_one_transaction, lock_party
+from bookings.models import Booking, BookingStatus, DecisionTrigger, NoticeKind, Party, TourSession
+
+
+class AlreadyCalledOff(BookingError):
+    message = _("This session is called off already.")
+
+
+class AlreadyBegun(BookingError):
+    message = _("This session has begun.")
+
+
+class CapacityBelowHeld(BookingError):
+    message = _("More is held than that. Lower “places given out at most” instead: then it shrinks as parties leave.")
+
+
+class LimitAboveCapacity(BookingError):
+    message = _("Neither the places given out nor the parties can be more than the capacity.")
+
+
+class ReasonMissing(BookingError):
+    message = _("Say why: the reason is shown to everybody who is touched.")
+
+
+def call_off(session_pk: int, *, reason: object, now: datetime, who: str) -> None:
+    """Cancel the session: nothing is given any more and everybody touched is told, with the reason.
+
+    ``reason`` is a text or a text per language. Raises ReasonMissing, AlreadyCalledOff, AlreadyBegun.
+    The session is marked in one transaction, each party follows in one of its own; ``finish_calling_off`` heals a
+    crash.
+    """
+    if not str(reason).strip():
+        raise ReasonMissing
+    _mark_called_off(session_pk, reason=reason, now=now)
+    finish_calling_off(session_pk, now=now, who=who)
+
+
+def finish_calling_off(session_pk: int, *, now: datetime, who: str) -> None:
+    for party_pk in list(Booking.objects.live().filter(session=session_pk).values_list("party", flat=True)):
+        _call_off_booking(party_pk, session_pk, now=now, who=who)
+
+
+@in_one_transaction
+def _mark_called_off(session_pk: int, *, reason: object, now: datetime) -> None:
+    session = TourSession.objects.lock([session_pk])[session_pk]
+    if session.called_off_at:
+        raise AlreadyCalledOff
+    if now >= session.starts_at:
+        raise AlreadyBegun
+    session.called_off_at, session.call_off_reason = now, reason
+    session.save(update_fields=["called_off_at", "call_off_reason"])
+
+
+@in_one_transaction
+def _call_off_booking(party_pk: int, session_pk: int, *, now: datetime, who: str) -> None:
+    locked = lock_party(party_pk, also=[session_pk])
+    bookings = locked.bookings()
+    booking = next((booking for booking in bookings if booking.session_id == session_pk), None)
+    if booking is None or booking.status in {BookingStatus.CHECKED_IN, BookingStatus.NO_SHOW}:
+        return
+    if booking.holds_places:
+        locked.party.calendar_sequence += 1
+        locked.party.save(update_fields=["calendar_sequence"])
+    booking.move_to(BookingStatus.CALLED_OFF, now=now, who=who)
+    if locked.party.is_proven:
+        outbox.post(NoticeKind.CALLED_OFF, locked.party, booking=booking, key=str(booking.pk), now=now)
+    others = [other.session for other in bookings if other.session_id != session_pk]
+    waitlist.serve_all(others, now=now, trigger=DecisionTrigger.LEFT)
+
+
+@in_one_transaction
+def close_sign_up(session_pk: int, *, now: datetime) -> None:
+    """Take nobody new; whoever is in line stays in line."""
+    TourSession.objects.lock([session_pk])
+    TourSession.objects.filter(pk=session_pk, closed_at=None).update(closed_at=now)
+
+
+@in_one_transaction
+def reopen_sign_up(session_pk: int, *, now: datetime) -> None:
+    session = TourSession.objects.lock([session_pk])[session_pk]
+    TourSession.objects.filter(pk=session_pk).update(closed_at=None)
+    waitlist.serve(session, now=now, trigger=DecisionTrigger.CAPACITY)
+
+
+@in_one_transaction
+def resize(session_pk: int, *, capacity: int, max_parties: int, sell_limit: int, now: datetime) -> None:
+    """Change the limits (places, parties, places). Nobody loses a place; what becomes free goes to the line first.
+
+    Raises CapacityBelowHeld if more is held than the new capacity or number of parties, and LimitAboveCapacity.
+    """
+    session = TourSession.objects.lock([session_pk])[session_pk]
+    if capacity < session.places_held or max_parties < session.parties_held:
+        raise CapacityBelowHeld
+    if max(sell_limit, max_parties) > capacity:
+        raise LimitAboveCapacity
+    session.capacity, session.max_parties, session.sell_limit = capacity, max_parties, sell_limit
+    session.save(update_fields=["capacity", "max_parties", "sell_limit"])
+    waitlist.serve(session, now=now, trigger=DecisionTrigger.CAPACITY)
+
+
+@in_one_transaction
+def move(
+    session_pk: int, *, starts_at: datetime, ends_at: datetime, roster_locks_at: datetime, now: datetime, who: str
+) -> None:
+    """Give the session another time; everybody who holds places or waits is told old and new."""
+    session = TourSession.objects.lock([session_pk])[session_pk]
+    if session.called_off_at:
+        raise AlreadyCalledOff
+    before = session.starts_at
+    session.starts_at, session.ends_at, session.roster_locks_at = starts_at, ends_at, roster_locks_at
+    session.save(update_fields=["starts_at", "ends_at", "roster_locks_at"])
+    Booking.objects.filter(session=session, status=BookingStatus.OFFERED, offer_expires_at__gt=roster_locks_at).update(
+        offer_expires_at=roster_locks_at
+    )
+    touched = session.bookings.live().filter(party__mailbox_proven_at__isnull=False).select_related("party")
+    for booking in touched.order_by("party"):
+        party = Party.objects.lock(booking.party_id)
+        party.calendar_sequence += 1
+        party.save(update_fields=["calendar_sequence"])
+        outbox.post(
+            NoticeKind.CHANGED,
+            party,
+            booking=booking,
+            key=f"{booking.pk}:{party.calendar_sequence}",
+            now=now,
+            facts={"starts_at": before.isoformat()},
+        )
+    waitlist.serve(session, now=now, trigger=DecisionTrigger.CAPACITY)

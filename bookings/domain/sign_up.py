@@ -1,0 +1,243 @@
+"""A party asks for places. Source of the rules: DESIGN part 4, "Sign-up in a first-come season"."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import IntegrityError
+from django.utils.translation import gettext_lazy as _
+
+from bookings import outbox
+from bookings.domain import waitlist
+from bookings.domain.errors import BookingError
+from bookings.domain.locks import in_one_transaction
+from bookings.domain.people import Person, check_people, write_members
+from bookings.models import (
+    SIGN_UP_OFFER_AT_MOST,
+    Booking,
+    BookingEvent,
+    BookingStatus,
+    DecisionTrigger,
+    NoticeKind,
+    OfferSource,
+    Party,
+    SeasonMode,
+    SessionState,
+    TourSession,
+    person_key,
+)
+
+# A waiting party proves its mailbox within this time from the hand-over of the mail that asks for it ...
+PROVE_WITHIN = timedelta(hours=24)
+# ... and within this time from the sign-up if that mail cannot be handed over.
+PROVE_WITHIN_AT_MOST = timedelta(hours=48)
+
+
+class SignUpClosed(BookingError):
+    message = _("Sign-up for this session is closed.")
+
+
+class SignUpNotYetOpen(BookingError):
+    message = _("Sign-up for this session has not opened yet.")
+
+
+class SessionCalledOff(BookingError):
+    message = _("This session will not take place.")
+
+
+class SessionUnknown(BookingError):
+    message = _("There is no such session. Choose one from the list.")
+
+
+class TooManyChoices(BookingError):
+    message = _("You have named more sessions than this season allows.")
+
+
+@dataclass(frozen=True)
+class Lead:
+    """Who asks for the party and is reached by email in ``language``."""
+
+    person: Person
+    email: str
+    language: str
+    phone: str = ""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What else a party says of itself. ``smallest_size`` in people; ``consents`` are ids of the tour's sentences."""
+
+    smallest_size: int
+    short_notice: bool = False
+    access_needs: str = ""
+    consents: Sequence[int] = ()
+
+
+def request_places(
+    choices: Sequence[int],
+    *,
+    lead: Lead,
+    companions: Sequence[Person],
+    wishes: Wishes,
+    submission_key: UUID,
+    now: datetime,
+) -> None:
+    """Offer the party places in its first choice with room; if none has room, put it in line for all of them.
+
+    ``choices`` are session ids, the dearest first. The claim is one conditional UPDATE on the session's ledger; only
+    when somebody waits is the line served first and the session locked. Somebody who is already in changes nothing
+    and is told by mail; the same ``submission_key`` again changes nothing at all. Raises a BookingError of this
+    module or of ``people``.
+    """
+    if Party.objects.filter(submission_key=submission_key).exists():
+        return
+    sessions = _chosen_sessions(choices, now=now)
+    season = sessions[0].season
+    check_people(season.tour, [lead.person, *companions])
+    key = person_key(lead.email)
+    if _tell_already_in(season.pk, key, now=now):
+        return
+    party = Party(
+        season=season,
+        submission_key=submission_key,
+        person_key=key,
+        lead_name=lead.person.name,
+        lead_age_from=lead.person.age_from,
+        lead_age_to=lead.person.age_to,
+        email=lead.email,
+        phone=lead.phone,
+        language=lead.language,
+        size=1 + len(companions),
+        smallest_size=min(wishes.smallest_size, 1 + len(companions)),
+        short_notice=wishes.short_notice,
+        access_needs=wishes.access_needs,
+        consents=list(wishes.consents),
+        asked_at=now,
+        mailbox_proven_at=None if season.proves_mailbox else now,
+    )
+    try:
+        if not _offer_at_once(party, companions, sessions, now=now):
+            for session in sessions:
+                if session.parties_waiting and session.places_free:
+                    waitlist.offer_free_places(session.pk, now=now, trigger=DecisionTrigger.SIGN_UP)
+            _offer_or_wait(party, companions, [session.pk for session in sessions], now=now)
+    except IntegrityError:
+        # The same person or the same submit was faster on another connection: it counts, this one does not.
+        if not Party.objects.filter(submission_key=submission_key).exists() and not _tell_already_in(
+            season.pk, key, now=now
+        ):
+            raise
+
+
+def _chosen_sessions(choices: Sequence[int], *, now: datetime) -> list[TourSession]:
+    found = TourSession.objects.public().select_related("season__tour", "venue").in_bulk(choices)
+    sessions = [found[pk] for pk in dict.fromkeys(choices) if pk in found]
+    if not sessions or len(sessions) != len(choices) or len({session.season_id for session in sessions}) != 1:
+        raise SessionUnknown
+    season = sessions[0].season
+    if season.mode != SeasonMode.FIRST_COME:
+        raise SignUpClosed
+    if len(sessions) > season.choices_allowed:
+        raise TooManyChoices
+    for session in sessions:
+        match session.state(now):
+            case SessionState.CALLED_OFF:
+                raise SessionCalledOff
+            case SessionState.CLOSED:
+                raise SignUpClosed
+            case SessionState.NOT_YET:
+                raise SignUpNotYetOpen
+    return sessions
+
+
+def _tell_already_in(season_pk: int, key: str, *, now: datetime) -> bool:
+    """If the person is in this season, owe it a mail that says so, at most one an hour."""
+    party = Party.objects.live().filter(season=season_pk, person_key=key).first()
+    if party:
+        outbox.post(NoticeKind.ALREADY_IN, party, key=f"{party.pk}:{now:%Y%m%d%H}", now=now)
+    return party is not None
+
+
+@in_one_transaction
+def _offer_at_once(
+    party: Party, companions: Sequence[Person], sessions: Sequence[TourSession], *, now: datetime
+) -> bool:
+    """The fast path: nobody waits and there is room. No lock but the row that the claim itself writes."""
+    for preference, session in enumerate(sessions, start=1):
+        if TourSession.objects.claim(session.pk, places=party.size):
+            _write_party(party, companions)
+            _write_offer(party, session, preference, now=now)
+            return True
+    return False
+
+
+@in_one_transaction
+def _offer_or_wait(party: Party, companions: Sequence[Person], choices: Sequence[int], *, now: datetime) -> None:
+    """The lines were served: take what is left over, or stand in line for every choice."""
+    locked = TourSession.objects.lock(choices)
+    _write_party(party, companions)
+    for preference, pk in enumerate(choices, start=1):
+        if locked[pk].takes_sign_ups(now) and waitlist.is_free_for_newcomers(locked[pk], size=party.size, now=now):
+            locked[pk].hold(party.size)
+            _write_offer(party, locked[pk], preference, now=now)
+            return
+    waiting = [
+        Booking(
+            party=party,
+            session=locked[pk],
+            preference=preference,
+            places=party.size,
+            status=BookingStatus.WAITING,
+            status_since=now,
+            queue_number=locked[pk].take_queue_number(),
+        )
+        for preference, pk in enumerate(choices, start=1)
+    ]
+    _write_bookings(waiting, now=now)
+    if party.is_proven:
+        for session in locked.values():
+            session.count_in_line()
+    else:
+        party.prove_by = now + PROVE_WITHIN_AT_MOST
+        party.save(update_fields=["prove_by"])
+    outbox.post(NoticeKind.IN_LINE, party, key=str(party.pk), now=now, expires_at=party.prove_by)
+
+
+def _write_party(party: Party, companions: Sequence[Person]) -> None:
+    party.pk = None  # A transaction that is started over writes it anew.
+    party.save(force_insert=True)
+    write_members(party, companions)
+
+
+def _write_offer(party: Party, session: TourSession, preference: int, *, now: datetime) -> None:
+    """The places are kept in the ledger already. Without a mailbox to prove, asking is confirming."""
+    booking = Booking(
+        party=party,
+        session=session,
+        preference=preference,
+        places=party.size,
+        status=BookingStatus.OFFERED,
+        status_since=now,
+        offer_expires_at=min(now + SIGN_UP_OFFER_AT_MOST, session.roster_locks_at),
+        offer_source=OfferSource.SIGN_UP,
+    )
+    _write_bookings([booking], now=now)
+    if party.is_proven:
+        waitlist.confirm(booking, [], now=now, who="party")
+    else:
+        outbox.post(
+            NoticeKind.PROVE,
+            party,
+            booking=booking,
+            key=str(booking.pk),
+            now=now,
+            expires_at=booking.offer_expires_at,
+        )
+
+
+def _write_bookings(bookings: Sequence[Booking], *, now: datetime) -> None:
+    Booking.objects.bulk_create(bookings)
+    BookingEvent.objects.bulk_create(
+        BookingEvent(booking=booking, to_status=booking.status, happened_at=now, who="party") for booking in bookings
+    )

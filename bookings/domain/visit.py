@@ -1,0 +1,186 @@
+"""What a party does on its own page, from the proof of its mailbox to giving up its places."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
+
+from bookings import outbox
+from bookings.domain import waitlist
+from bookings.domain.errors import BookingError
+from bookings.domain.locks import Locked, in_one_transaction, lock_party
+from bookings.domain.people import Person, check_people, write_members
+from bookings.models import (
+    Booking,
+    BookingStatus,
+    DecisionTrigger,
+    NoticeKind,
+    OfferSource,
+    Party,
+    TourSession,
+    person_key,
+)
+
+# "Send me my link again" answers for at most this many of a person's parties.
+MOST_LINKS = 3
+
+
+class NothingConfirmed(BookingError):
+    message = _("You hold no places that could be given up.")
+
+
+class TooLateToCancel(BookingError):
+    message = _("The tour has begun. Tell your host at the gate.")
+
+
+class NamesAreFixed(BookingError):
+    message = _("The roster is locked: names stay as they are. You can still come with fewer people or cancel.")
+
+
+class NotFewer(BookingError):
+    message = _("Choose fewer people than you are now.")
+
+
+class SizeIsFixed(BookingError):
+    message = _("Name exactly as many people as your party has places.")
+
+
+class VisitOver(BookingError):
+    message = _("There is nothing left to change.")
+
+
+@in_one_transaction
+def prove_mailbox(party_pk: int, *, now: datetime) -> None:
+    """The lead pressed the button behind the link: confirm what sign-up offered, or let the party stand in its lines.
+
+    Pressing twice is pressing once. Raises OfferGone if the places were let go meanwhile.
+    """
+    locked = lock_party(party_pk)
+    bookings = locked.bookings()
+    offered = [b for b in bookings if b.status == BookingStatus.OFFERED and b.offer_source == OfferSource.SIGN_UP]
+    if locked.party.ended_at or any(booking.offer_has_run_out(now) for booking in offered):
+        raise waitlist.OfferGone
+    if locked.party.is_proven:
+        return
+    waitlist.prove(locked, now=now)
+    for booking in offered:
+        waitlist.confirm(booking, [other for other in bookings if other is not booking], now=now, who="party")
+    standing = [booking.session for booking in bookings if booking.status == BookingStatus.WAITING]
+    waitlist.serve_all(standing, now=now, trigger=DecisionTrigger.JOINED)
+
+
+@in_one_transaction
+def cancel_places(party_pk: int, *, now: datetime, who: str = "party", why: str = "") -> None:
+    """Give up the confirmed places; they go to the line at once. Possible until the start.
+
+    Raises NothingConfirmed or TooLateToCancel.
+    """
+    booking, _locked = _confirmed(party_pk)
+    if now >= booking.session.starts_at:
+        raise TooLateToCancel
+    _raise_calendar_sequence(booking.party)
+    booking.move_to(BookingStatus.CANCELLED, now=now, who=who, why=why)
+    outbox.post(NoticeKind.CANCELLED, booking.party, booking=booking, key=str(booking.pk), now=now)
+    waitlist.serve(booking.session, now=now, trigger=DecisionTrigger.CANCELLED)
+
+
+@in_one_transaction
+def come_with_fewer(
+    party_pk: int, *, lead: Person, companions: Sequence[Person], now: datetime, who: str = "party"
+) -> None:
+    """The party shrinks to the lead and ``companions``; what it holds too much goes to the line, its numbers stay.
+
+    Possible until the start. Raises NotFewer, VisitOver, TooLateToCancel and what ``check_people`` raises.
+    """
+    locked = lock_party(party_pk)
+    party = locked.party
+    size = 1 + len(companions)
+    if size >= party.size:
+        raise NotFewer
+    shrinking = _changeable(locked, now=now)
+    check_people(party.season.tour, [lead, *companions])
+    for booking in shrinking:
+        if booking.holds_places:
+            TourSession.objects.filter(pk=booking.session_id).update(
+                places_held=F("places_held") - (booking.places - size)
+            )
+        booking.places = size
+        booking.save(update_fields=["places"])
+    party.size = size
+    party.smallest_size = min(party.smallest_size, size)
+    party.save(update_fields=["size", "smallest_size"])
+    _write_people(party, lead, companions)
+    _tell_changed(party, shrinking, {"size": size}, now=now)
+    waitlist.serve_all((booking.session for booking in shrinking), now=now, trigger=DecisionTrigger.FEWER)
+
+
+@in_one_transaction
+def change_people(
+    party_pk: int, *, lead: Person, companions: Sequence[Person], access_needs: str, now: datetime, who: str = "party"
+) -> None:
+    """Correct names and ages, the size staying as it is. Raises NamesAreFixed once the roster of a held place locked,
+    VisitOver, and what ``check_people`` raises."""
+    locked = lock_party(party_pk)
+    party = locked.party
+    bookings = _changeable(locked, now=now)
+    if any(booking.holds_places and now >= booking.session.roster_locks_at for booking in bookings):
+        raise NamesAreFixed
+    if 1 + len(companions) != party.size:
+        raise SizeIsFixed
+    check_people(party.season.tour, [lead, *companions])
+    party.access_needs = access_needs
+    party.save(update_fields=["access_needs"])
+    _write_people(party, lead, companions)
+    _tell_changed(party, bookings, {"names": True}, now=now)
+
+
+def send_link_again(email: str, *, now: datetime) -> None:
+    """Owe the links of this person's parties to the address that is in the rows, at most one mail a party and hour.
+
+    Says nothing about whether there are any.
+    """
+    parties = Party.objects.filter(person_key=person_key(email), erased_at=None).exclude(email="")
+    for party in parties.order_by("-asked_at")[:MOST_LINKS]:
+        outbox.post(NoticeKind.LINK, party, key=f"{party.pk}:{now:%Y%m%d%H}", now=now)
+
+
+def _confirmed(party_pk: int) -> tuple[Booking, Locked]:
+    locked = lock_party(party_pk)
+    for booking in locked.bookings():
+        if booking.status == BookingStatus.CONFIRMED:
+            return booking, locked
+    raise NothingConfirmed
+
+
+def _changeable(locked: Locked, *, now: datetime) -> list[Booking]:
+    bookings = [
+        booking
+        for booking in locked.bookings()
+        if booking.status in {BookingStatus.WAITING, BookingStatus.OFFERED, BookingStatus.CONFIRMED}
+    ]
+    if not bookings:
+        raise VisitOver
+    if any(booking.holds_places and now >= booking.session.starts_at for booking in bookings):
+        raise TooLateToCancel
+    return bookings
+
+
+def _write_people(party: Party, lead: Person, companions: Sequence[Person]) -> None:
+    party.lead_name, party.lead_age_from, party.lead_age_to = lead.name, lead.age_from, lead.age_to
+    party.save(update_fields=["lead_name", "lead_age_from", "lead_age_to"])
+    write_members(party, companions)
+
+
+def _tell_changed(party: Party, bookings: Sequence[Booking], facts: dict[str, object], *, now: datetime) -> None:
+    held = next((booking for booking in bookings if booking.status == BookingStatus.CONFIRMED), None)
+    if held:
+        _raise_calendar_sequence(party)
+        outbox.post(
+            NoticeKind.CHANGED, party, booking=held, key=f"{held.pk}:{party.calendar_sequence}", now=now, facts=facts
+        )
+
+
+def _raise_calendar_sequence(party: Party) -> None:
+    party.calendar_sequence += 1
+    party.save(update_fields=["calendar_sequence"])

@@ -1,0 +1,323 @@
+"""The line of a session: who is offered what becomes free, and what becomes of an offer.
+
+Source of the rules: DESIGN part 4, "The line", "The fit rule" and "How long an offer stands".
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from bookings import outbox
+from bookings.domain.errors import BookingError
+from bookings.domain.locks import Locked, for_each, in_one_transaction, lock_party
+from bookings.domain.offers import in_last_call, offer_ends
+from bookings.models import (
+    Booking,
+    BookingStatus,
+    Decision,
+    DecisionReason,
+    DecisionTrigger,
+    NoticeKind,
+    OfferSource,
+    Party,
+    TourSession,
+)
+
+# A party's lapse with this number in a season ends all its waiting.
+LAST_LAPSE = 2
+
+
+class OfferGone(BookingError):
+    message = _("These places are no longer kept for you: the time to answer had run out.")
+
+
+class NothingOffered(BookingError):
+    message = _("There is no offer to answer.")
+
+
+class NextInLine(NamedTuple):
+    """Whom the free places go to, or for whom they are saved; nobody in either if nobody in line may have them."""
+
+    booking: Booking | None
+    saved_for: Booking | None
+
+
+def next_in_line(session: TourSession, *, now: datetime) -> NextInLine:
+    """The fit rule: saved for the head of the line until the last call; from then on the first that fits gets them,
+    those who can come at short notice before the others."""
+    line = session.bookings.in_line().select_related("party")
+    if not in_last_call(now, roster_locks_at=session.roster_locks_at):
+        head = line.first()
+        if head is None or fits(head, session):
+            return NextInLine(head, None)
+        return NextInLine(None, head)
+    if not session.parties_free:
+        return NextInLine(None, None)
+    fitting = line.filter(places__lte=session.places_free).order_by("-party__short_notice", "queue_number")
+    return NextInLine(fitting.first(), None)
+
+
+def fits(booking: Booking, session: TourSession) -> bool:
+    return session.parties_free > 0 and booking.places <= session.places_free
+
+
+def is_free_for_newcomers(session: TourSession, *, size: int, now: datetime) -> bool:
+    """Whether places are left over that the line does not want: the session is locked and its line was served."""
+    if not session.room_for(size):
+        return False
+    return session.parties_waiting == 0 or next_in_line(session, now=now) == NextInLine(None, None)
+
+
+def serve(session: TourSession, *, now: datetime, trigger: DecisionTrigger) -> Booking | None:
+    """Offer free places to at most one party; whoever fits after it is served right after the commit.
+
+    One offer a transaction keeps the order of locks simple. The caller holds the session's lock.
+    """
+    offered = _offer_to_next(session, now=now, trigger=trigger)
+    if offered:
+        transaction.on_commit(lambda: offer_free_places(session.pk, now=now, trigger=trigger), robust=True)
+    return offered
+
+
+def serve_all(sessions: Iterable[TourSession], *, now: datetime, trigger: DecisionTrigger) -> None:
+    for session in sessions:
+        serve(session, now=now, trigger=trigger)
+
+
+def offer_free_places(session_pk: int, *, now: datetime, trigger: DecisionTrigger) -> int:
+    """Serve the line of one session until it stops; returns the number of offers made, each its own transaction."""
+    made = 0
+    while _offer_once(session_pk, now=now, trigger=trigger):
+        made += 1
+    return made
+
+
+def serve_waiting_lines(*, now: datetime) -> int:
+    """The scan that heals what a crash left: serve every session where places are free and parties wait.
+
+    Returns how many sessions had something to offer.
+    """
+    sessions = TourSession.objects.with_idle_places(now).order_by("pk").values_list("pk", flat=True)
+    return for_each(list(sessions), lambda pk: bool(offer_free_places(pk, now=now, trigger=DecisionTrigger.SCAN)))
+
+
+@in_one_transaction
+def _offer_once(session_pk: int, *, now: datetime, trigger: DecisionTrigger) -> Booking | None:
+    return _offer_to_next(TourSession.objects.lock([session_pk])[session_pk], now=now, trigger=trigger)
+
+
+def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrigger) -> Booking | None:
+    session.refresh_ledger()
+    if not session.serves_its_line(now) or not (
+        session.parties_waiting and session.places_free and session.parties_free
+    ):
+        return None  # Nothing lies idle: no decision to explain.
+    ends = offer_ends(now, roster_locks_at=session.roster_locks_at, zone=session.venue.zone)
+    if ends is None:
+        _decide(session, now=now, trigger=trigger, reason=DecisionReason.TOO_LATE)
+        return None
+    while True:
+        booking, saved_for = next_in_line(session, now=now)
+        if booking is None:
+            reason = DecisionReason.SAVED if saved_for else DecisionReason.NO_FIT
+            _decide(session, now=now, trigger=trigger, reason=reason, saved_for=saved_for)
+            return None
+        booking.party = Party.objects.lock(booking.party_id)
+        booking.session = session
+        if session.bookings.in_line().filter(pk=booking.pk).exists():
+            break  # Still in line now that the party cannot answer anything else.
+    _decide(session, now=now, trigger=trigger, reason=DecisionReason.OFFERED, offered_to=booking)
+    booking.move_to(
+        BookingStatus.OFFERED,
+        now=now,
+        who="line",
+        why=trigger,
+        offer_expires_at=ends,
+        offer_source=OfferSource.WAITLIST,
+    )
+    outbox.post(
+        NoticeKind.OFFER,
+        booking.party,
+        booking=booking,
+        key=f"{booking.pk}:{ends.isoformat()}",
+        now=now,
+        expires_at=ends,
+        facts={"ends": ends.isoformat()},
+    )
+    return booking
+
+
+def _decide(
+    session: TourSession,
+    *,
+    now: datetime,
+    trigger: DecisionTrigger,
+    reason: DecisionReason,
+    offered_to: Booking | None = None,
+    saved_for: Booking | None = None,
+) -> None:
+    """Store why the serving went as it did; the scan that finds the same again adds nothing."""
+    decision = Decision(
+        session=session,
+        decided_at=now,
+        trigger=trigger,
+        places_free=session.places_free,
+        parties_free=session.parties_free,
+        offered_to=offered_to,
+        saved_for=saved_for,
+        reason=reason,
+    )
+    last = session.decisions.last()
+    if not (last and trigger == DecisionTrigger.SCAN and last.says_the_same(decision)):
+        decision.save()
+
+
+def prove(locked: Locked, *, now: datetime) -> None:
+    """Let the party stand in its lines: the mailbox is proven. Its numbers were taken when it asked."""
+    if locked.party.is_proven:
+        return
+    locked.party.prove(now=now)
+    for booking in locked.bookings():
+        if booking.status == BookingStatus.WAITING:
+            booking.session.count_in_line()
+
+
+@in_one_transaction
+def accept_offer(booking_pk: int, *, now: datetime, who: str = "party") -> None:
+    """Say yes: the places are the party's, its other bookings are superseded. Raises OfferGone, NothingOffered.
+
+    Saying yes twice is one yes. Taking the offer proves the mailbox as well: the link came by mail.
+    """
+    booking, others, locked = _locked_booking(booking_pk)
+    if booking.status == BookingStatus.CONFIRMED:
+        return
+    if booking.status != BookingStatus.OFFERED:
+        raise OfferGone if booking.status == BookingStatus.LAPSED else NothingOffered
+    if booking.offer_has_run_out(now):
+        raise OfferGone
+    prove(locked, now=now)
+    confirm(booking, others, now=now, who=who)
+    serve_all(
+        (other.session for other in others if other.session_id != booking.session_id),
+        now=now,
+        trigger=DecisionTrigger.LEFT,
+    )
+
+
+def confirm(booking: Booking, others: Collection[Booking], *, now: datetime, who: str) -> None:
+    """The places are the party's. The caller holds the locks and the offer stands."""
+    for other in others:
+        if other.status in {BookingStatus.WAITING, BookingStatus.CONFIRMED}:
+            other.move_to(BookingStatus.SUPERSEDED, now=now, who=who, why="said yes elsewhere")
+    booking.move_to(BookingStatus.CONFIRMED, now=now, who=who)
+    outbox.post(NoticeKind.CONFIRMED, booking.party, booking=booking, key=str(booking.pk), now=now)
+
+
+@in_one_transaction
+def decline_offer(booking_pk: int, *, now: datetime, who: str = "party") -> None:
+    """Not this date: ends this booking and keeps the party's others. Raises NothingOffered."""
+    booking, others, _locked = _locked_booking(booking_pk)
+    if booking.status == BookingStatus.DECLINED:
+        return
+    if booking.status != BookingStatus.OFFERED:
+        raise NothingOffered
+    booking.move_to(BookingStatus.DECLINED, now=now, who=who)
+    _serve_after_an_offer(booking, others, now=now, trigger=DecisionTrigger.DECLINED)
+
+
+def lapse_offers(*, now: datetime) -> int:
+    """Take back every offer that ran out; returns how many."""
+    due = Booking.objects.offers_due(now).order_by("offer_expires_at").values_list("pk", flat=True)
+    return for_each(list(due), lambda pk: _lapse(pk, now=now))
+
+
+@in_one_transaction
+def _lapse(booking_pk: int, *, now: datetime) -> bool:
+    booking, others, _locked = _locked_booking(booking_pk)
+    if booking.status != BookingStatus.OFFERED or not booking.offer_has_run_out(now):
+        return False
+    party, session = booking.party, booking.session
+    if booking.offer_source == OfferSource.SIGN_UP:
+        booking.move_to(BookingStatus.LAPSED, now=now, who="clock")
+    else:
+        party.lapses += 1
+        party.save(update_fields=["lapses"])
+        if party.lapses < LAST_LAPSE and session.serves_its_line(now):
+            booking.move_to(
+                BookingStatus.WAITING, now=now, who="clock", why="lapsed", queue_number=session.take_queue_number()
+            )
+        else:
+            booking.move_to(BookingStatus.LAPSED, now=now, who="clock")
+        if party.lapses >= LAST_LAPSE:
+            for other in others:
+                if other.status == BookingStatus.WAITING:
+                    other.move_to(BookingStatus.LAPSED, now=now, who="clock", why="second lapse")
+        outbox.post(NoticeKind.OFFER_LAPSED, party, booking=booking, key=f"{booking.pk}:{party.lapses}", now=now)
+    _serve_after_an_offer(booking, others, now=now, trigger=DecisionTrigger.LAPSED)
+    return True
+
+
+def _serve_after_an_offer(
+    booking: Booking, others: Collection[Booking], *, now: datetime, trigger: DecisionTrigger
+) -> None:
+    """The places are free again, and the party counts again in the other lines it stands in."""
+    serve(booking.session, now=now, trigger=trigger)
+    serve_all((other.session for other in others), now=now, trigger=trigger)
+
+
+def close_lines(*, now: datetime) -> int:
+    """Tell whoever still waits when the roster has locked; returns how many bookings were closed."""
+    due = Booking.objects.waiting().filter(session__roster_locks_at__lte=now).values_list("pk", flat=True)
+    return for_each(list(due), lambda pk: _close(pk, now=now))
+
+
+@in_one_transaction
+def _close(booking_pk: int, *, now: datetime) -> bool:
+    booking, _others, _locked = _locked_booking(booking_pk)
+    if booking.status != BookingStatus.WAITING or now < booking.session.roster_locks_at:
+        return False
+    booking.move_to(BookingStatus.CLOSED, now=now, who="clock")
+    if booking.party.is_proven:
+        outbox.post(NoticeKind.LINE_CLOSED, booking.party, booking=booking, key=str(booking.pk), now=now)
+    return True
+
+
+def drop_unproven(*, now: datetime) -> int:
+    """Let go of waiting parties whose mailbox was not proven in time; returns how many parties."""
+    due = Party.objects.live().filter(mailbox_proven_at=None, prove_by__lte=now).values_list("pk", flat=True)
+    return for_each(list(due), lambda pk: _drop(pk, now=now))
+
+
+@in_one_transaction
+def _drop(party_pk: int, *, now: datetime) -> bool:
+    locked = lock_party(party_pk)
+    if locked.party.is_proven:
+        return False
+    waiting = [booking for booking in locked.bookings() if booking.status == BookingStatus.WAITING]
+    for booking in waiting:
+        booking.move_to(BookingStatus.DROPPED, now=now, who="clock")
+    return bool(waiting)
+
+
+@in_one_transaction
+def leave_lines(party_pk: int, *, now: datetime, who: str = "party") -> None:
+    """Leave every line the party stands in, and let go of an offer it holds. What is confirmed stays."""
+    locked = lock_party(party_pk)
+    leaving = [b for b in locked.bookings() if b.status in {BookingStatus.WAITING, BookingStatus.OFFERED}]
+    for booking in leaving:
+        booking.move_to(BookingStatus.WITHDRAWN, now=now, who=who)
+    serve_all((booking.session for booking in leaving), now=now, trigger=DecisionTrigger.LEFT)
+
+
+def _locked_booking(booking_pk: int) -> tuple[Booking, list[Booking], Locked]:
+    """The booking and the party's other live bookings, read again under the locks."""
+    party_pk, session_pk = Booking.objects.values_list("party", "session").get(pk=booking_pk)
+    locked = lock_party(party_pk, also=[session_pk])
+    booking = Booking.objects.get(pk=booking_pk)
+    booking.party = locked.party
+    booking.session = locked.sessions[session_pk]
+    others = [other for other in locked.bookings() if other.pk != booking.pk]
+    return booking, others, locked

@@ -1,0 +1,336 @@
+"""One party's claim on one session, from the first ask to the day itself."""
+
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from bookings.models.parties import Party
+from bookings.models.tours import TourSession
+
+# An offer from sign-up stands this long from the hand-over of the mail that asks to prove the mailbox ...
+SIGN_UP_OFFER = timedelta(minutes=30)
+# ... and this long from the sign-up if that mail cannot be handed over.
+SIGN_UP_OFFER_AT_MOST = timedelta(hours=6)
+
+
+class BookingStatus(models.TextChoices):
+    ENTERED = "entered", _("entered")
+    WAITING = "waiting", _("waiting")
+    OFFERED = "offered", _("offered")
+    CONFIRMED = "confirmed", _("confirmed")
+    CHECKED_IN = "checked in", _("checked in")
+    NO_SHOW = "no-show", _("no-show")
+    WITHDRAWN = "withdrawn", _("withdrawn")
+    DECLINED = "declined", _("declined")
+    LAPSED = "lapsed", _("lapsed")
+    CANCELLED = "cancelled", _("cancelled")
+    SUPERSEDED = "superseded", _("superseded")
+    DROPPED = "dropped", _("dropped")
+    CLOSED = "closed", _("closed")
+    EXCLUDED = "excluded", _("excluded")
+    CALLED_OFF = "called off", _("called off")
+
+
+HOLDS_PLACES = frozenset({BookingStatus.OFFERED, BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN})
+ENDED = frozenset(
+    {
+        BookingStatus.WITHDRAWN,
+        BookingStatus.DECLINED,
+        BookingStatus.LAPSED,
+        BookingStatus.CANCELLED,
+        BookingStatus.SUPERSEDED,
+        BookingStatus.DROPPED,
+        BookingStatus.CLOSED,
+        BookingStatus.EXCLUDED,
+        BookingStatus.CALLED_OFF,
+    }
+)
+LIVE = frozenset(BookingStatus) - ENDED
+
+NEXT_STATUSES: dict[BookingStatus, frozenset[BookingStatus]] = {
+    BookingStatus.ENTERED: frozenset(
+        {
+            BookingStatus.OFFERED,
+            BookingStatus.WAITING,
+            BookingStatus.WITHDRAWN,
+            BookingStatus.EXCLUDED,
+            BookingStatus.CALLED_OFF,
+        }
+    ),
+    BookingStatus.WAITING: frozenset(
+        {
+            BookingStatus.OFFERED,
+            BookingStatus.WITHDRAWN,
+            BookingStatus.SUPERSEDED,
+            BookingStatus.DROPPED,
+            BookingStatus.CLOSED,
+            BookingStatus.LAPSED,
+            BookingStatus.CALLED_OFF,
+        }
+    ),
+    BookingStatus.OFFERED: frozenset(
+        {
+            BookingStatus.CONFIRMED,
+            BookingStatus.DECLINED,
+            BookingStatus.LAPSED,
+            BookingStatus.WAITING,
+            BookingStatus.WITHDRAWN,
+            BookingStatus.CALLED_OFF,
+        }
+    ),
+    BookingStatus.CONFIRMED: frozenset(
+        {
+            BookingStatus.CHECKED_IN,
+            BookingStatus.NO_SHOW,
+            BookingStatus.CANCELLED,
+            BookingStatus.SUPERSEDED,
+            BookingStatus.CALLED_OFF,
+        }
+    ),
+    BookingStatus.CHECKED_IN: frozenset({BookingStatus.CONFIRMED}),
+    BookingStatus.NO_SHOW: frozenset({BookingStatus.CHECKED_IN}),
+}
+
+
+class OfferSource(models.TextChoices):
+    SIGN_UP = "sign-up", _("sign-up")
+    WAITLIST = "waitlist", _("waitlist")
+    DRAW = "draw", _("draw")
+
+
+class BookingMoved(Exception):
+    """Somebody else changed the booking first; the caller's picture of it is old."""
+
+
+class BookingQuerySet(models.QuerySet["Booking"]):
+    def live(self) -> Self:
+        return self.filter(status__in=LIVE)
+
+    def waiting(self) -> Self:
+        return self.filter(status=BookingStatus.WAITING).order_by("queue_number")
+
+    def holding(self) -> Self:
+        return self.filter(status__in=HOLDS_PLACES)
+
+    def in_line(self) -> Self:
+        """The line: waiting bookings of proven parties that hold no live offer, in order."""
+        offered = Booking.objects.filter(party=models.OuterRef("party"), status=BookingStatus.OFFERED)
+        return self.waiting().filter(party__mailbox_proven_at__isnull=False).exclude(models.Exists(offered))
+
+    def offers_due(self, now: datetime) -> Self:
+        return self.filter(status=BookingStatus.OFFERED, offer_expires_at__lte=now)
+
+    def start_sign_up_clock(self, *, handed_over_at: datetime) -> int:
+        """The proof mail has left: the offers it speaks of end 30 minutes from now, unless they end earlier anyway."""
+        ends = handed_over_at + SIGN_UP_OFFER
+        return self.filter(
+            status=BookingStatus.OFFERED, offer_source=OfferSource.SIGN_UP, offer_expires_at__gt=ends
+        ).update(offer_expires_at=ends)
+
+
+class Booking(models.Model):
+    """One row from the first ask to the day itself; ``move_to`` is the only door for a change of status."""
+
+    party = models.ForeignKey(Party, on_delete=models.CASCADE, related_name="bookings", verbose_name=_("party"))
+    session = models.ForeignKey(
+        TourSession, on_delete=models.PROTECT, related_name="bookings", verbose_name=_("session")
+    )
+    preference = models.PositiveSmallIntegerField(_("choice"), default=1)
+    places = models.PositiveSmallIntegerField(_("places"))
+    status = models.CharField(_("status"), max_length=12, choices=BookingStatus.choices)
+    status_since = models.DateTimeField(_("since"))
+    queue_number = models.PositiveIntegerField(_("number in line"), null=True, blank=True)
+    offer_expires_at = models.DateTimeField(_("offer ends"), null=True, blank=True)
+    offer_source = models.CharField(_("offer from"), max_length=10, choices=OfferSource.choices, blank=True)
+    arrived = models.PositiveSmallIntegerField(_("people who came"), null=True, blank=True)
+
+    objects = BookingQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("booking")
+        verbose_name_plural = _("bookings")
+        constraints = [
+            models.CheckConstraint(
+                name="booking_deadline_iff_offered",
+                condition=Q(status=BookingStatus.OFFERED, offer_expires_at__isnull=False)
+                | (~Q(status=BookingStatus.OFFERED) & Q(offer_expires_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="booking_number_while_waiting",
+                condition=~Q(status=BookingStatus.WAITING) | Q(queue_number__isnull=False),
+            ),
+            models.CheckConstraint(name="booking_has_places", condition=Q(places__gte=1)),
+            models.CheckConstraint(
+                name="booking_arrived_within_places", condition=Q(arrived=None) | Q(arrived__lte=F("places"))
+            ),
+            models.UniqueConstraint(
+                fields=["party", "session"],
+                condition=Q(status__in=sorted(LIVE)),
+                name="booking_one_live_per_party_and_session",
+            ),
+            models.UniqueConstraint(
+                fields=["party"],
+                condition=Q(status__in=[BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN]),
+                name="booking_one_confirmed_per_party",
+            ),
+            models.UniqueConstraint(
+                fields=["party"], condition=Q(status=BookingStatus.OFFERED), name="booking_one_offer_per_party"
+            ),
+            models.UniqueConstraint(
+                fields=["session", "queue_number"],
+                condition=Q(queue_number__isnull=False),
+                name="booking_number_once_a_session",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["session", "queue_number"], name="booking_line", condition=Q(status=BookingStatus.WAITING)
+            ),
+            models.Index(
+                fields=["offer_expires_at"], name="booking_offers_due", condition=Q(status=BookingStatus.OFFERED)
+            ),
+            models.Index(fields=["session", "status"], name="booking_by_session_and_status"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.party_id}@{self.session_id} {self.status}"
+
+    @property
+    def holds_places(self) -> bool:
+        return self.status in HOLDS_PLACES
+
+    def offer_has_run_out(self, now: datetime) -> bool:
+        """Never both taken and lapsed: taking asks for now < deadline, lapsing for the opposite."""
+        return self.offer_expires_at is not None and now >= self.offer_expires_at
+
+    def move_to(
+        self,
+        status: BookingStatus,
+        *,
+        now: datetime,
+        who: str,
+        why: str = "",
+        offer_expires_at: datetime | None = None,
+        offer_source: OfferSource | None = None,
+        queue_number: int | None = None,
+        arrived: int | None = None,
+    ) -> None:
+        """The one door for a change of status: the row, the session's ledger and the event, together or not at all.
+
+        The caller holds the locks of the session and the party. Raises BookingMoved if the row is no longer as read,
+        and IntegrityError if the ledger would run over. ``queue_number`` is given when a party joins the line anew.
+        """
+        before = BookingStatus(self.status)
+        if status not in NEXT_STATUSES.get(before, frozenset()):
+            raise BookingMoved(f"booking {self.pk}: {before} cannot become {status}")
+        changes: dict[str, object] = {"status": status, "status_since": now, "offer_expires_at": offer_expires_at}
+        if offer_source is not None:
+            changes["offer_source"] = offer_source
+        if queue_number is not None:
+            changes["queue_number"] = queue_number
+        changes["arrived"] = arrived
+        with transaction.atomic():
+            if Booking.objects.filter(pk=self.pk, status=before).update(**changes) != 1:
+                raise BookingMoved(f"booking {self.pk} is no longer {before}")
+            self._write_ledger(before, status)
+            BookingEvent.objects.create(
+                booking=self, from_status=before, to_status=status, happened_at=now, who=who, why=why
+            )
+            if status in ENDED and not Booking.objects.live().filter(party=self.party_id).exists():
+                Party.objects.filter(pk=self.party_id, ended_at=None).update(ended_at=now)
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+    def _write_ledger(self, before: BookingStatus, after: BookingStatus) -> None:
+        held = int(after in HOLDS_PLACES) - int(before in HOLDS_PLACES)
+        offered = int(after == BookingStatus.OFFERED) - int(before == BookingStatus.OFFERED)
+        waiting = int(after == BookingStatus.WAITING) - int(before == BookingStatus.WAITING)
+        if not self.party.is_proven:
+            waiting = 0
+        if held or offered or waiting:
+            TourSession.objects.filter(pk=self.session_id).update(
+                places_held=F("places_held") + held * self.places,
+                parties_held=F("parties_held") + held,
+                parties_offered=F("parties_offered") + offered,
+                parties_waiting=F("parties_waiting") + waiting,
+            )
+
+
+class BookingEvent(models.Model):
+    """Append-only: each passage of a booking. ``who`` is "party", "clock", "line" or "host:<login>"."""
+
+    booking = models.ForeignKey(Booking, on_delete=models.CASCADE, related_name="events", verbose_name=_("booking"))
+    from_status = models.CharField(_("from"), max_length=12, choices=BookingStatus.choices, blank=True)
+    to_status = models.CharField(_("to"), max_length=12, choices=BookingStatus.choices)
+    happened_at = models.DateTimeField(_("when"))
+    who = models.CharField(_("who"), max_length=160)
+    why = models.CharField(_("why"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        ordering = ["happened_at", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.from_status} → {self.to_status}"
+
+
+class DecisionTrigger(models.TextChoices):
+    """What made a line be served."""
+
+    CANCELLED = "cancelled", _("a party cancelled")
+    FEWER = "fewer", _("a party comes with fewer")
+    DECLINED = "declined", _("an offer was refused")
+    LAPSED = "lapsed", _("an offer lapsed")
+    LEFT = "left", _("a party left the line")
+    JOINED = "joined", _("a party joined the line")
+    CAPACITY = "capacity", _("the capacity changed")
+    SIGN_UP = "sign-up", _("a new party asked")
+    SCAN = "scan", _("the regular scan")
+
+
+class DecisionReason(models.TextChoices):
+    """Why the serving stopped."""
+
+    OFFERED = "offered", _("offered to the next party")
+    FULL = "full", _("nothing is free")
+    SAVED = "saved", _("saved for the first in line until its size is free")
+    NOBODY = "nobody", _("nobody waits")
+    NO_FIT = "no fit", _("nobody in line fits")
+    TOO_LATE = "too late", _("too little time is left before the roster locks")
+    NOT_OPEN = "not open", _("the session takes nobody now")
+
+
+class Decision(models.Model):
+    """Append-only: one serving of a line, so that no place stays free and nobody is passed over without a reason."""
+
+    session = models.ForeignKey(
+        TourSession, on_delete=models.CASCADE, related_name="decisions", verbose_name=_("session")
+    )
+    decided_at = models.DateTimeField(_("when"))
+    trigger = models.CharField(_("trigger"), max_length=12, choices=DecisionTrigger.choices)
+    places_free = models.PositiveIntegerField(_("places free"))
+    parties_free = models.PositiveIntegerField(_("parties free"))
+    offered_to = models.ForeignKey(
+        Booking, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("offered to")
+    )
+    saved_for = models.ForeignKey(
+        Booking, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("saved for")
+    )
+    reason = models.CharField(_("reason"), max_length=10, choices=DecisionReason.choices)
+
+    class Meta:
+        verbose_name = _("decision")
+        verbose_name_plural = _("decisions")
+        ordering = ["decided_at", "pk"]
+        indexes = [models.Index(fields=["session", "-decided_at"], name="decision_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.session_id}: {self.reason}"
+
+    def says_the_same(self, other: "Decision") -> bool:
+        told = ["places_free", "parties_free", "offered_to_id", "saved_for_id", "reason"]
+        return all(getattr(self, name) == getattr(other, name) for name in told)

@@ -1,0 +1,137 @@
+"""One email owed to one party is one row; its text is built when it is sent."""
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from bookings.models.bookings import Booking
+from bookings.models.parties import Party
+
+
+class NoticeKind(models.TextChoices):
+    PROVE = "prove", _("prove your mailbox")
+    IN_LINE = "in_line", _("you are in line")
+    CONFIRMED = "confirmed", _("confirmed")
+    OFFER = "offer", _("offer")
+    OFFER_LAPSED = "offer_lapsed", _("offer lapsed")
+    ALREADY_IN = "already_in", _("already in")
+    LINK = "link", _("your link again")
+    REMINDER = "reminder", _("reminder")
+    CHANGED = "changed", _("changed")
+    CANCELLED = "cancelled", _("cancelled")
+    CALLED_OFF = "called_off", _("called off")
+    LINE_CLOSED = "line_closed", _("the line has closed")
+
+
+# Kinds that can reach a mailbox nobody has proven: capped an address, see outbox.
+UNPROVEN_KINDS = frozenset({NoticeKind.PROVE, NoticeKind.IN_LINE, NoticeKind.ALREADY_IN, NoticeKind.LINK})
+
+
+class Lane(models.IntegerChoices):
+    """What goes first: a place that is held for minutes before one held for hours before news before reminders."""
+
+    PROOF = 0, _("proof of held places")
+    OFFER = 1, _("offers and links")
+    NEWS = 2, _("confirmations and changes")
+    REMINDER = 3, _("reminders")
+
+
+LANES: dict[NoticeKind, Lane] = {
+    NoticeKind.PROVE: Lane.PROOF,
+    NoticeKind.IN_LINE: Lane.OFFER,
+    NoticeKind.OFFER: Lane.OFFER,
+    NoticeKind.LINK: Lane.OFFER,
+    NoticeKind.CONFIRMED: Lane.NEWS,
+    NoticeKind.OFFER_LAPSED: Lane.NEWS,
+    NoticeKind.ALREADY_IN: Lane.NEWS,
+    NoticeKind.CHANGED: Lane.NEWS,
+    NoticeKind.CANCELLED: Lane.NEWS,
+    NoticeKind.CALLED_OFF: Lane.NEWS,
+    NoticeKind.LINE_CLOSED: Lane.NEWS,
+    NoticeKind.REMINDER: Lane.REMINDER,
+}
+
+
+class NoticeStatus(models.TextChoices):
+    QUEUED = "queued", _("waiting to be sent")
+    SENDING = "sending", _("being sent")
+    SENT = "sent", _("handed over")
+    UNKNOWN = "unknown", _("perhaps handed over")
+    BOUNCED = "bounced", _("refused for this address")
+    EXPIRED = "expired", _("too late, not sent")
+    VOID = "void", _("no longer true, not sent")
+    DEAD = "dead", _("set aside after many tries")
+
+
+class NoticeQuerySet(models.QuerySet["Notice"]):
+    def due(self, now: datetime) -> Self:
+        """What can be claimed now, the most urgent first; a lease that ran out counts as not claimed."""
+        return self.filter(
+            Q(status=NoticeStatus.QUEUED, next_attempt_at__lte=now)
+            | Q(status=NoticeStatus.SENDING, lease_until__lte=now)
+        ).order_by("lane", "next_attempt_at", "pk")
+
+    def unsettled(self) -> Self:
+        return self.filter(status__in=[NoticeStatus.QUEUED, NoticeStatus.SENDING])
+
+
+class Notice(models.Model):
+    kind = models.CharField(_("kind"), max_length=14, choices=NoticeKind.choices)
+    party = models.ForeignKey(Party, on_delete=models.CASCADE, related_name="notices", verbose_name=_("party"))
+    booking = models.ForeignKey(
+        Booking, null=True, blank=True, on_delete=models.CASCADE, related_name="notices", verbose_name=_("booking")
+    )
+    dedupe_key = models.CharField(max_length=120, unique=True, editable=False)
+    lane = models.PositiveSmallIntegerField(_("lane"), choices=Lane.choices)
+    facts = models.JSONField(_("facts"), default=dict, blank=True, help_text=_("Never personal data."))
+    status = models.CharField(_("status"), max_length=10, choices=NoticeStatus.choices, default=NoticeStatus.QUEUED)
+    attempts = models.PositiveSmallIntegerField(_("tries"), default=0)
+    created_at = models.DateTimeField(_("owed since"))
+    next_attempt_at = models.DateTimeField(_("next try"))
+    expires_at = models.DateTimeField(_("useless after"), null=True, blank=True)
+    lease_until = models.DateTimeField(_("claimed until"), null=True, blank=True)
+    sent_at = models.DateTimeField(_("handed over"), null=True, blank=True)
+    message_id = models.CharField(max_length=200, blank=True)
+    last_error = models.CharField(_("last error"), max_length=200, blank=True)
+
+    objects = NoticeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("notice")
+        verbose_name_plural = _("notices")
+        constraints = [
+            models.CheckConstraint(
+                name="notice_lease_iff_sending",
+                condition=Q(status=NoticeStatus.SENDING, lease_until__isnull=False)
+                | (~Q(status=NoticeStatus.SENDING) & Q(lease_until__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="notice_sent_has_a_time", condition=~Q(status=NoticeStatus.SENT) | Q(sent_at__isnull=False)
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["lane", "next_attempt_at"], name="notice_owed", condition=Q(status__in=["queued", "sending"])
+            ),
+            models.Index(fields=["party", "-created_at"], name="notice_of_party"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+
+class Heartbeat(models.Model):
+    """When a part of the machinery was last seen alive; read by the banner of the admin site and by health checks."""
+
+    name = models.CharField(max_length=40, unique=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("heartbeat")
+        verbose_name_plural = _("heartbeats")
+
+    def __str__(self) -> str:
+        return self.name

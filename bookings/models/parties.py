@@ -1,0 +1,143 @@
+"""The people who come together. All personal data of the house lives here."""
+
+import contextlib
+import hashlib
+import hmac
+import secrets
+import unicodedata
+from datetime import datetime
+from typing import Self
+
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.translation import gettext_lazy as _
+
+from bookings.models.tours import Season
+
+# No vowels and no look-alikes: a code is read aloud at a gate and spells no word.
+CODE_ALPHABET = "23456789BCDFGHJKMNPQRTVWXYZ"
+CODE_LENGTH = 8
+
+
+def new_code() -> str:
+    return "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
+
+
+def person_key(email: str) -> str:
+    """A keyed hash by which the house knows an address again without keeping it.
+
+    NFKC, lower case, IDNA domain, ``+tag`` dropped, nothing else: dots and the like are the mailbox owner's business.
+    """
+    local, _at, domain = unicodedata.normalize("NFKC", email).strip().lower().rpartition("@")
+    with contextlib.suppress(UnicodeError):  # No host name any resolver takes is still the same text the next time.
+        domain = domain.encode("idna").decode("ascii")
+    address = f"{local.partition('+')[0] or local}@{domain}"
+    return hmac.new(settings.PERSON_KEY.encode(), address.encode(), hashlib.sha256).hexdigest()
+
+
+class PartyQuerySet(models.QuerySet["Party"]):
+    def live(self) -> Self:
+        return self.filter(ended_at=None)
+
+    def lock(self, pk: int) -> "Party":
+        """Lock the party, after its sessions and before its bookings."""
+        return self.select_for_update(no_key=True, of=("self",)).select_related("season__tour").get(pk=pk)
+
+
+class Party(models.Model):
+    season = models.ForeignKey(Season, on_delete=models.PROTECT, related_name="parties", verbose_name=_("season"))
+    code = models.CharField(_("code"), max_length=CODE_LENGTH, unique=True, default=new_code, editable=False)
+    link_version = models.PositiveIntegerField(default=1, editable=False)
+    submission_key = models.UUIDField(unique=True, editable=False)
+    person_key = models.CharField(max_length=64, null=True, blank=True, editable=False, db_index=True)  # noqa: DJ001
+    lead_name = models.CharField(_("lead"), max_length=120, blank=True)
+    lead_age_from = models.PositiveSmallIntegerField(_("lead's age from"), default=18)
+    lead_age_to = models.PositiveSmallIntegerField(_("lead's age to"), null=True, blank=True)
+    email = models.EmailField(_("email"), blank=True)
+    phone = models.CharField(_("phone"), max_length=40, blank=True)
+    language = models.CharField(_("language"), max_length=12, choices=settings.LANGUAGES)
+    size = models.PositiveSmallIntegerField(_("people"), validators=[MinValueValidator(1)])
+    smallest_size = models.PositiveSmallIntegerField(_("smallest size"), validators=[MinValueValidator(1)])
+    short_notice = models.BooleanField(_("can come at short notice"), default=False)
+    access_needs = models.TextField(_("what to prepare"), max_length=500, blank=True)
+    consents = models.JSONField(_("consents given"), default=list, blank=True)
+    asked_at = models.DateTimeField(_("asked"))
+    prove_by = models.DateTimeField(_("mailbox to be proven by"), null=True, blank=True)
+    mailbox_proven_at = models.DateTimeField(_("mailbox proven"), null=True, blank=True)
+    lapses = models.PositiveSmallIntegerField(_("offers lapsed"), default=0)
+    calendar_sequence = models.PositiveIntegerField(default=0, editable=False)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    erased_at = models.DateTimeField(_("erased"), null=True, blank=True)
+
+    objects = PartyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("party")
+        verbose_name_plural = _("parties")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["season", "person_key"], condition=Q(ended_at=None), name="party_one_live_per_season_and_person"
+            ),
+            models.CheckConstraint(
+                name="party_size_range", condition=Q(smallest_size__gte=1, smallest_size__lte=F("size"))
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["prove_by"], name="party_to_be_proven", condition=Q(mailbox_proven_at=None, ended_at=None)
+            ),
+            models.Index(fields=["ended_at"], name="party_to_be_erased", condition=Q(erased_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return self.code_in_words
+
+    @property
+    def code_in_words(self) -> str:
+        """The code as people read it: K7QM-2XPD."""
+        return f"{self.code[:4]}-{self.code[4:]}"
+
+    @property
+    def link_token(self) -> str:
+        """What makes the link in the party's mails unguessable; recomputed to check, so nothing secret is stored."""
+        return salted_hmac("bookings.party.link", f"{self.code}:{self.link_version}", algorithm="sha256").hexdigest()[
+            :43
+        ]
+
+    def link_token_is(self, token: str) -> bool:
+        return constant_time_compare(token, self.link_token)
+
+    @property
+    def is_proven(self) -> bool:
+        return self.mailbox_proven_at is not None
+
+    def prove(self, *, now: datetime) -> None:
+        self.mailbox_proven_at = now
+        self.save(update_fields=["mailbox_proven_at"])
+
+    def people(self) -> list[tuple[str, int, int | None]]:
+        """Name and age band of everybody, the lead first."""
+        companions = [(member.name, member.age_from, member.age_to) for member in self.members.all()]
+        return [(self.lead_name, self.lead_age_from, self.lead_age_to), *companions]
+
+
+class Member(models.Model):
+    """One named person who comes with the lead. Asked as an age on the day of the visit; no birth dates."""
+
+    party = models.ForeignKey(Party, on_delete=models.CASCADE, related_name="members", verbose_name=_("party"))
+    position = models.PositiveSmallIntegerField(_("position"))
+    name = models.CharField(_("name"), max_length=120, blank=True)
+    age_from = models.PositiveSmallIntegerField(_("age from"))
+    age_to = models.PositiveSmallIntegerField(_("age to"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("member")
+        verbose_name_plural = _("members")
+        ordering = ["party", "position"]
+        constraints = [models.UniqueConstraint(fields=["party", "position"], name="member_position_once_a_party")]
+
+    def __str__(self) -> str:
+        return f"{self.party_id}/{self.position}"
