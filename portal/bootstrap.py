@@ -148,16 +148,17 @@ def install_packages(lock: Path, environment: Path) -> None:
     )
     done = 0
     other_lines: list[str] = []
-    for line in pip.stdout or ():
-        if line.startswith(("Collecting ", "Requirement already satisfied: ")):
-            done += 1
-            if done % 10 == 0:
-                say(f"  {done} of {count} packages, {time.monotonic() - began:.0f} s")
-        elif line.startswith("Installing collected packages"):
-            say(f"  all fetched, now unpacking, {time.monotonic() - began:.0f} s")
-        else:
-            other_lines.append(line)
-    if pip.wait() != 0:
+    with pip:
+        for line in pip.stdout or ():
+            if line.startswith(("Collecting ", "Requirement already satisfied: ")):
+                done += 1
+                if done % 10 == 0:
+                    say(f"  {done} of {count} packages, {time.monotonic() - began:.0f} s")
+            elif line.startswith("Installing collected packages"):
+                say(f"  all fetched, now unpacking, {time.monotonic() - began:.0f} s")
+            else:
+                other_lines.append(line)
+    if pip.returncode != 0:
         said = "".join(line for line in other_lines if not line.startswith(("  ", "Using cached")))
         raise InstallationFailed(f"pip could not install {lock.name}:\n{said}")
     say(f"Installed in {time.monotonic() - began:.0f} s.")

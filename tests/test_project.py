@@ -32,10 +32,10 @@ def test_sqlite_runs_as_in_production():
         return
     with connection.cursor() as cursor:
         pragmas = {name: cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
-        (file,) = (row[2] for row in cursor.execute("PRAGMA database_list"))
+        file = cursor.execute("PRAGMA database_list").fetchone()[2]
     assert pragmas == {"journal_mode": "wal", "synchronous": 2}
     assert Path(file).is_file()
-    assert connection.transaction_mode == "IMMEDIATE"
+    assert settings.DATABASES["default"]["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
 
 
 @pytest.mark.django_db

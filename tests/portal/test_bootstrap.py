@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def make_wheel(folder: Path, *, version: str) -> Path:
     files = {
         "tiny.py": f"VERSION = '{version}'\n",
         f"tiny-{version}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n",
-        f"tiny-{version}.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"tiny-{version}.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     rows = []
     with zipfile.ZipFile(wheel, "w") as archive:
@@ -36,7 +37,7 @@ def lock_for(wheel: Path, *, digest: str = "") -> str:
 
 
 def installed_version(environment: Path) -> str:
-    asked = [python_of(environment), "-c", "import tiny; print(tiny.VERSION)"]
+    asked = [str(python_of(environment)), "-c", "import tiny; print(tiny.VERSION)"]
     return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -64,7 +65,7 @@ def test_a_package_that_is_not_the_locked_one_is_refused_in_pips_own_words(tmp_p
 
 def test_each_lock_holds_the_versions_of_the_one_before():
     pins = [pinned(path) for path in LOCKS.values()]
-    for smaller, larger in zip(pins, pins[1:], strict=False):
+    for smaller, larger in pairwise(pins):
         assert smaller <= larger
 
 

@@ -1,4 +1,5 @@
 from email import message_from_bytes
+from email.header import decode_header, make_header
 
 import pytest
 from django.core.mail import EmailMessage, get_connection
@@ -13,4 +14,5 @@ def test_each_message_becomes_one_file_and_names_sort_by_time(tmp_path, settings
     files = sorted((tmp_path / "mail").iterdir())
     assert all(file.suffix == ".eml" for file in files)
     assert [message_from_bytes(file.read_bytes())["To"] for file in files] == ["b@example.org"] * 3
-    assert b"Visit" in files[0].read_bytes()
+    subjects = [make_header(decode_header(message_from_bytes(file.read_bytes())["Subject"])) for file in files]
+    assert list(map(str, subjects)) == ["Visit 0 参观", "Visit 1 参观", "Visit 2 参观"]

@@ -42,7 +42,8 @@ class RunningPortal:
             text=True,
             start_new_session=True,
         )
-        threading.Thread(target=self.listen, daemon=True).start()
+        self.listener = threading.Thread(target=self.listen, daemon=True)
+        self.listener.start()
         assert wait_until(lambda: "Ctrl-C closes it" in self.said, at_most=STARTUP), self.said
 
     def listen(self) -> None:
@@ -72,6 +73,9 @@ class RunningPortal:
                 self.process.wait(timeout=60)
             finally:
                 self.process.kill()
+        self.listener.join()
+        if self.process.stdout:
+            self.process.stdout.close()
 
 
 def free_port() -> int:
