@@ -107,10 +107,7 @@ def test_it_keeps_all_its_parts_running_and_leaves_nothing_behind(portal):
     )
 
     for words in (WORKER, BROKER, WEB, BEAT):
-        killed = portal.child(*words)
-        assert killed is not None
-        killed.kill()
-        assert wait_until(lambda words=words, old=killed.pid: replaced(portal, words, old), at_most=30), portal.said
+        kill_and_see_replaced(portal, words)
     assert wait_until(lambda: first_page(portal.port) == 200, at_most=30)
 
     everybody = psutil.Process(portal.process.pid).children(recursive=True)
@@ -138,9 +135,16 @@ def test_a_taken_port_is_named_with_the_way_out(tmp_path):
     assert f"Cannot listen on 127.0.0.1, port {portal.port}: Address already in use." in refused.stderr
 
 
-def replaced(portal: RunningPortal, words: tuple[str, ...], old: int) -> bool:
-    now = portal.child(*words)
-    return now is not None and now.pid != old
+def kill_and_see_replaced(portal: RunningPortal, words: tuple[str, ...]) -> None:
+    killed = portal.child(*words)
+    assert killed is not None
+
+    def is_replaced() -> bool:
+        now = portal.child(*words)
+        return now is not None and now.pid != killed.pid
+
+    killed.kill()
+    assert wait_until(is_replaced, at_most=30), portal.said
 
 
 def first_page(port: int) -> int:
