@@ -70,4 +70,4 @@ def test_production_names_what_is_malformed(name):
 
 def test_a_complete_production_passes_djangos_own_checks_for_deployment():
     ran = run("check", "--deploy", "--fail-level", "WARNING", **COMPLETE)
-    assert (ran.returncode, ran.stderr) == (0, "System check identified no issues (0 silenced).\n"), ran.stdout
+    assert (ran.returncode, ran.stdout) == (0, "System check identified no issues (0 silenced).\n"), ran.stderr
