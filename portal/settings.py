@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
@@ -169,7 +170,7 @@ _every = {
     "bookings.lapse_offers": 15.0,
     "bookings.serve_lines": 30.0,
     "bookings.heartbeat": 30.0,
-    "bookings.plan_reminders": 60.0,
+    "bookings.plan_reminders": 30.0,
     "bookings.close_lines": 60.0,
     "bookings.drop_unproven": 60.0,
     "bookings.erase_due": 3600.0,
