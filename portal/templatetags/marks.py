@@ -20,7 +20,7 @@ MOST_DOTS = 5
 # One figure is 9 wide and 17 high; the drawing leaves half a unit of air for outlines.
 WIDTH, HEIGHT, APART, APART_AFTER_FIVE = 9, 18, 2.5, 7
 LIST_HEIGHT = 18
-GATE_ROOM, DOT_STEP, DOTS_ROOM = 4, 5.8, 37.5
+GATE_ROOM, DOT_STEP, DOTS_ROOM = 4, 5.8, 38.5
 
 SOLID = "m4.5 .5a2.75 2.75 0 0 1 0 5.5 2.75 2.75 0 0 1 0-5.5zm-4.5 17v-6.15a4.5 4.5 0 0 1 9 0v6.15z"
 OUTLINE = "m4.5 1a2.25 2.25 0 0 1 0 4.5 2.25 2.25 0 0 1 0-4.5zm-4 16v-5.65a4 4 0 0 1 8 0v5.65z"
@@ -30,9 +30,9 @@ PLUS = "h1.6v1.9h1.9v1.6h-1.9v1.9h-1.6v-1.9h-1.9v-1.6h1.9z"
 
 
 class Tally(NamedTuple):
-    """How a session stands. `confirmed`, `offered` and `free` count parties, or places where the session has no limit of parties.
+    """How a session stands. `waiting` counts parties.
 
-    `waiting` always counts parties.
+    `confirmed`, `offered` and `free` count parties too, or places where the session has no limit of parties.
     """
 
     confirmed: int
@@ -45,8 +45,8 @@ class Tally(NamedTuple):
 def scaled(confirmed: int, offered: int, free: int, *, shared: bool = False) -> tuple[int, int, int]:
     """How many figures stand for each number.
 
-    Up to thirty parties one figure each; above that, or `shared`, twenty figures for the share. What is not nothing keeps at
-    least one figure; only what is confirmed gives way.
+    Up to thirty parties one figure each; above that, or `shared`, twenty figures for the share. What is not nothing
+    keeps at least one figure; only what is confirmed gives way.
     """
     total = confirmed + offered + free
     if total == 0 or (total <= MOST_FIGURES and not shared):
@@ -62,10 +62,10 @@ def scaled(confirmed: int, offered: int, free: int, *, shared: bool = False) -> 
 
 
 def marks(confirmed: int, offered: int, free: int, waiting: int, height: int = LIST_HEIGHT) -> SafeString:
-    """The bar: solid figures, half filled ones, outlines, then a gate and up to five dots and a plus for those who wait.
+    """The bar: solid figures, half filled ones, outlines, then a gate, up to five dots and a plus for those who wait.
 
-    In lists the room for the dots is always kept, so that all bars have one scale; a taller bar stands alone and keeps it only
-    when somebody waits.
+    In lists the room for the dots is always kept, so that all bars have one scale; a taller bar stands alone and keeps
+    it only when somebody waits.
     """
     xs = _positions(confirmed + offered + free)
     solid, half, open_ = xs[:confirmed], xs[confirmed : confirmed + offered], xs[confirmed + offered :]
@@ -77,7 +77,7 @@ def marks(confirmed: int, offered: int, free: int, waiting: int, height: int = L
         _path("m-free", open_, OUTLINE),
     ]
     if waiting > 0:
-        dots = [end + GATE_ROOM + 5 + DOT_STEP * n for n in range(min(waiting, MOST_DOTS))]
+        dots = [end + GATE_ROOM + 6 + DOT_STEP * n for n in range(min(waiting, MOST_DOTS))]
         drawn = "".join(f"M{_n(x)} 12.9{DOT}" for x in dots)
         if waiting > MOST_DOTS:
             drawn += f"M{_n(dots[-1] + DOT_STEP - 0.5)} 12.5{PLUS}"
