@@ -91,7 +91,8 @@ class SeasonPage:
     zone: str
     counts_places: bool
     has_festival: bool
-    opening: Opening
+    open_until: str
+    opening: Opening | None
     filters: list[Filter]
     days: list[Day]
     months: list[Month]
@@ -119,7 +120,8 @@ def lay_out(season: Season, sessions: Sequence[TourSession], *, only: str, now: 
         zone=zone_name(zone) if zone else "",
         counts_places=all(session_words.counts_places(words.session) for words in to_come),
         has_festival=any(str(words.session.label) for words in to_come),
-        opening=_opening(season, to_come, now=now),
+        open_until=_open_until(season, venues[0], now=now),
+        opening=_opening(season, venues[0], now=now),
         filters=_filter_links(season, {name: filter_[0] for name, filter_ in filters.items()}, only=only),
         days=[
             _day(season, day, on_day, with_zone=zone is None, with_venue=len({venue.pk for venue in venues}) > 1)
@@ -206,21 +208,23 @@ def _count(sessions: Sequence[TourSession]) -> str:
     return gettext("%(count)s, %(each)s") % {"count": count, "each": each % {"n": sizes.pop()}}
 
 
-def _opening(season: Season, to_come: Sequence[SessionWords], *, now: datetime) -> Opening:
-    venue = to_come[0].session.venue
+def _open_until(season: Season, venue: Venue, *, now: datetime) -> str:
+    if not season.opens_at <= now < season.closes_at:
+        return ""
+    return gettext("Sign-up is open until %(when)s.") % {"when": venue_moment(season.closes_at, venue)}
+
+
+def _opening(season: Season, venue: Venue, *, now: datetime) -> Opening | None:
+    """What stands in the way of signing up, if anything does."""
     if now < season.opens_at:
         fact = gettext("Sign-up opens on %(when)s, %(zone)s.")
         words = gettext("Choose now, ask then: from that moment on this page leads to the form.")
-        return Opening("time", "clock", fact % _when(season.opens_at, venue), words)
+        when = {"when": venue_moment(season.opens_at, venue), "zone": zone_name(venue)}
+        return Opening("time", "clock", fact % when, words)
     if now >= season.closes_at:
         fact = gettext("Sign-up has closed.")
         return Opening("status", "shut", fact, gettext("If your party is in, your mail has the link to your page."))
-    fact = gettext("Sign-up is open until %(when)s, %(zone)s.")
-    return Opening("good", "ajar", fact % _when(season.closes_at, venue))
-
-
-def _when(moment: datetime, venue: Venue) -> dict[str, str]:
-    return {"when": venue_moment(moment, venue), "zone": zone_name(venue)}
+    return None
 
 
 # Days and months
