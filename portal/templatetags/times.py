@@ -1,7 +1,7 @@
 """Days and times as visitors read them: on the venue's clock, 24 hours, in the order of the active language.
 
-The patterns stand here and not in the catalogue, because they are grammar, not sentences: one table, read at a glance. A day,
-a range and a time never break over two lines; the spaces inside them are no-break spaces.
+The patterns stand here and not in the catalogue, because they are grammar, not sentences: one table, read at a glance.
+A day of a month, a range and a time never break over two lines; the spaces inside them are no-break spaces.
 """
 
 from collections.abc import Sequence

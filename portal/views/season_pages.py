@@ -1,7 +1,7 @@
 """A season laid out for the home page: facts, filters, days on the line, months beside them."""
 
-from collections.abc import Callable, Sequence
 from calendar import Calendar
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
@@ -25,6 +25,8 @@ from portal.views import session_words, tour_words
 from portal.views.session_words import Row, SessionWords
 
 SATURDAY = 5
+# A shorter list is seen at a glance.
+WORTH_A_FILTER = 5
 # A label like “New Year · day 5” names the festival before this and the day after it.
 LABEL_PARTS = "·"
 
@@ -87,6 +89,7 @@ class SeasonPage:
     dates: str
     party: str
     age: str
+    years: str
     count: str
     zone: str
     counts_places: bool
@@ -103,8 +106,8 @@ class SeasonPage:
 
 
 def lay_out(season: Season, sessions: Sequence[TourSession], *, only: str, now: datetime) -> SeasonPage:
-    """`sessions` are all of the season, in order of time; the list holds those not over that pass the filter `only`."""
-    to_come = session_words.describe_all([session for session in sessions if session.ends_at > now], now=now)
+    """`sessions` are those to come, in order of time; the list shows what passes the filter `only`, if it is one."""
+    to_come = session_words.describe_all(sessions, now=now)
     filters = _filters(to_come)
     shown = [words for words in to_come if filters[only][1](words.session)] if only in filters else to_come
     venues = [words.session.venue for words in to_come]
@@ -116,6 +119,7 @@ def lay_out(season: Season, sessions: Sequence[TourSession], *, only: str, now: 
         dates=date_range(sessions[0].local_start.date(), sessions[-1].local_start.date()),
         party=tour_words.party_size(season.tour),
         age=tour_words.age(season.tour),
+        years=tour_words.from_years(season.tour),
         count=_count([words.session for words in to_come]),
         zone=zone_name(zone) if zone else "",
         counts_places=all(session_words.counts_places(words.session) for words in to_come),
@@ -124,7 +128,7 @@ def lay_out(season: Season, sessions: Sequence[TourSession], *, only: str, now: 
         opening=_opening(season, venues[0], now=now),
         filters=_filter_links(season, {name: filter_[0] for name, filter_ in filters.items()}, only=only),
         days=[
-            _day(season, day, on_day, with_zone=zone is None, with_venue=len({venue.pk for venue in venues}) > 1)
+            _day(season, day, on_day, with_zone=zone is None, with_venue=len({str(venue.name) for venue in venues}) > 1)
             for day, on_day in days
         ],
         months=_months(season, days),
@@ -148,18 +152,18 @@ def _is_weekday(session: TourSession) -> bool:
 
 def _filters(to_come: Sequence[SessionWords]) -> dict[str, tuple[str, Callable[[TourSession], bool]]]:
     """The filters that make a difference: what is in the query string, its name, and what it lets through."""
+    if len(to_come) < WORTH_A_FILTER:
+        return {}
     sessions = [words.session for words in to_come]
     filters: dict[str, tuple[str, Callable[[TourSession], bool]]] = {
         "festival": (_festival_name(sessions), _is_festival),
-        "weekend": (_days_name([s for s in sessions if _is_weekend(s)], str(gettext("Weekends"))), _is_weekend),
-        "weekday": (_days_name([s for s in sessions if _is_weekday(s)], str(gettext("Weekdays"))), _is_weekday),
+        "weekend": (_days_name([s for s in sessions if _is_weekend(s)], gettext("Weekends")), _is_weekend),
+        "weekday": (_days_name([s for s in sessions if _is_weekday(s)], gettext("Weekdays")), _is_weekday),
     }
     for language in dict.fromkeys(session.language for session in sessions):
         filters[language] = (str(session_words.IN_LANGUAGE[language]), _speaks(language))
     return {
-        key: (name, passes)
-        for key, (name, passes) in filters.items()
-        if 0 < sum(map(passes, sessions)) < len(sessions)
+        key: (name, passes) for key, (name, passes) in filters.items() if 0 < sum(map(passes, sessions)) < len(sessions)
     }
 
 

@@ -37,7 +37,7 @@ def age(tour: Tour) -> str:
 def rules(tour: Tour) -> list[Rule]:
     """What to know before coming, in the order in which it matters; what a host left empty is left out."""
     told = [
-        Rule("age", _age_title(tour), _age_words(tour), _age_title(tour)),
+        Rule("age", from_years(tour), _age_words(tour), from_years(tour)),
         _rule("id", gettext("ID"), str(tour.identification)),
         _rule("shoe", gettext("What to wear"), str(tour.clothing)),
         _rule("camera", gettext("Photography"), str(tour.photography)),
@@ -58,7 +58,7 @@ def _rule(icon: str, name: str, words: str) -> Rule:
     return Rule(icon, first, rest, first)
 
 
-def _age_title(tour: Tour) -> str:
+def from_years(tour: Tour) -> str:
     if not tour.minimum_age:
         return gettext("All ages")
     return ngettext("From %(n)s year", "From %(n)s years", tour.minimum_age) % {"n": tour.minimum_age}
