@@ -116,6 +116,18 @@ def session_when(session: TourSession) -> str:
 
 
 @register.filter
+def session_full_when(session: TourSession) -> str:
+    """Saturday 13 February 2027, 09:30 · 2027 年 2 月 13 日星期六 09:30"""
+    return patterns().moment.format(day=session_full_day(session), time=session_time(session))
+
+
+@register.filter
+def session_day_and_hours(session: TourSession) -> str:
+    """Saturday 13 February, 09:30–11:30 · 2 月 13 日星期六 09:30–11:30"""
+    return patterns().moment.format(day=session_day(session), time=session_hours(session))
+
+
+@register.filter
 def be_there_time(session: TourSession) -> str:
     """When the party should be at the gate: 09:15"""
     return f"{session.be_there_at:%H:%M}"

@@ -23,7 +23,7 @@ def test_it_says_when_where_and_how_many(client):
     assert "Saturday 13 February, 09:30" in told
     assert "20 free There is room for 20 more parties." in told
     assert "Be at the gate by 09:15 The tour Saturday 13 February, 09:30–11:30 Beijing time" in told
-    assert "Gate 3, Northgate Works 18 Foundry Road" in told
+    assert "Gate 3 · Northgate Works 18 Foundry Road" in told
     assert "2 hours · In Chinese · Up to 3 people" in told
 
 
@@ -132,4 +132,4 @@ def test_the_page_only_reads(client):
 
 
 def test_in_chinese_the_day_is_written_as_in_china(client):
-    assert "2 月 13 日星期六, 09:30" in words(page_of(client, make_session(), "zh-hans"))
+    assert "2 月 13 日星期六 09:30" in words(page_of(client, make_session(), "zh-hans"))

@@ -46,7 +46,7 @@ def test_the_meeting_point_is_said_once(client):
     session = make_session(season=make_season(tour=make_tour(slug="line")))
     make_session(season=session.season, venue=session.venue, starts_at=session.starts_at + DAY)
     page = words(client.get("/en/tours/line/"))
-    assert page.count("Gate 3, Northgate Works 18 Foundry Road Be there 15 minutes before the start.") == 1
+    assert page.count("Gate 3 · Northgate Works 18 Foundry Road Be there 15 minutes before the start.") == 1
 
 
 @pytest.mark.parametrize("published", [False, None])
