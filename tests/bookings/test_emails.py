@@ -4,7 +4,7 @@ from email.message import EmailMessage
 from email import message_from_bytes, policy
 from html.parser import HTMLParser
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from django.conf import settings
@@ -72,15 +72,22 @@ def example(kind: NoticeKind, **given: Any) -> Notice:
 
 def sent_as(notice: Notice, **later: float) -> EmailMessage:
     """The mail as a mail program reads it."""
-    return message_from_bytes(build(notice, now=NOON + timedelta(**later)).message().as_bytes(), policy=policy.default)  # type: ignore[return-value]
+    raw = build(notice, now=NOON + timedelta(**later)).message().as_bytes()
+    return message_from_bytes(raw, policy=policy.default)
 
 
 def text_of(message: EmailMessage) -> str:
-    return str(message.get_body(("plain",)).get_content())  # type: ignore[union-attr]
+    return body_of(message, "plain")
 
 
 def html_of(message: EmailMessage) -> str:
-    return str(message.get_body(("html",)).get_content())  # type: ignore[union-attr]
+    return body_of(message, "html")
+
+
+def body_of(message: EmailMessage, kind: Literal["plain", "html"]) -> str:
+    body = message.get_body((kind,))
+    assert body
+    return str(body.get_content())
 
 
 class _Words(HTMLParser):
@@ -313,7 +320,7 @@ def test_only_who_had_places_gets_a_calendar_entry_taken_back() -> None:
 HOSTILE = {
     "lines": "Eve\r\nBcc: all@evil.example\r\n\r\nhello",
     "direction": "Eve \u202egnp.exe\u202c \u2066x",
-    "long": "E" * 300,
+    "long": "E" * 120,
     "address": "http://evil.example/win www.evil.example a@b.example evil。example",
     "markup": "<a href='https://evil.example'>Eve</a> [Eve](https://evil.example)",
 }
@@ -322,7 +329,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("kind", [NoticeKind.PROVE, NoticeKind.IN_LINE, NoticeKind.CONFIRMED])
 def test_a_hostile_name_spoils_nothing(kind: NoticeKind, name: str) -> None:
-    party = make_party(lead_name=name[:300], companions=[name[:120]], proven=kind == NoticeKind.CONFIRMED)
+    party = make_party(lead_name=name, companions=[name], proven=kind == NoticeKind.CONFIRMED)
     session = make_session(season=party.season)
     status = {NoticeKind.PROVE: BookingStatus.OFFERED, NoticeKind.IN_LINE: BookingStatus.WAITING}
     booking = make_booking(session, status.get(kind, BookingStatus.CONFIRMED), party=party)
@@ -343,6 +350,7 @@ def test_names_keep_what_names_are_made_of() -> None:
 
     assert [neutral_name(name) for name in names] == ["J. R. O’Neill-Çelik", "林晓云", "Søren Ærø", "D’Angelo 3"]
     assert neutral_name("ليلى") == "\u2068ليلى\u2069"
+    assert len(neutral_name("E" * 300)) == 60
 
 
 def test_a_stranger_reads_no_name_but_the_lead() -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 WEEK_BEFORE, DAY_BEFORE = START - 7 * DAY, START - DAY
 
 
-def planned() -> list[tuple[int, object]]:
+def planned() -> list[tuple[int | None, object]]:
     """Booking and days of every reminder, in order."""
     return [
         (notice.booking_id, notice.facts["days"])
@@ -54,7 +54,11 @@ def test_nothing_is_planned_from_the_start_on() -> None:
 def test_planning_again_adds_nothing() -> None:
     booking = make_booking()
 
-    assert [plan_reminders(now=DAY_BEFORE), plan_reminders(now=DAY_BEFORE), plan_reminders(now=WEEK_BEFORE)] == [2, 0, 0]
+    assert [plan_reminders(now=DAY_BEFORE), plan_reminders(now=DAY_BEFORE), plan_reminders(now=WEEK_BEFORE)] == [
+        2,
+        0,
+        0,
+    ]
     assert planned() == [(booking.pk, 7), (booking.pk, 1)]
 
 
