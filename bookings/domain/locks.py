@@ -1,6 +1,7 @@
 """Transactions that wait their turn: sessions by primary key, then the party, then its bookings."""
 
 import functools
+import logging
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -12,6 +13,8 @@ from bookings.models import Booking, BookingMoved, Party, TourSession
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
 
 MOST_TRIES = 8
 # Deadlock, serialization failure and lock timeout: the whole transaction may simply be run again.
@@ -54,7 +57,8 @@ def in_one_transaction(change: Callable[Parameters, Result]) -> Callable[Paramet
     @functools.wraps(change)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         if connection.in_atomic_block:
-            return change(*args, **kwargs)
+            with transaction.atomic():
+                return change(*args, **kwargs)
         for tries in range(1, MOST_TRIES + 1):
             try:
                 with transaction.atomic():
@@ -69,3 +73,17 @@ def in_one_transaction(change: Callable[Parameters, Result]) -> Callable[Paramet
         raise AssertionError("unreachable")
 
     return run
+
+
+def for_each(pks: Iterable[int], change: Callable[[int], bool]) -> int:
+    """Run the change for every row of a scan; one that fails is logged and does not stop the others.
+
+    Returns for how many rows the change says it did something.
+    """
+    done = 0
+    for pk in pks:
+        try:
+            done += change(pk)
+        except Exception:
+            logger.exception("%s failed for row %s", getattr(change, "__qualname__", change), pk)
+    return done

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
 from bookings.domain.errors import BookingError
-from bookings.domain.locks import Locked, in_one_transaction, lock_party
+from bookings.domain.locks import Locked, for_each, in_one_transaction, lock_party
 from bookings.domain.offers import in_last_call, offer_ends
 from bookings.models import (
     Booking,
@@ -96,9 +96,12 @@ def offer_free_places(session_pk: int, *, now: datetime, trigger: DecisionTrigge
 
 
 def serve_waiting_lines(*, now: datetime) -> int:
-    """The scan that heals what a crash left: serve every session where places are free and parties wait."""
+    """The scan that heals what a crash left: serve every session where places are free and parties wait.
+
+    Returns how many sessions had something to offer.
+    """
     sessions = TourSession.objects.with_idle_places(now).order_by("pk").values_list("pk", flat=True)
-    return sum(offer_free_places(pk, now=now, trigger=DecisionTrigger.SCAN) for pk in sessions)
+    return for_each(list(sessions), lambda pk: bool(offer_free_places(pk, now=now, trigger=DecisionTrigger.SCAN)))
 
 
 @in_one_transaction
@@ -228,7 +231,7 @@ def decline_offer(booking_pk: int, *, now: datetime, who: str = "party") -> None
 def lapse_offers(*, now: datetime) -> int:
     """Take back every offer that ran out; returns how many."""
     due = Booking.objects.offers_due(now).order_by("offer_expires_at").values_list("pk", flat=True)
-    return sum(_lapse(pk, now=now) for pk in list(due))
+    return for_each(list(due), lambda pk: _lapse(pk, now=now))
 
 
 @in_one_transaction
@@ -268,7 +271,7 @@ def _serve_after_an_offer(
 def close_lines(*, now: datetime) -> int:
     """Tell whoever still waits when the roster has locked; returns how many bookings were closed."""
     due = Booking.objects.waiting().filter(session__roster_locks_at__lte=now).values_list("pk", flat=True)
-    return sum(_close(pk, now=now) for pk in list(due))
+    return for_each(list(due), lambda pk: _close(pk, now=now))
 
 
 @in_one_transaction
@@ -285,7 +288,7 @@ def _close(booking_pk: int, *, now: datetime) -> bool:
 def drop_unproven(*, now: datetime) -> int:
     """Let go of waiting parties whose mailbox was not proven in time; returns how many parties."""
     due = Party.objects.live().filter(mailbox_proven_at=None, prove_by__lte=now).values_list("pk", flat=True)
-    return sum(_drop(pk, now=now) for pk in list(due))
+    return for_each(list(due), lambda pk: _drop(pk, now=now))
 
 
 @in_one_transaction
