@@ -1,7 +1,6 @@
 """The first thing that runs: make `.venv`, install a lock into it, go on inside it. Standard library only.
 
-`up`, `test` and `install` may install; every other command runs with the Python it was called with, or says what to
-do.
+`up`, `test` and `install` may do so; any other command runs with the Python it was called with, or says what to do.
 """
 
 from __future__ import annotations
