@@ -79,8 +79,7 @@ class Rush:
                 asks_at = season.opens_at + self.chance.random() ** 2 * (open_for - QUIET)
             choices = [first]
             if self.chance.random() < NAMES_MORE:
-                others = [session for session in dates if session != first]
-                choices += self.chance.sample(others, self.chance.randint(1, season.choices_allowed - 1))
+                choices += self.chance.sample(_nearest(first, dates), self.chance.randint(1, season.choices_allowed - 1))
             self._plan_party(asks_at, choices, size=self._some_size(), acts_later=True)
         called_off = dates[CALLED_OFF]
         self.agenda.put(
@@ -105,7 +104,7 @@ class Rush:
     ) -> uuid.UUID:
         """A party asks at that moment, opens its mail minutes later and may change its mind on another day."""
         language = "zh-hans" if self.chance.random() < IN_CHINESE else "en"
-        family = self._some_family(size, language)
+        family = list(self._some_family(size, language))
         email = self._address(family[0][1])
         submission_key = uuid.uuid5(SUBMISSIONS, email)
         people = [Person(name, *age) for (name, _latin), age in zip(family, self._ages(size), strict=True)]
@@ -274,11 +273,8 @@ class Rush:
     def _minutes(self, least: int, most: int) -> timedelta:
         return timedelta(minutes=self.chance.uniform(least, most))
 
-    def _some_family(self, size: int, language: str) -> list[tuple[str, str]]:
-        """Names, as written and in Latin letters; most of a party share their family name."""
-        return [*self._some_names(size, language)]
-
-    def _some_names(self, size: int, language: str) -> Iterator[tuple[str, str]]:
+    def _some_family(self, size: int, language: str) -> Iterator[tuple[str, str]]:
+        """Names, as written and in Latin letters; a party shares its family name."""
         if language == "en":
             surname = self.chance.choice(names.ENGLISH_SURNAMES)
             for given in self.chance.sample(names.ENGLISH_GIVEN, size):
@@ -300,3 +296,8 @@ class Rush:
             number += 1
         self.asked.add(email)
         return email
+
+
+def _nearest(first: TourSession, dates: list[TourSession]) -> list[TourSession]:
+    """The sessions closest in time: who names another date names one near by."""
+    return sorted(dates, key=lambda session: abs(session.starts_at - first.starts_at))[1:5]
