@@ -34,20 +34,19 @@ def _ledgers_that_differ() -> Iterator[str]:
         offers=Count("bookings", filter=Q(bookings__status=BookingStatus.OFFERED)),
         waiting=Count("bookings", filter=in_line),
     )
-    for session in sessions.exclude(
+    differing = sessions.exclude(
         places_held=F("places"), parties_held=F("parties"), parties_offered=F("offers"), parties_waiting=F("waiting")
-    ):
-        yield (
-            f"session {session.pk}: the ledger says {session.places_held} places, {session.parties_held} parties, "
-            f"{session.parties_offered} offers, {session.parties_waiting} waiting; the bookings say {session.places}, "
-            f"{session.parties}, {session.offers}, {session.waiting}"
-        )
+    )
+    ledger = ["places_held", "parties_held", "parties_offered", "parties_waiting"]
+    for pk, *told in differing.values_list("pk", *ledger, "places", "parties", "offers", "waiting"):
+        yield f"session {pk}: the ledger (places, parties, offers, waiting) says {told[:4]}, the bookings say {told[4:]}"
 
 
 def _parties_with_a_wrong_end() -> Iterator[str]:
     counted = Party.objects.annotate(live=Count("bookings", filter=Q(bookings__status__in=LIVE)))
-    for party in counted.filter(Q(ended_at=None, live=0) | Q(ended_at__isnull=False, erased_at=None, live__gt=0)):
-        yield f"party {party.pk}: {party.live} live bookings, but {'ended' if party.ended_at else 'not ended'}"
+    wrong = counted.filter(Q(ended_at=None, live=0) | Q(ended_at__isnull=False, erased_at=None, live__gt=0))
+    for pk, live, ended_at in wrong.values_list("pk", "live", "ended_at"):
+        yield f"party {pk}: {live} live bookings, but {'ended' if ended_at else 'not ended'}"
 
 
 def _histories_that_differ() -> Iterator[str]:
@@ -57,8 +56,8 @@ def _histories_that_differ() -> Iterator[str]:
         if booking != seen and told != status:
             yield f"booking {booking}: is {status}, but its history ends with {told}"
         seen = booking
-    for booking in Booking.objects.filter(events=None):
-        yield f"booking {booking.pk}: has no history"
+    for pk in Booking.objects.filter(events=None).values_list("pk", flat=True):
+        yield f"booking {pk}: has no history"
 
 
 def _offers_forgotten(now: datetime) -> Iterator[str]:

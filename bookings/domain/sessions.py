@@ -35,7 +35,8 @@ def call_off(session_pk: int, *, reason: object, now: datetime, who: str) -> Non
     """Cancel the session: nothing is given any more and everybody touched is told, with the reason.
 
     ``reason`` is a text or a text per language. Raises ReasonMissing, AlreadyCalledOff, AlreadyBegun.
-    The session is marked in one transaction, each party follows in one of its own; ``finish_calling_off`` heals a crash.
+    The session is marked in one transaction, each party follows in one of its own; ``finish_calling_off`` heals a
+    crash.
     """
     if not str(reason).strip():
         raise ReasonMissing

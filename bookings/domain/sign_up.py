@@ -12,19 +12,18 @@ from bookings import outbox
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import in_one_transaction
+from bookings.domain.people import Person, check_people, write_members
 from bookings.models import (
     SIGN_UP_OFFER_AT_MOST,
     Booking,
     BookingEvent,
     BookingStatus,
     DecisionTrigger,
-    Member,
     NoticeKind,
     OfferSource,
     Party,
     SeasonMode,
     SessionState,
-    Tour,
     TourSession,
     person_key,
 )
@@ -55,35 +54,6 @@ class TooManyChoices(BookingError):
     message = _("You have named more sessions than this season allows.")
 
 
-class PartyTooLarge(BookingError):
-    message = _("Your party is larger than this tour takes.")
-
-
-class PartyTooSmall(BookingError):
-    message = _("Your party is smaller than this tour takes.")
-
-
-class TooYoung(BookingError):
-    message = _("Somebody in your party would be too young for this tour on that day.")
-
-
-class NoAdult(BookingError):
-    message = _("At least one adult has to come with the party.")
-
-
-class NamesMissing(BookingError):
-    message = _("Name everybody who comes.")
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody who comes; ages are years on the day of the visit, ``age_to`` None for no upper end."""
-
-    name: str
-    age_from: int
-    age_to: int | None
-
-
 @dataclass(frozen=True)
 class Lead:
     """Who asks for the party and is reached by email in ``language``."""
@@ -96,7 +66,7 @@ class Lead:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What else a party says about itself. ``smallest_size`` in people; ``consents`` are ids of the tour's sentences."""
+    """What else a party says of itself. ``smallest_size`` in people; ``consents`` are ids of the tour's sentences."""
 
     smallest_size: int
     short_notice: bool = False
@@ -117,7 +87,8 @@ def request_places(
 
     ``choices`` are session ids, the dearest first. The claim is one conditional UPDATE on the session's ledger; only
     when somebody waits is the line served first and the session locked. Somebody who is already in changes nothing
-    and is told by mail; the same ``submission_key`` again changes nothing at all. Raises a BookingError of this module.
+    and is told by mail; the same ``submission_key`` again changes nothing at all. Raises a BookingError of this
+    module or of ``people``.
     """
     if Party.objects.filter(submission_key=submission_key).exists():
         return
@@ -157,20 +128,6 @@ def request_places(
             season.pk, key, now=now
         ):
             raise
-
-
-def check_people(tour: Tour, people: Sequence[Person]) -> None:
-    """Raises PartyTooSmall, PartyTooLarge, NamesMissing, TooYoung or NoAdult."""
-    if len(people) < tour.smallest_party:
-        raise PartyTooSmall
-    if len(people) > tour.largest_party:
-        raise PartyTooLarge
-    if not all(person.name.strip() for person in people):
-        raise NamesMissing
-    if any(person.age_from < tour.minimum_age for person in people):
-        raise TooYoung
-    if not any(person.age_from >= tour.adult_age for person in people):
-        raise NoAdult
 
 
 def _chosen_sessions(choices: Sequence[int], *, now: datetime) -> list[TourSession]:
@@ -251,14 +208,6 @@ def _write_party(party: Party, companions: Sequence[Person]) -> None:
     party.pk = None  # A transaction that is started over writes it anew.
     party.save(force_insert=True)
     write_members(party, companions)
-
-
-def write_members(party: Party, companions: Sequence[Person]) -> None:
-    party.members.all().delete()
-    Member.objects.bulk_create(
-        Member(party=party, position=position, name=person.name, age_from=person.age_from, age_to=person.age_to)
-        for position, person in enumerate(companions, start=2)
-    )
 
 
 def _write_offer(party: Party, session: TourSession, preference: int, *, now: datetime) -> None:

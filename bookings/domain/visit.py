@@ -10,7 +10,7 @@ from bookings import outbox
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import Locked, in_one_transaction, lock_party
-from bookings.domain.sign_up import Person, check_people, write_members
+from bookings.domain.people import Person, check_people, write_members
 from bookings.models import (
     Booking,
     BookingStatus,

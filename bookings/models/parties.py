@@ -1,5 +1,6 @@
 """The people who come together. All personal data of the house lives here."""
 
+import contextlib
 import hashlib
 import hmac
 import secrets
@@ -31,10 +32,8 @@ def person_key(email: str) -> str:
     NFKC, lower case, IDNA domain, ``+tag`` dropped, nothing else: dots and the like are the mailbox owner's business.
     """
     local, _at, domain = unicodedata.normalize("NFKC", email).strip().lower().rpartition("@")
-    try:
+    with contextlib.suppress(UnicodeError):  # No host name any resolver takes is still the same text the next time.
         domain = domain.encode("idna").decode("ascii")
-    except UnicodeError:
-        pass  # Not a host name any resolver takes; it is still the same text the next time.
     address = f"{local.partition('+')[0] or local}@{domain}"
     return hmac.new(settings.PERSON_KEY.encode(), address.encode(), hashlib.sha256).hexdigest()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -130,7 +131,7 @@ class Tour(models.Model):
     def age_bands(self) -> list[tuple[int, int | None]]:
         """Ages on the day of the visit, cut where a rule asks: below the minimum, children, adults (no upper end)."""
         cuts = sorted({0, self.minimum_age, self.adult_age})
-        return [(low, high - 1) for low, high in zip(cuts, cuts[1:], strict=False)] + [(cuts[-1], None)]
+        return [(low, high - 1) for low, high in pairwise(cuts)] + [(cuts[-1], None)]
 
 
 class TourStop(models.Model):

@@ -1,7 +1,7 @@
 // Progressive enhancement only: every page works without this file.
 
-const summary = document.querySelector(".error-summary");
-if (summary) summary.focus();
+// For browsers in which `autofocus` works on fields only.
+if (!("autofocus" in HTMLElement.prototype)) document.querySelector(".error-summary")?.focus();
 
 // A second press on a button that is already on its way does nothing. Coming back to the page makes it fresh again.
 const sent = new Set();

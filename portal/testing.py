@@ -1,0 +1,175 @@
+"""`python3 manage.py test`: real services first, then pytest, so that the settings find them. Standard library only.
+
+Everything runs on PostgreSQL; then all that is not marked `postgres` runs again on SQLite. Nothing is skipped for want
+of a service: that is an error with a sentence. Arguments we do not know go to pytest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+from types import FrameType
+
+from portal.services import ServiceMissing, find_broker, short_temporary_folder, start_postgres
+
+NO_TESTS_WERE_COLLECTED = 5
+# Keys that protect nothing, so that what is signed in a test is the same every time.
+FIXED_KEYS = {
+    "SECRET_KEY": "only-for-tests-only-for-tests-only-for-tests-only-for-tests",
+    "PERSON_KEY": "another-key-only-for-tests-another-key-only-for-tests-another",
+}
+# A production environment in the developer's shell must not reach the tests.
+OURS_ALONE = (
+    *("SITE_URL", "ALLOWED_HOSTS", "TRUST_PROXY", "DATABASE_URL", "DATABASE_POOL", "REDIS_URL"),
+    *("EMAIL_URL", "MAIL_FROM", "HOST", "PORT"),
+)
+
+
+class Stopped(Exception):
+    """Somebody asked this process to end."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    asked, for_pytest = parse(arguments)
+    signal.signal(signal.SIGTERM, raise_stopped)
+    try:
+        browser = find_browser() if asked.browser else None
+        with ExitStack() as services:
+            environment = test_environment(services, browser=browser)
+            results = []
+            if not asked.sqlite_only:
+                results.append(run_on_postgresql(environment, for_pytest, services, browser=bool(browser)))
+            if not asked.postgres_only and 2 not in results:
+                # A browser sees the same pages on either database, so its tests run once.
+                browser_here = bool(browser) and asked.sqlite_only
+                results.append(run_on_sqlite(environment, for_pytest, services, browser=browser_here))
+    except ServiceMissing as missing:
+        print(f"The tests cannot run. {missing}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, Stopped):
+        return 130
+    return verdict(results)
+
+
+def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        prog="manage.py test", description="Run the tests on PostgreSQL, then on SQLite. Other arguments go to pytest."
+    )
+    parser.add_argument("--browser", action="store_true", help="the browser tests too; needs Chromium")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--postgres-only", action="store_true", help="only the run on PostgreSQL")
+    only.add_argument("--sqlite-only", action="store_true", help="only the run on SQLite")
+    asked, for_pytest = parser.parse_known_args(arguments)
+    return asked, [argument for argument in for_pytest if argument != "--"]
+
+
+def raise_stopped(_number: int, _frame: FrameType | None) -> None:
+    raise Stopped
+
+
+def find_browser() -> str:
+    """Chromium's path. Raises ServiceMissing."""
+    names = (os.environ.get("CHROMIUM") or "", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    mac = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+    for name in (*names, mac):
+        if name and (path := shutil.which(name)):
+            return path
+    raise ServiceMissing(
+        "The browser tests need Chromium: install it (on Debian and Ubuntu `apt install chromium fonts-noto-cjk`), "
+        "or set CHROMIUM to where it is."
+    )
+
+
+def test_environment(services: ExitStack, *, browser: str | None) -> dict[str, str]:
+    """What both runs share: the broker, fixed keys, and none of the shell's own production settings."""
+    environment = {name: value for name, value in os.environ.items() if name not in OURS_ALONE}
+    environment.update(FIXED_KEYS, DATABASE_TIMEOUTS="off", PYTHONUNBUFFERED="1")
+    if browser:
+        environment["CHROMIUM"] = browser
+    if given := os.environ.get("TEST_REDIS_URL"):
+        environment["REDIS_URL"] = given
+    else:
+        folder = temporary_folder(services)
+        broker = find_broker(folder / "broker")
+        services.callback(broker.stop)
+        broker.start()
+        environment["REDIS_URL"] = broker.url
+    return environment
+
+
+def run_on_postgresql(
+    environment: Mapping[str, str], for_pytest: Sequence[str], services: ExitStack, *, browser: bool
+) -> int:
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        url = given
+    else:
+        server = start_postgres()
+        services.callback(server.stop)
+        url = server.url
+    expression = "" if browser else "not browser"
+    return run_pytest(
+        {**environment, "DATABASE_URL": url, "PORTAL_TEST_DATABASE": "postgresql"}, expression, for_pytest
+    )
+
+
+def run_on_sqlite(
+    environment: Mapping[str, str], for_pytest: Sequence[str], services: ExitStack, *, browser: bool
+) -> int:
+    url = f"sqlite:///{temporary_folder(services) / 'portal.sqlite3'}"
+    expression = "not postgres" if browser else "not postgres and not browser"
+    return run_pytest({**environment, "DATABASE_URL": url, "PORTAL_TEST_DATABASE": "sqlite"}, expression, for_pytest)
+
+
+def run_pytest(environment: Mapping[str, str], expression: str, for_pytest: Sequence[str]) -> int:
+    """Ctrl-C reaches pytest directly, as it shares our terminal; we wait until it has put its own things away."""
+    command = [sys.executable, "-m", "pytest", *for_pytest]
+    if expression:
+        command += ["-m", merged(expression, for_pytest)]
+    pytest = subprocess.Popen(command, env=dict(environment))
+    try:
+        return pytest.wait()
+    except BaseException as interruption:
+        if isinstance(interruption, Stopped):
+            pytest.terminate()
+        wait_despite_interrupts(pytest)
+        raise
+
+
+def merged(expression: str, for_pytest: Sequence[str]) -> str:
+    """pytest takes the last `-m` only, so one that was asked for is narrowed by ours."""
+    asked = [after for before, after in pairwise(for_pytest) if before == "-m"]
+    return f"({asked[-1]}) and ({expression})" if asked else expression
+
+
+def wait_despite_interrupts(process: subprocess.Popen[bytes]) -> None:
+    """A second impatient Ctrl-C is pytest's to obey; the services are stopped after it in any case."""
+    while True:
+        try:
+            process.wait(timeout=60)
+        except KeyboardInterrupt:
+            continue
+        except subprocess.TimeoutExpired:
+            process.kill()
+        else:
+            return
+
+
+def temporary_folder(services: ExitStack) -> Path:
+    return Path(services.enter_context(tempfile.TemporaryDirectory(prefix="portal-", dir=short_temporary_folder())))
+
+
+def verdict(results: Sequence[int]) -> int:
+    """A choice of tests (`-k`, a path) may leave one of the two runs empty, but not both."""
+    failures = [result for result in results if result not in (0, NO_TESTS_WERE_COLLECTED)]
+    if failures:
+        return failures[0]
+    return 0 if 0 in results else NO_TESTS_WERE_COLLECTED

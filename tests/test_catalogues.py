@@ -1,0 +1,43 @@
+"""Chinese is complete, and what runs is what was translated."""
+
+import gettext
+
+import pytest
+
+from tests.catalogues import LANGUAGES, ROOT, po_file, read
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_message_is_translated_and_none_is_fuzzy(language):
+    catalog = read(po_file(ROOT, language))
+    empty = [m.id for m in catalog if m.id and not all([m.string] if isinstance(m.string, str) else m.string)]
+    fuzzy = [m.id for m in catalog if m.id and m.fuzzy]
+    assert (empty, fuzzy) == ([], [])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_placeholders_survive_translation(language):
+    catalog = read(po_file(ROOT, language))
+    errors = {str(message.id): [str(error) for error in message.check(catalog)] for message in catalog if message.id}
+    assert {key: found for key, found in errors.items() if found} == {}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_compiled_file_says_what_the_catalogue_says(language):
+    with po_file(ROOT, language).with_suffix(".mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    for message in read(po_file(ROOT, language)):
+        if not message.id:
+            continue
+        if message.pluralizable:
+            told = (
+                compiled.ngettext(*message.id, 2)
+                if not message.context
+                else compiled.npgettext(message.context, *message.id, 2)
+            )
+            assert told == message.string[-1]
+        else:
+            told = (
+                compiled.gettext(message.id) if not message.context else compiled.pgettext(message.context, message.id)
+            )
+            assert told == message.string
