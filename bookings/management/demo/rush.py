@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from bookings.domain import check_in, sessions, sign_up, visit, waitlist
-from bookings.domain.sign_up import Lead, Person, Wishes
+from bookings.domain.people import Person
+from bookings.domain.sign_up import Lead, Wishes
 from bookings.management.demo import names, texts
 from bookings.models import Booking, BookingStatus, OfferSource, Party, Season, TourSession
 
