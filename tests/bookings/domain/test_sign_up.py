@@ -18,22 +18,18 @@ from bookings.models import (
     SeasonMode,
     person_key,
 )
+from tests.acts import ADULT, CHILD, ask, ledger, owed, statuses
 from tests.factories import (
-    ADULT,
-    CHILD,
     DAY,
     HOUR,
     NOON,
-    ask,
-    ledger,
+    START,
     make_booking,
     make_offered,
     make_season,
     make_session,
     make_tour,
     make_waiting,
-    owed,
-    statuses,
 )
 
 pytestmark = pytest.mark.usefixtures("promises_kept")
@@ -41,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("promises_kept")
 
 def test_the_first_choice_with_room_is_offered():
     season = make_season()
-    full, roomy, roomy_too = (make_session(season, capacity=4) for _session in range(3))
+    full, roomy, roomy_too = (make_session(season=season, capacity=4) for _session in range(3))
     make_booking(full, size=3)
 
     party = ask(full, roomy, roomy_too, size=2)
@@ -123,7 +119,7 @@ def test_the_mail_that_starts_the_clock_does_not_shorten_an_offer_from_the_line(
 
 
 def test_without_a_mailbox_to_prove_asking_is_confirming():
-    session = make_session(make_season(proves_mailbox=False))
+    session = make_session(season=make_season(proves_mailbox=False))
 
     party = ask(session)
 
@@ -133,7 +129,7 @@ def test_without_a_mailbox_to_prove_asking_is_confirming():
 
 def test_if_no_choice_has_room_the_party_waits_for_all_of_them():
     season = make_season()
-    first, second = make_session(season, capacity=2), make_session(season, capacity=2)
+    first, second = make_session(season=season, capacity=2), make_session(season=season, capacity=2)
     make_booking(first), make_booking(second)
     make_waiting(second)
 
@@ -224,7 +220,7 @@ def test_the_same_submit_again_changes_nothing():
 
 def test_the_same_person_again_changes_nothing_and_is_told_at_most_once_an_hour():
     season = make_season()
-    session, other = make_session(season), make_session(season)
+    session, other = make_session(season=season), make_session(season=season)
     party = ask(session, email="lin@example.com")
 
     for minutes in (1, 20, 59):
@@ -238,7 +234,7 @@ def test_the_same_person_again_changes_nothing_and_is_told_at_most_once_an_hour(
 
 def test_whoever_cancelled_may_ask_again():
     session = make_session()
-    make_booking(session, status="cancelled", email="lin@example.com")
+    make_booking(session, "cancelled", email="lin@example.com", ended_at=NOON - HOUR)
 
     assert ask(session, email="lin@example.com").bookings.get().status == "offered"
 
@@ -260,31 +256,33 @@ def refused(refusal, *sessions, **asked):
 @pytest.mark.parametrize(
     ("refusal", "given", "now"),
     [
-        pytest.param(sign_up.SignUpNotYetOpen, {}, NOON - 14 * DAY - timedelta(seconds=1), id="not yet open"),
-        pytest.param(sign_up.SignUpClosed, {}, NOON + 60 * DAY, id="the season has closed"),
-        pytest.param(sign_up.SignUpClosed, {}, NOON + 26 * DAY, id="the roster has locked"),
+        pytest.param(sign_up.SignUpNotYetOpen, {}, NOON - DAY - timedelta(seconds=1), id="not yet open"),
+        pytest.param(sign_up.SignUpClosed, {"closes_at": START - 3 * DAY}, START - 3 * DAY, id="the season has closed"),
+        pytest.param(sign_up.SignUpClosed, {}, START - 2 * DAY, id="the roster has locked"),
         pytest.param(sign_up.SignUpClosed, {"closed_at": NOON - HOUR}, NOON, id="closed by a host"),
         pytest.param(sign_up.SessionCalledOff, {"called_off_at": NOON - HOUR}, NOON, id="called off"),
     ],
 )
 def test_a_session_that_takes_nobody_says_why(refusal, given, now):
-    assert refused(refusal, make_session(**given), now=now) == str(refusal.message)
+    season = make_season(closes_at=given.pop("closes_at", START))
+
+    assert refused(refusal, make_session(season=season, **given), now=now) == str(refusal.message)
 
 
 def test_sign_up_is_open_from_its_moment_on():
-    assert ask(make_session(make_season(opens_at=NOON)), now=NOON)
+    assert ask(make_session(season=make_season(opens_at=NOON)), now=NOON)
 
 
 def test_one_closed_choice_refuses_the_whole_ask():
     season = make_season()
-    refused(sign_up.SignUpClosed, make_session(season), make_session(season, closed_at=NOON))
+    refused(sign_up.SignUpClosed, make_session(season=season), make_session(season=season, closed_at=NOON))
 
 
 def test_sessions_that_are_unknown_unpublished_repeated_or_of_two_seasons_are_refused():
     season = make_season()
-    session = make_session(season)
-    hidden = make_session(make_season(published=False))
-    gone = make_session(season)
+    session = make_session(season=season)
+    hidden = make_session(season=make_season(published=False))
+    gone = make_session(season=season)
     gone.delete()
     gone.pk = 999_999
     refused(sign_up.SessionUnknown)
@@ -296,11 +294,11 @@ def test_sessions_that_are_unknown_unpublished_repeated_or_of_two_seasons_are_re
 
 def test_more_sessions_than_the_season_allows_are_refused():
     season = make_season(choices_allowed=2)
-    refused(sign_up.TooManyChoices, *(make_session(season) for _session in range(3)))
+    refused(sign_up.TooManyChoices, *(make_session(season=season) for _session in range(3)))
 
 
 def test_a_ballot_takes_no_first_come_sign_up():
-    refused(sign_up.SignUpClosed, make_session(make_season(mode=SeasonMode.BALLOT)))
+    refused(sign_up.SignUpClosed, make_session(season=make_season(mode=SeasonMode.BALLOT)))
 
 
 @pytest.mark.parametrize(
@@ -315,7 +313,7 @@ def test_a_ballot_takes_no_first_come_sign_up():
     ],
 )
 def test_a_party_that_may_not_come_is_told_why(refusal, lead, companions):
-    session = make_session(make_season(tour=make_tour(smallest_party=2)))
+    session = make_session(season=make_season(tour=make_tour(smallest_party=2)))
 
     assert refused(refusal, session, lead=lead, companions=companions) == str(refusal.message)
 
