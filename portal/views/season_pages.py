@@ -155,9 +155,7 @@ def _filters(to_come: Sequence[SessionWords]) -> dict[str, tuple[str, Callable[[
     for language in dict.fromkeys(session.language for session in sessions):
         filters[language] = (str(session_words.IN_LANGUAGE[language]), _speaks(language))
     return {
-        key: (name, passes)
-        for key, (name, passes) in filters.items()
-        if 0 < sum(map(passes, sessions)) < len(sessions)
+        key: (name, passes) for key, (name, passes) in filters.items() if 0 < sum(map(passes, sessions)) < len(sessions)
     }
 
 
