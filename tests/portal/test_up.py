@@ -127,7 +127,7 @@ def test_it_keeps_all_its_parts_running_and_leaves_nothing_behind(portal):
     assert wait_until(lambda: "Stopped." in portal.said, at_most=5), portal.said
     assert [process for process in everybody if process.is_running()] == []
     assert not list((portal.folder / "var").glob("**/*.sock"))
-    assert os.listdir(portal.temporary) == []
+    assert list(Path(portal.temporary).glob("portal-*")) == []
 
 
 def test_nobody_outlives_a_supervisor_that_was_killed(portal):
