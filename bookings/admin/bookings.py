@@ -17,7 +17,6 @@ from bookings.models import Booking, BookingEvent
 class EventInline(ReadOnlyInline):
     model = BookingEvent
     fields = ["happened_at", "from_status", "to_status", "who", "why"]
-    readonly_fields = fields
 
 
 @admin.register(Booking)
@@ -116,6 +115,6 @@ class BookingAdmin(WrittenByRules):
             request,
             queryset,
             action=action,
-            title=self.get_actions(request)[action][2],
+            title=getattr(self, action).short_description,
             change=lambda booking, why: change(booking, now=now, who=who(request), why=why),
         )

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, URLResolver, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
@@ -42,7 +42,7 @@ class NoticeAdmin(WrittenByRules):
     search_fields = ["party__code", "party__lead_name", "party__email", "message_id"]
     date_hierarchy = "created_at"
     actions = ["send_again"]
-    fields = [
+    readonly_fields = (
         "kind",
         "code",
         "status",
@@ -55,13 +55,13 @@ class NoticeAdmin(WrittenByRules):
         "last_error",
         "message_id",
         "preview_link",
-    ]
-    readonly_fields = fields
+    )
+    fields = readonly_fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
         return super().get_queryset(request).select_related("party__season__tour", "booking__session__venue")
 
-    def get_urls(self) -> list[URLPattern | URLResolver]:
+    def get_urls(self) -> list[URLPattern]:
         own = [
             path("<int:pk>/preview/", self.admin_site.admin_view(self.preview), name="bookings_notice_preview"),
             path("<int:pk>/preview/html/", self.admin_site.admin_view(self.preview_html), name="bookings_notice_html"),

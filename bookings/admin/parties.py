@@ -34,7 +34,6 @@ class BookingInline(ReadOnlyInline):
         "offer_expires_at",
         "arrived",
     ]
-    readonly_fields = fields
     show_change_link = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -44,7 +43,6 @@ class BookingInline(ReadOnlyInline):
 class NoticeInline(ReadOnlyInline):
     model = Notice
     fields = ["kind", "status", "created_at", "sent_at", "attempts", "last_error"]
-    readonly_fields = fields
     ordering = ["-created_at"]
     show_change_link = True
 

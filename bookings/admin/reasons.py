@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.functional import Promise
 from django.utils.text import Truncator
 from django.utils.translation import ngettext
 
@@ -26,7 +27,7 @@ def with_reason(
     queryset: QuerySet[Any],
     *,
     action: str,
-    title: str,
+    title: str | Promise,
     change: Callable[[Any, str], None],
 ) -> HttpResponse | None:
     """Show what is chosen and ask why; with the reason given, change each row and say how it went.
