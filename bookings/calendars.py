@@ -33,7 +33,7 @@ def invitation(booking: Booking, method: Method) -> bytes:
     calendar.add("version", "2.0")
     calendar.add("method", method.value)
     calendar.add_component(_event(booking, method))
-    return calendar.to_ical()
+    return bytes(calendar.to_ical())
 
 
 def uid(booking: Booking) -> str:

@@ -1,7 +1,8 @@
 """What a notice says: one message in the party's language, as text and as HTML from the same words.
 
-``templates/emails/<kind>.txt`` holds the words of a kind in blocks. It is rendered over three layouts, ``_base.subject.txt``,
-``_base.txt`` and ``_base.html``, so that subject, text and HTML cannot drift apart. This module sends nothing.
+``templates/emails/<kind>.txt`` holds the words of a kind in blocks. It is rendered over three layouts,
+``_base.subject.txt``, ``_base.txt`` and ``_base.html``, so that subject, text and HTML cannot drift apart. This module
+sends nothing.
 """
 
 import io
@@ -103,7 +104,7 @@ class Visit:
 
 
 def build(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
-    """The message as it is true at ``now``, in the language of the party. It has one recipient and a lasting Message-ID."""
+    """The message as it is true at ``now``, in the language of the party, with a Message-ID that never changes."""
     party = notice.party
     with translation.override(party.language):
         house = House.objects.first()
@@ -140,10 +141,10 @@ def party_link(party: Party, *, language: str | None = None) -> str:
 
 
 def neutral_name(name: str) -> str:
-    """A visitor's name as it may stand in a mail to a stranger: one short line without link, markup or turned direction."""
+    """A name as it may stand in a mail to a stranger: one short line without link, markup or turned direction."""
     kept = "".join(" " if unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"} else char for char in name)
     kept = re.sub(r"[<>@/\\:|\[\]{}()\"]+", " ", kept)
-    kept = re.sub(r"[.。．｡․](?=\S)", ". ", kept)  # noqa: RUF001 - whatever a mail program takes for the dot of an address
+    kept = re.sub(r"[.。．｡․](?=\S)", ". ", kept)
     kept = " ".join(kept.split())
     if len(kept) > LONGEST_NAME:
         kept = kept[: LONGEST_NAME - 1].rstrip() + "…"

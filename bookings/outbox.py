@@ -1,8 +1,8 @@
-"""The outbox: ``post`` writes the notice that a change owes a party, in the transaction of the change itself; ``deliver``
-claims one and hands it over.
+"""The outbox: ``post`` writes the notice that a change owes a party, in the transaction of the change itself;
+``deliver`` claims one and hands it over.
 
-The row is the promise and the only queue. A worker claims it by one conditional UPDATE with a lease, commits, works with
-no transaction open and marks it; whoever comes second finds nothing to claim.
+The row is the promise and the only queue. A worker claims it by one conditional UPDATE with a lease, commits, works
+with no transaction open and marks it; whoever comes second finds nothing to claim.
 """
 
 import logging
@@ -282,13 +282,15 @@ def _given_up(notice: Notice) -> NoticeStatus:
 def _capped_until(notice: Notice, *, now: datetime) -> datetime | None:
     """When the hour allows this mail, or None if it does now.
 
-    Counted after the own claim is committed: of two workers at least one sees the other's. Both may wait, never both pass.
+    Counted after the own claim is committed: of two workers at least one sees the other's claim. Both may wait, they
+    never both pass.
     """
     if notice.kind not in UNPROVEN_KINDS or (notice.party.is_proven and notice.kind not in ASKED_BY_ANYBODY):
         return None
     same_address = Notice.objects.filter(kind__in=UNPROVEN_KINDS, party__person_key=notice.party.person_key)
     others = same_address.exclude(pk=notice.pk)
-    sent = list(others.filter(sent_at__gt=now - HOUR).order_by("-sent_at").values_list("sent_at", flat=True))
+    times = others.filter(sent_at__gt=now - HOUR).order_by("-sent_at").values_list("sent_at", flat=True)
+    sent = [at for at in times if at]
     if len(sent) >= UNPROVEN_AN_HOUR:
         return sent[UNPROVEN_AN_HOUR - 1] + HOUR
     sending = others.filter(status=NoticeStatus.SENDING, lease_until__gt=now).count()
@@ -365,7 +367,7 @@ def _mark_sent(notice: Notice, *, handed_over_at: datetime) -> None:
         last_error="",
     )
     match notice.kind:
-        case NoticeKind.PROVE:
+        case NoticeKind.PROVE if notice.booking_id:
             Booking.objects.filter(pk=notice.booking_id).start_sign_up_clock(handed_over_at=handed_over_at)
         case NoticeKind.IN_LINE:
             ends = handed_over_at + PROVE_WITHIN

@@ -1,4 +1,4 @@
-"""What the clock causes. Each is a scan over what is due: running it twice, late or from two schedulers changes nothing."""
+"""What the clock causes: scans over what is due. Running one twice, late or from two schedulers changes nothing."""
 
 from celery import shared_task
 from django.utils import timezone

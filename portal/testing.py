@@ -99,7 +99,9 @@ def find_browser() -> str:
 def test_environment(services: ExitStack, *, browser: str | None) -> dict[str, str]:
     """What both runs share: the broker, fixed keys, and none of the shell's own production settings."""
     environment = {name: value for name, value in os.environ.items() if name not in OURS_ALONE}
-    environment.update(FIXED_KEYS, DATABASE_TIMEOUTS="off", PYTHONUNBUFFERED="1")
+    environment.update(
+        FIXED_KEYS, MAIL_FROM="Factory visits <visits@works.example>", DATABASE_TIMEOUTS="off", PYTHONUNBUFFERED="1"
+    )
     if browser:
         environment["CHROMIUM"] = browser
     if given := os.environ.get("TEST_REDIS_URL"):

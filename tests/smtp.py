@@ -34,6 +34,12 @@ class PostOffice:
     def port(self) -> int:
         return int(self.controller.port)
 
+    def text(self, number: int) -> str:
+        """The plain text of a mail that was taken."""
+        body = self.taken[number].get_body(("plain",))
+        assert body is not None
+        return str(body.get_content())
+
     def start(self) -> None:
         self.controller.start()
 

@@ -1,4 +1,4 @@
-"""Reminders are notices found when they are due, never tasks for later: a session that moves needs no task taken back."""
+"""Reminders are notices found when they are due, never tasks for later: a session may move meanwhile."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple

@@ -46,6 +46,10 @@ class SizeIsFixed(BookingError):
     message = _("Name exactly as many people as your party has places.")
 
 
+class AddressTaken(BookingError):
+    message = _("Another party of this season has this address already.")
+
+
 class VisitOver(BookingError):
     message = _("There is nothing left to change.")
 
@@ -133,6 +137,29 @@ def change_people(
     party.save(update_fields=["access_needs"])
     _write_people(party, lead, companions)
     _tell_changed(party, bookings, {"names": True}, now=now)
+
+
+@in_one_transaction
+def change_contact(party_pk: int, *, email: str, phone: str, language: str) -> None:
+    """A host corrects how the lead is reached. A new address ends all links that the old one was sent.
+
+    Raises AddressTaken if another live party of the season has it.
+    """
+    party = Party.objects.lock(party_pk)
+    if email != party.email:
+        key = person_key(email)
+        others = Party.objects.live().filter(season=party.season_id, person_key=key).exclude(pk=party_pk)
+        if not party.ended_at and others.exists():
+            raise AddressTaken
+        party.email, party.person_key = email, key
+        party.link_version += 1
+    party.phone, party.language = phone, language
+    party.save(update_fields=["email", "person_key", "link_version", "phone", "language"])
+
+
+def revoke_links(party_pk: int) -> None:
+    """All links sent so far stop working; the next mail carries a new one."""
+    Party.objects.filter(pk=party_pk).update(link_version=F("link_version") + 1)
 
 
 def send_link_again(email: str, *, now: datetime) -> None:

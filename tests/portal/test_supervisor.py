@@ -85,3 +85,18 @@ def test_one_that_will_not_stop_is_killed_when_patience_ends(supervisor, termina
     assert time.monotonic() - began < 5
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_second_interrupt_kills_at_once(supervisor, terminal):
+    job = make_job(IGNORES_TERM, patience=60)
+    supervisor.start(job)
+    look_after_until(supervisor, lambda: "here" in terminal.getvalue())
+    pid = job.child.pid
+    began = time.monotonic()
+    # Both may have come before the loop looks up.
+    supervisor.count_interrupt(signal.SIGINT, None)
+    supervisor.count_interrupt(signal.SIGINT, None)
+    supervisor.stop(["clock"])
+    assert time.monotonic() - began < 5
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
