@@ -1,6 +1,6 @@
 """The first thing that runs: make `.venv`, install a lock into it, go on inside it. Standard library only.
 
-`up` and `test` may install; every other command runs with the Python it was called with, or says what to do.
+`up`, `test` and `install` may do so; any other command runs with the Python it was called with, or says what to do.
 """
 
 from __future__ import annotations
@@ -48,12 +48,20 @@ def main(arguments: Sequence[str]) -> int:
             continue_in_virtual_environment(arguments, lock="test")
             return testing.main(arguments[2:])
         if command == "install":
-            install(arguments[2] if len(arguments) > 2 else "test")
-            return 0
+            return install_command(arguments[2:])
     except InstallationFailed as failure:
         print(failure, file=sys.stderr)
         return 1
     return run_django_command(arguments)
+
+
+def install_command(arguments: Sequence[str]) -> int:
+    """For CI and editors: fill `.venv` from one lock and stop there."""
+    if len(arguments) != 1 or arguments[0] not in LOCKS:
+        print(f"usage: manage.py install [{'|'.join(LOCKS)}]", file=sys.stderr)
+        return 2
+    install(arguments[0])
+    return 0
 
 
 def run_django_command(arguments: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -27,8 +28,10 @@ class RunningPortal:
         shutil.copytree(PROJECT, self.folder, ignore=NOT_COPIED)
         (self.folder / ".venv").symlink_to(PROJECT / ".venv")
         self.port = free_port()
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-        self.variables = {**kept, "PORT": str(self.port)}
+        # Short, since the broker's socket goes here; and ours, since one that is killed cannot clear it away.
+        self.temporary = tempfile.mkdtemp(prefix="t-", dir="/tmp")
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        self.variables = {**kept, "PORT": str(self.port), "TMPDIR": self.temporary}
         self.command = [sys.executable, "manage.py", "up", "--empty"]
         self.said = ""
 
@@ -85,11 +88,19 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def portal(tmp_path):
+def closed_portal(tmp_path):
     portal = RunningPortal(tmp_path)
-    portal.start()
     yield portal
-    portal.stop()
+    shutil.rmtree(portal.temporary)
+
+
+@pytest.fixture
+def portal(closed_portal):
+    try:
+        closed_portal.start()
+        yield closed_portal
+    finally:
+        closed_portal.stop()
 
 
 BROKER, WORKER, BEAT, WEB = ("broker.sock",), ("celery", "worker"), ("celery", "beat"), ("gunicorn",)
@@ -116,6 +127,7 @@ def test_it_keeps_all_its_parts_running_and_leaves_nothing_behind(portal):
     assert wait_until(lambda: "Stopped." in portal.said, at_most=5), portal.said
     assert [process for process in everybody if process.is_running()] == []
     assert not list((portal.folder / "var").glob("**/*.sock"))
+    assert os.listdir(portal.temporary) == []
 
 
 def test_nobody_outlives_a_supervisor_that_was_killed(portal):
@@ -127,12 +139,11 @@ def test_nobody_outlives_a_supervisor_that_was_killed(portal):
     assert alive == []
 
 
-def test_a_taken_port_is_named_with_the_way_out(tmp_path):
-    portal = RunningPortal(tmp_path)
-    with socket.create_server(("127.0.0.1", portal.port)):
-        refused = portal.second_start()
+def test_a_taken_port_is_named_with_the_way_out(closed_portal):
+    with socket.create_server(("127.0.0.1", closed_portal.port)):
+        refused = closed_portal.second_start()
     assert refused.returncode == 1
-    assert f"Cannot listen on 127.0.0.1, port {portal.port}: Address already in use." in refused.stderr
+    assert f"Cannot listen on 127.0.0.1, port {closed_portal.port}: Address already in use." in refused.stderr
 
 
 def kill_and_see_replaced(portal: RunningPortal, words: tuple[str, ...]) -> None:
