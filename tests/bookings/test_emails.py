@@ -1,13 +1,14 @@
 import re
 from datetime import timedelta
-from email.message import EmailMessage
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from html.parser import HTMLParser
 from itertools import count
 from typing import Any, Literal
 
 import pytest
 from django.conf import settings
+from pytest_django import Settings
 
 from bookings.emails import build, neutral_name, party_link
 from bookings.models import LANES, Booking, BookingEvent, BookingStatus, Notice, NoticeKind, Party
@@ -27,6 +28,14 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def our_addresses(settings: Settings) -> None:
+    settings.SITE_URL = "https://visits.works.example"
+    settings.MAIL_FROM = "visits@works.example"
+
+
 LANGUAGES = [code for code, _name in settings.LANGUAGES]
 _numbers = count(1)
 
