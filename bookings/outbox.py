@@ -258,11 +258,11 @@ def _built(notice: Notice, *, now: datetime) -> EmailMultiAlternatives | None:
 
 
 def _claim(notice_pk: int, *, now: datetime) -> Notice | None:
-    """Take the row if it is still as it was seen; status and attempts together change with every claim."""
+    """Take the row if it is still due as it was seen: a claim by somebody else makes it not due."""
     notice = Notice.objects.due(now).filter(pk=notice_pk).first()
     if notice is None:
         return None
-    as_seen = Notice.objects.due(now).filter(pk=notice_pk, status=notice.status, attempts=notice.attempts)
+    as_seen = Notice.objects.due(now).filter(pk=notice_pk, status=notice.status)
     if notice.status == NoticeStatus.SENDING and not (notice.kind in SENT_AGAIN and notice.attempts < MOST_ATTEMPTS):
         as_seen.update(status=_given_up(notice), lease_until=None, last_error="the worker was lost")
         return None

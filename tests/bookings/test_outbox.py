@@ -441,6 +441,15 @@ def test_a_reminder_that_cannot_have_left_goes_again(office: MailServer) -> None
     assert outbox.deliver_due(NOON + MINUTE) == 1
 
 
+def test_a_reminder_that_the_server_puts_off_goes_again(office: MailServer) -> None:
+    notice = owe(NoticeKind.REMINDER, make_booking())
+    office.data_answer = "451 later"
+
+    outbox.deliver_due(NOON)
+
+    assert state(notice) == ("queued", 1, "SMTPDataError 451")
+
+
 @pytest.mark.parametrize(
     ("kind", "make", "status"),
     [(NoticeKind.CONFIRMED, make_booking, "sent"), (NoticeKind.REMINDER, make_booking, "unknown")],
