@@ -105,6 +105,12 @@ def post(
         transaction.on_commit(lambda: _nudge(notice.pk), robust=True)
 
 
+def post_at_most_hourly(kind: NoticeKind, party: Party, *, now: datetime) -> None:
+    """Owe a mail that anybody who knows the address can cause: never two within an hour."""
+    if not party.notices.filter(kind=kind, created_at__gt=now - HOUR).exists():
+        post(kind, party, key=f"{party.pk}:{now:%Y%m%d%H}", now=now)
+
+
 def _nudge(notice_pk: int) -> None:
     """Wake a worker; only speed depends on it, the clock finds the row anyway."""
     if not deliver.app.conf.broker_url:
