@@ -83,7 +83,7 @@ def cancel_places(party_pk: int, *, now: datetime, who: str = "party", why: str 
     booking, _locked = _confirmed(party_pk)
     if now >= booking.session.starts_at:
         raise TooLateToCancel
-    _raise_calendar_sequence(booking.party)
+    booking.party.raise_calendar_sequence()
     booking.move_to(BookingStatus.CANCELLED, now=now, who=who, why=why)
     outbox.post(NoticeKind.CANCELLED, booking.party, booking=booking, key=str(booking.pk), now=now)
     waitlist.serve(booking.session, now=now, trigger=DecisionTrigger.CANCELLED)
@@ -169,7 +169,7 @@ def send_link_again(email: str, *, now: datetime) -> None:
     """
     parties = Party.objects.filter(person_key=person_key(email), erased_at=None).exclude(email="")
     for party in parties.order_by("-asked_at")[:MOST_LINKS]:
-        outbox.post(NoticeKind.LINK, party, key=f"{party.pk}:{now:%Y%m%d%H}", now=now)
+        outbox.post_at_most_hourly(NoticeKind.LINK, party, now=now)
 
 
 def _confirmed(party_pk: int) -> tuple[Booking, Locked]:
@@ -202,12 +202,7 @@ def _write_people(party: Party, lead: Person, companions: Sequence[Person]) -> N
 def _tell_changed(party: Party, bookings: Sequence[Booking], facts: dict[str, object], *, now: datetime) -> None:
     held = next((booking for booking in bookings if booking.status == BookingStatus.CONFIRMED), None)
     if held:
-        _raise_calendar_sequence(party)
+        party.raise_calendar_sequence()
         outbox.post(
             NoticeKind.CHANGED, party, booking=held, key=f"{held.pk}:{party.calendar_sequence}", now=now, facts=facts
         )
-
-
-def _raise_calendar_sequence(party: Party) -> None:
-    party.calendar_sequence += 1
-    party.save(update_fields=["calendar_sequence"])

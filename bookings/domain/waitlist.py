@@ -210,6 +210,8 @@ def accept_offer(booking_pk: int, *, now: datetime, who: str = "party", why: str
 def confirm(booking: Booking, others: Collection[Booking], *, now: datetime, who: str, why: str = "") -> None:
     """The places are the party's. The caller holds the locks and the offer stands."""
     for other in others:
+        if other.status == BookingStatus.CONFIRMED:
+            booking.party.raise_calendar_sequence()
         if other.status in {BookingStatus.WAITING, BookingStatus.CONFIRMED}:
             other.move_to(BookingStatus.SUPERSEDED, now=now, who=who, why="said yes elsewhere")
     booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why=why)
