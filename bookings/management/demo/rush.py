@@ -26,9 +26,9 @@ CALLED_OFF = 9
 SIZES, SIZE_WEIGHTS = [1, 2, 3], [18, 47, 35]
 # Shares of all parties.
 PROVES, NAMES_MORE, IN_CHINESE, SHORT_NOTICE, WITH_NEEDS = 0.94, 0.35, 0.7, 0.3, 0.08
-CANCELS, SHRINKS, LEAVES_LINE = 0.08, 0.05, 0.05
+CANCELS, SHRINKS, LEAVES_LINE = 0.12, 0.05, 0.05
 # Shares of the offers to waiting parties; the rest lapse.
-TAKES_OFFER, REFUSES_OFFER = 0.65, 0.15
+TAKES_OFFER, REFUSES_OFFER = 0.55, 0.2
 CLOCK_TICKS_EVERY = timedelta(minutes=30)
 # Whoever is offered a place as late as this has not answered yet.
 QUIET = timedelta(hours=3)
