@@ -39,7 +39,7 @@ class NameField(forms.CharField):
     }
 
     def to_python(self, value: Any) -> str:
-        name = one_line(super().to_python(value))
+        name = one_line(super().to_python(value) or "")
         if not name:
             return ""
         if any(unicodedata.category(sign) in PICTURES or ord(sign) in SKIN_TONES for sign in name):
@@ -113,8 +113,10 @@ class PeopleForm(forms.Form):
         self._check_ages()
         return cleaned
 
+    def lead_pair(self) -> Pair:
+        return Pair("lead_name", "lead_age")
+
     def companion_pairs(self) -> list[Pair]:
-        """For a layout."""
         return [Pair(f"name_{number}", f"age_{number}") for number in range(2, self.most + 1)]
 
     def _rows(self) -> range:
@@ -144,7 +146,11 @@ class PeopleForm(forms.Form):
             if low < self.tour.minimum_age:
                 words = gettext("%(name)s would be under %(age)s on %(day)s. The tour is for visitors from %(age)s.")
                 self.add_error(field, words % self._facts(fields[field], self.tour.minimum_age))
-        if len(ages) == len(fields) and all(low < self.tour.adult_age for low, _high in ages.values()):
+        if (
+            self.party_size
+            and len(ages) == len(fields)
+            and all(low < self.tour.adult_age for low, _high in ages.values())
+        ):
             words = gettext(
                 "%(name)s would be under %(age)s on %(day)s. At least one adult has to come with the party."
             )

@@ -6,3 +6,5 @@ from django.views.decorators.cache import cache_control
 kept_for_a_second = cache_control(public=True, max_age=1)
 # What changes with a release only.
 kept_for_minutes = cache_control(public=True, max_age=300)
+# A form holds what somebody typed.
+kept_by_nobody = cache_control(private=True, no_store=True)
