@@ -15,7 +15,7 @@ from bookings.domain.sign_up import PROVE_WITHIN, request_places
 from bookings.models import SIGN_UP_OFFER, SeasonMode, SessionState, TourSession
 from portal.forms.sign_up import SignUpForm
 from portal.templatetags.times import session_when
-from portal.views import session_words, tour_words
+from portal.views import session_words
 from portal.views.caching import kept_by_nobody, kept_for_a_second
 from portal.views.session_words import SessionWords
 from portal.views.sessions import others_with_room
@@ -51,7 +51,6 @@ def sign_up(request: HttpRequest, session_pk: int) -> HttpResponse:
         "tour": session.season.tour,
         "words": session_words.describe(session, now=now),
         "length": session_words.length(session),
-        "age": tour_words.age(session.season.tour),
         "form": form,
         "button_words": _button_words(session, now=now),
         "section": "sessions",
