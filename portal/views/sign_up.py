@@ -109,7 +109,7 @@ def _others(session: TourSession, *, now: datetime) -> list[tuple[int, str]]:
         return []
     sessions = TourSession.objects.filter(season=session.season_id, called_off_at=None, closed_at=None)
     others = sessions.exclude(pk=session.pk).filter(roster_locks_at__gt=now).select_related("season__tour", "venue")
-    described = session_words.describe_all(others, now=now)
+    described = session_words.describe_all(list(others), now=now)
     return [(words.session.pk, _choice(words)) for words in described if words.act]
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from bookings.models import Booking, BookingEvent, BookingStatus, Decision, DecisionReason, OfferSource, Party
 from portal.views.visit_state import Line
 
-MOST_ENTRIES = 20
+MOST_ENTRIES = 12
 
 
 class Entry(NamedTuple):

@@ -9,7 +9,7 @@ from django.utils.timesince import timeuntil
 from django.utils.translation import gettext, pgettext
 
 from bookings.models import ENDED, Booking, BookingEvent, BookingStatus, OfferSource, Party, TourSession
-from portal.templatetags.times import near_moment, session_date, venue_date
+from portal.templatetags.times import venue_short_date, venue_time
 from portal.views.session_words import SessionWords, describe_all
 
 # States in which the sheets that follow the sign begin with the line and its reasons, not with the day of the visit.
@@ -73,6 +73,11 @@ class Standing:
         return self.state in {"confirmed", "checked_in"}
 
     @property
+    def shows_day(self) -> bool:
+        """Whether the day of the visit still lies before the party."""
+        return not self.has_ended
+
+    @property
     def can_change(self) -> bool:
         return self.state in {"prove_places", "prove_line", "offered", "waiting", "requeued", "confirmed"}
 
@@ -86,8 +91,8 @@ def standing(party: Party, *, now: datetime) -> Standing:
     bookings = list(
         party.bookings.select_related("session__season__tour", "session__venue").order_by("preference", "pk")
     )
-    for booking in bookings:
-        booking.party = party
+    for each in bookings:
+        each.party = party
     events = list(BookingEvent.objects.filter(booking__party=party).order_by("happened_at", "pk"))
     live = [booking for booking in bookings if booking.status not in ENDED]
     state, booking = _state(party, bookings, live, events, now=now)
@@ -100,7 +105,7 @@ def standing(party: Party, *, now: datetime) -> Standing:
         lines=_lines(live, now=now),
         deadline=deadline,
         left=timeuntil(deadline, now) if deadline else "",
-        steps=_steps(party, booking, state, [e for e in events if booking and e.booking_id == booking.pk], now=now),
+        steps=_steps(party, booking, state, [e for e in events if booking is not None and e.booking_id == booking.pk]),
     )
 
 
@@ -152,19 +157,17 @@ def _lines(live: Sequence[Booking], *, now: datetime) -> list[Line]:
     ]
 
 
-def _steps(
-    party: Party, booking: Booking | None, state: str, events: Sequence[BookingEvent], *, now: datetime
-) -> list[Step]:
+def _steps(party: Party, booking: Booking | None, state: str, events: Sequence[BookingEvent]) -> list[Step]:
     if booking is None:
         return []
     venue = booking.session.venue
-    reached = {event.to_status: venue_date(event.happened_at, venue) for event in events}
-    asked = Step(pgettext("step", "Asked"), venue_date(party.asked_at, venue), "done")
-    visit = Step(pgettext("step", "Visit"), session_date(booking.session), "next")
+    reached = {event.to_status: venue_short_date(event.happened_at, venue) for event in events}
+    asked = Step(pgettext("step", "Asked"), venue_short_date(party.asked_at, venue), "done")
+    visit = Step(pgettext("step", "Visit"), venue_short_date(booking.session.starts_at, venue), "next")
     offered = pgettext("step", "Offered")
     confirmed = pgettext("step", "Confirmed")
     if state in {"prove_places", "offered"} and booking.offer_expires_at:
-        until = gettext("until %(moment)s") % {"moment": near_moment(booking.offer_expires_at, venue, now)}
+        until = gettext("until %(moment)s") % {"moment": venue_time(booking.offer_expires_at, venue)}
         return [asked, Step(offered, until, "now"), Step(confirmed, "", "next"), visit]
     if state in LOOKS_BACK:
         number = gettext("number %(number)s") % {"number": booking.queue_number}
@@ -180,5 +183,5 @@ def _steps(
         return [asked, *past, visit._replace(state="now")]
     if booking.status == BookingStatus.CONFIRMED:
         past = past[:-1]
-    end = Step(booking.get_status_display().capitalize(), venue_date(booking.status_since, venue), "now")
+    end = Step(booking.get_status_display().capitalize(), venue_short_date(booking.status_since, venue), "now")
     return [asked, *past, end]
