@@ -144,7 +144,7 @@ def neutral_name(name: str) -> str:
     """A name as it may stand in a mail to a stranger: one short line without link, markup or turned direction."""
     kept = "".join(" " if unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"} else char for char in name)
     kept = re.sub(r"[<>@/\\:|\[\]{}()\"]+", " ", kept)
-    kept = re.sub(r"[.。．｡․](?=\S)", ". ", kept)  # noqa: RUF001 - whatever a mail program takes for the dot of an address
+    kept = re.sub(r"[.。．｡․](?=\S)", ". ", kept)
     kept = " ".join(kept.split())
     if len(kept) > LONGEST_NAME:
         kept = kept[: LONGEST_NAME - 1].rstrip() + "…"

@@ -9,6 +9,7 @@ import logging
 import smtplib
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -104,13 +105,19 @@ def post(
         transaction.on_commit(lambda: _nudge(notice.pk), robust=True)
 
 
+def post_at_most_hourly(kind: NoticeKind, party: Party, *, now: datetime) -> None:
+    """Owe a mail that anybody who knows the address can cause: never two within an hour."""
+    if not party.notices.filter(kind=kind, created_at__gt=now - HOUR).exists():
+        post(kind, party, key=f"{party.pk}:{now:%Y%m%d%H}", now=now)
+
+
 def _nudge(notice_pk: int) -> None:
     """Wake a worker; only speed depends on it, the clock finds the row anyway."""
     if not deliver.app.conf.broker_url:
         return
     try:
         deliver.apply_async((notice_pk,), expires=NUDGE_EXPIRES, retry=False, ignore_result=True)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with the broker, the change it follows has succeeded
+    except Exception as error:
         logger.warning("Notice %s: no worker could be told (%s)", notice_pk, type(error).__name__)
 
 
@@ -207,10 +214,8 @@ def _open(connection: BaseEmailBackend) -> None:
 
 
 def _close(connection: BaseEmailBackend) -> None:
-    try:
+    with suppress(OSError, smtplib.SMTPException):  # What was handed over is marked already.
         connection.close()
-    except (OSError, smtplib.SMTPException):
-        pass  # What was handed over is marked already.
 
 
 def _rest(notice_pks: Sequence[int], *, now: datetime, error: str) -> None:
@@ -236,7 +241,7 @@ def _deliver_one(notice_pk: int, connection: BaseEmailBackend, *, clock: Clock) 
     elif message := _built(notice, now=now):
         try:
             connection.send_messages([message])
-        except Exception as error:  # noqa: BLE001 - sorted by kind of failure
+        except Exception as error:
             _failed(notice, error, connection, now=clock())
         else:
             _mark_sent(notice, handed_over_at=clock())
@@ -250,7 +255,7 @@ def _built(notice: Notice, *, now: datetime) -> EmailMultiAlternatives | None:
         return build(notice, now=now)
     except DatabaseError:
         raise  # Not the row's fault; the lease brings it back.
-    except Exception as error:  # noqa: BLE001 - whatever it is, the next try would meet it again
+    except Exception as error:
         # Where, not what: the words of the error may hold a name or an address.
         where = "".join(traceback.format_tb(error.__traceback__))
         logger.error("Notice %s (%s) cannot be built: %s\n%s", notice.pk, notice.kind, type(error).__name__, where)
@@ -259,11 +264,11 @@ def _built(notice: Notice, *, now: datetime) -> EmailMultiAlternatives | None:
 
 
 def _claim(notice_pk: int, *, now: datetime) -> Notice | None:
-    """Take the row if it is still as it was seen; status and attempts together change with every claim."""
+    """Take the row if it is still due as it was seen: a claim by somebody else makes it not due."""
     notice = Notice.objects.due(now).filter(pk=notice_pk).first()
     if notice is None:
         return None
-    as_seen = Notice.objects.due(now).filter(pk=notice_pk, status=notice.status, attempts=notice.attempts)
+    as_seen = Notice.objects.due(now).filter(pk=notice_pk, status=notice.status)
     if notice.status == NoticeStatus.SENDING and not (notice.kind in SENT_AGAIN and notice.attempts < MOST_ATTEMPTS):
         as_seen.update(status=_given_up(notice), lease_until=None, last_error="the worker was lost")
         return None

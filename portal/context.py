@@ -7,14 +7,14 @@ from django.http import HttpRequest
 from django.urls import reverse, translate_url
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
-from django.utils.translation import get_language, override
+from django.utils.translation import get_language, override, to_locale
 
 from bookings.models import GUIDE_LANGUAGES, House, Season
 from portal.views.seasons import shown_seasons
 
 
 class OtherLanguage(NamedTuple):
-    code: str
+    code: str  # as HTML writes it: zh-Hans
     name: str  # in the language itself
     url: str
 
@@ -50,4 +50,4 @@ def _other_language(request: HttpRequest) -> OtherLanguage | None:
     if url == request.get_full_path():
         with override(code):
             url = reverse("home")
-    return OtherLanguage(code, GUIDE_LANGUAGES[code], url)
+    return OtherLanguage(to_locale(code).replace("_", "-"), GUIDE_LANGUAGES[code], url)

@@ -1,11 +1,14 @@
 import os
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 import redis
 from django.conf import settings
+
+from tests.smtp import MailServer, running_mail_server
 
 
 def pytest_report_header() -> list[str]:
@@ -33,3 +36,9 @@ def broker_version() -> str:
 def broker_info() -> dict[str, Any]:
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
         return client.info("server")
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    with running_mail_server() as server:
+        yield server

@@ -3,6 +3,7 @@
 import email
 import email.policy
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
@@ -12,7 +13,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
-class PostOffice:
+class MailServer:
     """What the server took, and the answers it gives instead of taking.
 
     ``mail_answer``, ``recipient_answer`` and ``data_answer`` are replies such as "451 busy" that replace the normal one
@@ -34,6 +35,23 @@ class PostOffice:
     def port(self) -> int:
         return int(self.controller.port)
 
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
+
+    def about(self, state: str) -> list[EmailMessage]:
+        """What was taken whose subject begins with this state: "Offered", "Confirmed"."""
+        return [message for message in self.taken if message["Subject"].startswith(f"{state}:")]
+
+    def one_for_each(self, recipients: int) -> list[EmailMessage]:
+        """Everything that was taken, once there is exactly one mail for each of so many recipients; nothing before."""
+        taken, counts = list(self.taken), Counter(self.recipients)
+        return taken if len(counts) == recipients == counts.total() else []
+
+    def handed_over(self) -> Counter[str]:
+        """How often each notice was handed over, by its Message-ID."""
+        return Counter(message["Message-ID"] for message in self.taken)
+
     def text(self, number: int) -> str:
         """The plain text of a mail that was taken."""
         body = self.taken[number].get_body(("plain",))
@@ -48,14 +66,14 @@ class PostOffice:
         if self.controller.server is not None:
             self.controller.stop()
 
-    async def handle_EHLO(  # noqa: N802, PLR0913 - the names and arguments that aiosmtpd calls
+    async def handle_EHLO(
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
         session.host_name = hostname
         self.connections += 1
         return responses
 
-    async def handle_MAIL(  # noqa: N802, PLR0913
+    async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if self.mail_answer:
@@ -63,7 +81,7 @@ class PostOffice:
         envelope.mail_from = address
         return "250 OK"
 
-    async def handle_RCPT(  # noqa: N802, PLR0913
+    async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         answer = self.refused_recipients.get(address) or self.recipient_answer
@@ -72,7 +90,7 @@ class PostOffice:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         if self.data_answer:
             return self.data_answer
         content = envelope.content
@@ -92,13 +110,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def post_office() -> Iterator[PostOffice]:
-    office = PostOffice()
-    office.start()
+def running_mail_server() -> Iterator[MailServer]:
+    server = MailServer()
+    server.start()
     try:
-        yield office
+        yield server
     finally:
-        office.stop()
+        server.stop()
 
 
 @contextmanager

@@ -141,21 +141,26 @@ def _chosen_sessions(choices: Sequence[int], *, now: datetime) -> list[TourSessi
     if len(sessions) > season.choices_allowed:
         raise TooManyChoices
     for session in sessions:
-        match session.state(now):
-            case SessionState.CALLED_OFF:
-                raise SessionCalledOff
-            case SessionState.CLOSED:
-                raise SignUpClosed
-            case SessionState.NOT_YET:
-                raise SignUpNotYetOpen
+        _check_open(session, now=now)
     return sessions
+
+
+def _check_open(session: TourSession, *, now: datetime) -> None:
+    """Raises SessionCalledOff, SignUpClosed or SignUpNotYetOpen."""
+    match session.state(now):
+        case SessionState.CALLED_OFF:
+            raise SessionCalledOff
+        case SessionState.CLOSED:
+            raise SignUpClosed
+        case SessionState.NOT_YET:
+            raise SignUpNotYetOpen
 
 
 def _tell_already_in(season_pk: int, key: str, *, now: datetime) -> bool:
     """If the person is in this season, owe it a mail that says so, at most one an hour."""
     party = Party.objects.live().filter(season=season_pk, person_key=key).first()
     if party:
-        outbox.post(NoticeKind.ALREADY_IN, party, key=f"{party.pk}:{now:%Y%m%d%H}", now=now)
+        outbox.post_at_most_hourly(NoticeKind.ALREADY_IN, party, now=now)
     return party is not None
 
 
@@ -176,9 +181,11 @@ def _offer_at_once(
 def _offer_or_wait(party: Party, companions: Sequence[Person], choices: Sequence[int], *, now: datetime) -> None:
     """The lines were served: take what is left over, or stand in line for every choice."""
     locked = TourSession.objects.lock(choices)
+    for session in locked.values():
+        _check_open(session, now=now)  # A host may have called it off since it was chosen.
     _write_party(party, companions)
     for preference, pk in enumerate(choices, start=1):
-        if locked[pk].takes_sign_ups(now) and waitlist.is_free_for_newcomers(locked[pk], size=party.size, now=now):
+        if waitlist.is_free_for_newcomers(locked[pk], size=party.size, now=now):
             locked[pk].hold(party.size)
             _write_offer(party, locked[pk], preference, now=now)
             return

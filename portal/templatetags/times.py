@@ -1,7 +1,7 @@
 """Days and times as visitors read them: on the venue's clock, 24 hours, in the order of the active language.
 
-The patterns stand here and not in the catalogue, because they are grammar, not sentences: one table, read at a glance. A day,
-a range and a time never break over two lines; the spaces inside them are no-break spaces.
+The patterns stand here and not in the catalogue, because they are grammar, not sentences: one table, read at a glance.
+A day of a month, a range and a time never break over two lines; the spaces inside them are no-break spaces.
 """
 
 from collections.abc import Sequence
@@ -113,6 +113,18 @@ def session_hours(session: TourSession) -> str:
 def session_when(session: TourSession) -> str:
     """Saturday 13 February, 09:30 · 2 月 13 日星期六 09:30"""
     return patterns().moment.format(day=session_day(session), time=session_time(session))
+
+
+@register.filter
+def session_full_when(session: TourSession) -> str:
+    """Saturday 13 February 2027, 09:30 · 2027 年 2 月 13 日星期六 09:30"""
+    return patterns().moment.format(day=session_full_day(session), time=session_time(session))
+
+
+@register.filter
+def session_day_and_hours(session: TourSession) -> str:
+    """Saturday 13 February, 09:30–11:30 · 2 月 13 日星期六 09:30–11:30"""
+    return patterns().moment.format(day=session_day(session), time=session_hours(session))
 
 
 @register.filter

@@ -1,5 +1,6 @@
-"""Whether the portal is well, in plain text for machines: `/healthz` for who routes visitors, `/healthz/clock` for who is called at night.
+"""Whether the portal is well, in plain text for machines.
 
+`/healthz` is for who routes visitors to web processes, `/healthz/clock` for who is called at night.
 A clock that stands still delays mail but stops no sign-up, so it must not take the pages away from visitors.
 """
 

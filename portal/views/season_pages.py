@@ -1,7 +1,7 @@
 """A season laid out for the home page: facts, filters, days on the line, months beside them."""
 
-from collections.abc import Callable, Sequence
 from calendar import Calendar
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
@@ -25,6 +25,8 @@ from portal.views import session_words, tour_words
 from portal.views.session_words import Row, SessionWords
 
 SATURDAY = 5
+# A shorter list is seen at a glance.
+WORTH_A_FILTER = 5
 # A label like “New Year · day 5” names the festival before this and the day after it.
 LABEL_PARTS = "·"
 
@@ -87,11 +89,13 @@ class SeasonPage:
     dates: str
     party: str
     age: str
+    years: str
     count: str
     zone: str
     counts_places: bool
     has_festival: bool
-    opening: Opening
+    open_until: str
+    opening: Opening | None
     filters: list[Filter]
     days: list[Day]
     months: list[Month]
@@ -102,8 +106,8 @@ class SeasonPage:
 
 
 def lay_out(season: Season, sessions: Sequence[TourSession], *, only: str, now: datetime) -> SeasonPage:
-    """`sessions` are all of the season, in order of time; the list holds those not over that pass the filter `only`."""
-    to_come = session_words.describe_all([session for session in sessions if session.ends_at > now], now=now)
+    """`sessions` are those to come, in order of time; the list shows what passes the filter `only`, if it is one."""
+    to_come = session_words.describe_all(sessions, now=now)
     filters = _filters(to_come)
     shown = [words for words in to_come if filters[only][1](words.session)] if only in filters else to_come
     venues = [words.session.venue for words in to_come]
@@ -115,14 +119,16 @@ def lay_out(season: Season, sessions: Sequence[TourSession], *, only: str, now: 
         dates=date_range(sessions[0].local_start.date(), sessions[-1].local_start.date()),
         party=tour_words.party_size(season.tour),
         age=tour_words.age(season.tour),
+        years=tour_words.from_years(season.tour),
         count=_count([words.session for words in to_come]),
         zone=zone_name(zone) if zone else "",
         counts_places=all(session_words.counts_places(words.session) for words in to_come),
         has_festival=any(str(words.session.label) for words in to_come),
-        opening=_opening(season, to_come, now=now),
+        open_until=_open_until(season, venues[0], now=now),
+        opening=_opening(season, venues[0], now=now),
         filters=_filter_links(season, {name: filter_[0] for name, filter_ in filters.items()}, only=only),
         days=[
-            _day(season, day, on_day, with_zone=zone is None, with_venue=len({venue.pk for venue in venues}) > 1)
+            _day(season, day, on_day, with_zone=zone is None, with_venue=len({str(venue.name) for venue in venues}) > 1)
             for day, on_day in days
         ],
         months=_months(season, days),
@@ -146,11 +152,13 @@ def _is_weekday(session: TourSession) -> bool:
 
 def _filters(to_come: Sequence[SessionWords]) -> dict[str, tuple[str, Callable[[TourSession], bool]]]:
     """The filters that make a difference: what is in the query string, its name, and what it lets through."""
+    if len(to_come) < WORTH_A_FILTER:
+        return {}
     sessions = [words.session for words in to_come]
     filters: dict[str, tuple[str, Callable[[TourSession], bool]]] = {
         "festival": (_festival_name(sessions), _is_festival),
-        "weekend": (_days_name([s for s in sessions if _is_weekend(s)], str(gettext("Weekends"))), _is_weekend),
-        "weekday": (_days_name([s for s in sessions if _is_weekday(s)], str(gettext("Weekdays"))), _is_weekday),
+        "weekend": (_days_name([s for s in sessions if _is_weekend(s)], gettext("Weekends")), _is_weekend),
+        "weekday": (_days_name([s for s in sessions if _is_weekday(s)], gettext("Weekdays")), _is_weekday),
     }
     for language in dict.fromkeys(session.language for session in sessions):
         filters[language] = (str(session_words.IN_LANGUAGE[language]), _speaks(language))
@@ -204,21 +212,23 @@ def _count(sessions: Sequence[TourSession]) -> str:
     return gettext("%(count)s, %(each)s") % {"count": count, "each": each % {"n": sizes.pop()}}
 
 
-def _opening(season: Season, to_come: Sequence[SessionWords], *, now: datetime) -> Opening:
-    venue = to_come[0].session.venue
+def _open_until(season: Season, venue: Venue, *, now: datetime) -> str:
+    if not season.opens_at <= now < season.closes_at:
+        return ""
+    return gettext("Sign-up is open until %(when)s.") % {"when": venue_moment(season.closes_at, venue)}
+
+
+def _opening(season: Season, venue: Venue, *, now: datetime) -> Opening | None:
+    """What stands in the way of signing up, if anything does."""
     if now < season.opens_at:
         fact = gettext("Sign-up opens on %(when)s, %(zone)s.")
         words = gettext("Choose now, ask then: from that moment on this page leads to the form.")
-        return Opening("time", "clock", fact % _when(season.opens_at, venue), words)
+        when = {"when": venue_moment(season.opens_at, venue), "zone": zone_name(venue)}
+        return Opening("time", "clock", fact % when, words)
     if now >= season.closes_at:
         fact = gettext("Sign-up has closed.")
         return Opening("status", "shut", fact, gettext("If your party is in, your mail has the link to your page."))
-    fact = gettext("Sign-up is open until %(when)s, %(zone)s.")
-    return Opening("good", "ajar", fact % _when(season.closes_at, venue))
-
-
-def _when(moment: datetime, venue: Venue) -> dict[str, str]:
-    return {"when": venue_moment(moment, venue), "zone": zone_name(venue)}
+    return None
 
 
 # Days and months

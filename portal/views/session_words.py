@@ -9,7 +9,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from bookings.models import Booking, BookingStatus, SessionState, TourSession
 from portal.templatetags.marks import Tally
-from portal.templatetags.times import session_time, session_when, venue_moment, zone_name
+from portal.templatetags.times import session_short_day, session_time, session_when, venue_moment, zone_name
 
 # From this number down, what is left is told as scarce.
 FEW = 4
@@ -60,21 +60,21 @@ def describe(session: TourSession, *, now: datetime) -> SessionWords:
 
 
 def describe_all(sessions: Sequence[TourSession], *, now: datetime) -> list[SessionWords]:
-    """Needs season, tour and venue of each session at hand; asks the database at most once more, however many they are."""
+    """Needs season, tour and venue of each session at hand; asks the database at most once more for all of them."""
     offered = _places_offered(sessions)
     return [_describe(session, places_offered=offered.get(session.pk, 0), now=now) for session in sessions]
 
 
-def with_room(sessions: Iterable[SessionWords], *, besides: int | None = None, at_most: int = 3) -> list[SessionWords]:
+def with_room(sessions: Iterable[SessionWords], *, at_most: int = 3) -> list[SessionWords]:
     """The next sessions in which a party would get its places at once."""
-    free = [words for words in sessions if words.state == SessionState.PLACES and words.session.pk != besides]
-    return free[:at_most]
+    return [words for words in sessions if words.state == SessionState.PLACES][:at_most]
 
 
-def row(words: SessionWords, *, with_zone: bool = False, with_venue: bool = False) -> Row:
+def row(words: SessionWords, *, with_day: bool = False, with_zone: bool = False, with_venue: bool = False) -> Row:
     """What all rows of a list share, like one zone or one venue, is not said in each."""
     session = words.session
-    what = [words.language]
+    what = [session_short_day(session)] if with_day else []
+    what.append(words.language)
     if with_venue:
         what.append(str(session.venue.name))
     if with_zone:

@@ -1,4 +1,4 @@
-"""The home page with its seasons, and the page of one session: public, the same for everybody, so caches may keep them."""
+"""The home page with its seasons, and the page of one session: the same for everybody, so caches may keep them."""
 
 from datetime import datetime
 from itertools import groupby
@@ -13,7 +13,7 @@ from portal.views import session_words, tour_words
 from portal.views.caching import kept_for_a_second
 from portal.views.season_pages import SeasonPage, lay_out
 from portal.views.seasons import shown_seasons
-from portal.views.session_words import SessionWords
+from portal.views.session_words import Row
 
 
 @require_safe
@@ -48,20 +48,19 @@ def session(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "portal/session.html", context)
 
 
-def others_with_room(*, now: datetime, besides: TourSession | None = None) -> list[SessionWords]:
+def others_with_room(*, now: datetime, besides: TourSession | None = None) -> list[Row]:
     """The next sessions with room, of the same season before those of others."""
     sessions = TourSession.objects.public().filter(called_off_at=None, starts_at__gt=now)
-    found = session_words.describe_all(sessions.select_related("season__tour", "venue"), now=now)
-    if besides is None:
-        return session_words.with_room(found)
-    found.sort(key=lambda words: words.session.season_id != besides.season_id)
-    return session_words.with_room(found, besides=besides.pk)
+    found = session_words.describe_all(list(sessions.select_related("season__tour", "venue")), now=now)
+    if besides is not None:
+        found.sort(key=lambda words: words.session.season_id != besides.season_id)
+    return [session_words.row(words, with_day=True) for words in session_words.with_room(found)]
 
 
 def _season_pages(request: HttpRequest, *, now: datetime) -> list[SeasonPage]:
     """One query for the seasons and one for the sessions of all of them."""
     seasons = shown_seasons(now=now)
-    sessions = TourSession.objects.filter(season__in=seasons).select_related("season__tour", "venue")
+    sessions = TourSession.objects.filter(season__in=seasons, ends_at__gt=now).select_related("season__tour", "venue")
     by_season = {
         pk: list(its) for pk, its in groupby(sessions.order_by("season", "starts_at", "pk"), lambda s: s.season_id)
     }

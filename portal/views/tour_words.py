@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from django.utils.text import Truncator
 from django.utils.translation import gettext, ngettext
 
 from bookings.models import Tour
@@ -15,6 +16,7 @@ class Rule(NamedTuple):
     icon: str
     title: str
     words: str
+    in_short: str
 
 
 def party_size(tour: Tour) -> str:
@@ -35,7 +37,7 @@ def age(tour: Tour) -> str:
 def rules(tour: Tour) -> list[Rule]:
     """What to know before coming, in the order in which it matters; what a host left empty is left out."""
     told = [
-        Rule("age", _age_title(tour), _age_words(tour)),
+        Rule("age", from_years(tour), _age_words(tour), from_years(tour)),
         _rule("id", gettext("ID"), str(tour.identification)),
         _rule("shoe", gettext("What to wear"), str(tour.clothing)),
         _rule("camera", gettext("Photography"), str(tour.photography)),
@@ -48,14 +50,15 @@ def rules(tour: Tour) -> list[Rule]:
 def _rule(icon: str, name: str, words: str) -> Rule:
     words = words.strip()
     if not words:
-        return Rule(icon, "", "")
+        return Rule(icon, "", "", "")
     cuts = [words.find(end) for end in SENTENCE_ENDS if 0 < words.find(end) <= SHORT_SENTENCE]
     if not cuts:
-        return Rule(icon, name, words)
-    return Rule(icon, words[: min(cuts)], words[min(cuts) + 1 :].strip())
+        return Rule(icon, name, words, Truncator(words).chars(2 * SHORT_SENTENCE))
+    first, rest = words[: min(cuts)], words[min(cuts) + 1 :].strip()
+    return Rule(icon, first, rest, first)
 
 
-def _age_title(tour: Tour) -> str:
+def from_years(tour: Tour) -> str:
     if not tour.minimum_age:
         return gettext("All ages")
     return ngettext("From %(n)s year", "From %(n)s years", tour.minimum_age) % {"n": tour.minimum_age}

@@ -1,12 +1,19 @@
 import icalendar
 import pytest
 import vobject
+from pytest_django import Settings
 
 from bookings.calendars import Method, invitation
 from bookings.models import Booking
 from tests.factories import HOUR, START, make_booking, make_house, make_session
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def our_addresses(settings: Settings) -> None:
+    settings.SITE_URL = "https://visits.works.example"
+    settings.MAIL_FROM = "visits@works.example"
 
 
 def event_of(booking: Booking, method: Method) -> icalendar.Event:

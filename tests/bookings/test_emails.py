@@ -1,13 +1,14 @@
 import re
 from datetime import timedelta
-from email.message import EmailMessage
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from html.parser import HTMLParser
 from itertools import count
 from typing import Any, Literal
 
 import pytest
 from django.conf import settings
+from pytest_django import Settings
 
 from bookings.emails import build, neutral_name, party_link
 from bookings.models import LANES, Booking, BookingEvent, BookingStatus, Notice, NoticeKind, Party
@@ -23,10 +24,19 @@ from tests.factories import (
     make_party,
     make_session,
     make_sign_up,
+    make_venue,
     make_waiting,
 )
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def our_addresses(settings: Settings) -> None:
+    settings.SITE_URL = "https://visits.works.example"
+    settings.MAIL_FROM = "visits@works.example"
+
+
 LANGUAGES = [code for code, _name in settings.LANGUAGES]
 _numbers = count(1)
 
@@ -190,6 +200,7 @@ def test_the_proof_names_no_later_deadline_than_the_one_enforced() -> None:
 
     assert "They are kept until 20:30 today." in text_of(whole)
     assert whole["Subject"] == "Kept for you: 2 places, Sat 13 Feb, press by 20:30"
+    assert "(Beijing time, 29\xa0minutes from now)" in text_of(whole)
     assert "They are kept until 20:10 today." in text_of(short)
 
 
@@ -343,6 +354,15 @@ def test_a_hostile_name_spoils_nothing(kind: NoticeKind, name: str) -> None:
     assert not re.search(r"evil[.。]example|a@b|[\u202a-\u202e\u2066\u2067]", shown)
     assert "E" * 61 not in shown
     assert len(re.findall("<a ", html_of(message))) == 2
+
+
+def test_signs_of_markup_in_the_words_of_a_host_stay_signs() -> None:
+    booking = make_booking(make_session(venue=make_venue(gate="Gate <3> & 4")))
+
+    message = sent_as(make_notice(NoticeKind.CONFIRMED, booking))
+
+    assert "Gate <3> & 4" in text_of(message)
+    assert "Gate &lt;3&gt; &amp; 4" in html_of(message)
 
 
 def test_names_keep_what_names_are_made_of() -> None:

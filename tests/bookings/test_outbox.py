@@ -26,7 +26,7 @@ from tests.factories import (
     make_sign_up,
     make_waiting,
 )
-from tests.smtp import PostOffice, free_port, post_office, silent_server
+from tests.smtp import MailServer, free_port, running_mail_server, silent_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -34,10 +34,9 @@ _numbers = count(1)
 
 
 @pytest.fixture
-def office(settings: Settings) -> Iterator[PostOffice]:
-    with post_office() as office:
-        use(settings, office.port)
-        yield office
+def office(mail_server: MailServer, settings: Settings) -> MailServer:
+    use(settings, mail_server.port)
+    return mail_server
 
 
 def use(settings: Settings, port: int) -> None:
@@ -72,7 +71,7 @@ def handed_over_at(notice: Notice) -> datetime:
     return notice.sent_at
 
 
-def subjects(office: PostOffice) -> list[str]:
+def subjects(office: MailServer) -> list[str]:
     return [message["Subject"].partition(":")[0] for message in office.taken]
 
 
@@ -97,11 +96,11 @@ def test_a_notice_is_owed_once_and_only_if_the_change_holds() -> None:
 
 
 @pytest.fixture
-def dead_broker() -> Iterator[None]:
+def dead_broker(settings: Settings) -> Iterator[None]:
     """A broker that is configured and refuses connections, with the transport options that the portal runs with."""
     before = current_app._get_current_object()
     app = Celery("tests", broker=f"redis://127.0.0.1:{free_port()}/0", set_as_current=True)
-    app.conf.broker_transport_options = {"max_retries": 0, "socket_connect_timeout": 0.5}
+    app.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
     yield
     app.close()
     before.set_current()
@@ -123,7 +122,7 @@ def test_a_broker_that_is_down_neither_stops_nor_slows_a_change(
 # --- handing over
 
 
-def test_what_is_due_is_handed_over_in_order_of_lanes_on_one_connection(office: PostOffice) -> None:
+def test_what_is_due_is_handed_over_in_order_of_lanes_on_one_connection(office: MailServer) -> None:
     session = make_session()
     reminder = owe(NoticeKind.REMINDER, make_booking(session))
     confirmed = owe(NoticeKind.CONFIRMED, make_booking(session))
@@ -145,14 +144,14 @@ def test_what_is_due_is_handed_over_in_order_of_lanes_on_one_connection(office: 
     assert NOON <= handed_over_at(reminder) <= NOON + 10 * SECOND
 
 
-def test_a_run_takes_no_more_than_its_limit(office: PostOffice) -> None:
+def test_a_run_takes_no_more_than_its_limit(office: MailServer) -> None:
     for _ in range(3):
         owe_confirmation()
 
     assert [outbox.deliver_due(NOON, 2), outbox.deliver_due(NOON, 2)] == [2, 1]
 
 
-def test_nothing_is_sent_twice(office: PostOffice) -> None:
+def test_nothing_is_sent_twice(office: MailServer) -> None:
     notice = owe_confirmation()
 
     assert [outbox.deliver_due(NOON), outbox.deliver_due(NOON)] == [1, 0]
@@ -160,7 +159,7 @@ def test_nothing_is_sent_twice(office: PostOffice) -> None:
     assert state(notice) == ("sent", 1, "")
 
 
-def test_two_workers_at_once_hand_over_once(office: PostOffice) -> None:
+def test_two_workers_at_once_hand_over_once(office: MailServer) -> None:
     notices = [owe_confirmation().pk for _ in range(5)]
     together = threading.Barrier(4)
 
@@ -183,7 +182,7 @@ def test_two_workers_at_once_hand_over_once(office: PostOffice) -> None:
 
 
 def test_no_transaction_is_open_while_the_server_is_spoken_to(
-    office: PostOffice, monkeypatch: pytest.MonkeyPatch
+    office: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owe_confirmation()
     seen = []
@@ -222,7 +221,7 @@ STALE = {
 
 
 @pytest.mark.parametrize(("kind", "make", "given"), STALE.values(), ids=STALE)
-def test_what_is_no_longer_true_is_not_sent(office: PostOffice, kind: NoticeKind, make: Any, given: Any) -> None:
+def test_what_is_no_longer_true_is_not_sent(office: MailServer, kind: NoticeKind, make: Any, given: Any) -> None:
     notice = owe(kind, make(**given))
 
     assert outbox.deliver_due(NOON) == 0
@@ -247,7 +246,7 @@ TRUE = {
 
 
 @pytest.mark.parametrize("kind", NoticeKind)
-def test_what_is_true_is_sent(office: PostOffice, kind: NoticeKind) -> None:
+def test_what_is_true_is_sent(office: MailServer, kind: NoticeKind) -> None:
     make: Any
     make, given = TRUE[kind]
     notice = owe(kind, make(**given))
@@ -257,7 +256,7 @@ def test_what_is_true_is_sent(office: PostOffice, kind: NoticeKind) -> None:
     assert state(notice) == ("sent", 1, "")
 
 
-def test_an_offer_made_anew_voids_the_mail_of_the_old_one(office: PostOffice) -> None:
+def test_an_offer_made_anew_voids_the_mail_of_the_old_one(office: MailServer) -> None:
     booking = make_offered(offer_expires_at=NOON + HOUR)
     old = owe(NoticeKind.OFFER, booking, facts={"ends": (NOON + MINUTE).isoformat()})
     new = owe(NoticeKind.OFFER, booking, facts={"ends": (NOON + HOUR).isoformat()})
@@ -267,7 +266,7 @@ def test_an_offer_made_anew_voids_the_mail_of_the_old_one(office: PostOffice) ->
     assert (state(old)[0], state(new)[0]) == ("void", "sent")
 
 
-def test_a_reminder_of_the_old_time_is_void_when_the_session_moved(office: PostOffice) -> None:
+def test_a_reminder_of_the_old_time_is_void_when_the_session_moved(office: MailServer) -> None:
     notice = owe(NoticeKind.REMINDER, make_booking(), facts={"starts_at": (START - DAY).isoformat(), "days": 1})
 
     outbox.deliver_due(NOON)
@@ -275,7 +274,7 @@ def test_a_reminder_of_the_old_time_is_void_when_the_session_moved(office: PostO
     assert state(notice)[0] == "void"
 
 
-def test_what_came_too_late_is_recorded_and_not_sent(office: PostOffice) -> None:
+def test_what_came_too_late_is_recorded_and_not_sent(office: MailServer) -> None:
     notice = owe_confirmation(expires_at=NOON)
 
     outbox.deliver_due(NOON)
@@ -286,7 +285,7 @@ def test_what_came_too_late_is_recorded_and_not_sent(office: PostOffice) -> None
 # --- the clocks that start with the hand-over
 
 
-def test_the_half_hour_of_a_sign_up_counts_from_the_hand_over(office: PostOffice) -> None:
+def test_the_half_hour_of_a_sign_up_counts_from_the_hand_over(office: MailServer) -> None:
     booking = make_sign_up(offer_expires_at=NOON + 6 * HOUR)
     notice = owe(NoticeKind.PROVE, booking)
 
@@ -300,7 +299,7 @@ def test_the_half_hour_of_a_sign_up_counts_from_the_hand_over(office: PostOffice
     assert shown <= booking.offer_expires_at
 
 
-def test_a_proof_that_cannot_be_handed_over_starts_no_clock(office: PostOffice) -> None:
+def test_a_proof_that_cannot_be_handed_over_starts_no_clock(office: MailServer) -> None:
     booking = make_sign_up(offer_expires_at=NOON + 6 * HOUR)
     owe(NoticeKind.PROVE, booking)
     office.data_answer = "451 later"
@@ -312,7 +311,7 @@ def test_a_proof_that_cannot_be_handed_over_starts_no_clock(office: PostOffice) 
 
 
 @pytest.mark.parametrize(("before", "hours"), [(None, 24), (NOON + 48 * HOUR, 24), (NOON + HOUR, 1)])
-def test_a_waiting_party_has_a_day_from_the_hand_over(office: PostOffice, before: datetime | None, hours: int) -> None:
+def test_a_waiting_party_has_a_day_from_the_hand_over(office: MailServer, before: datetime | None, hours: int) -> None:
     party = make_waiting(proven=False, prove_by=before).party
     notice = owe(NoticeKind.IN_LINE, party=party)
 
@@ -336,7 +335,7 @@ def test_a_server_that_is_down_costs_no_row_an_attempt(settings: Settings) -> No
 
     assert [state(notice) for notice in notices] == [("queued", 0, "ConnectionRefusedError")] * 3
     assert notices[0].next_attempt_at >= NOON + 11 * MINUTE + 30 * SECOND
-    with post_office() as office:
+    with running_mail_server() as office:
         use(settings, office.port)
         assert outbox.deliver_due(NOON + 15 * MINUTE) == 3
 
@@ -351,7 +350,7 @@ def test_a_server_that_hangs_delays_and_loses_nothing(settings: Settings) -> Non
     assert (status, attempts) == ("queued", 0)
 
 
-def test_a_server_that_refuses_our_address_stops_the_batch(office: PostOffice) -> None:
+def test_a_server_that_refuses_our_address_stops_the_batch(office: MailServer) -> None:
     office.mail_answer = "550 not you"
     notices = [owe_confirmation() for _ in range(3)]
 
@@ -361,7 +360,7 @@ def test_a_server_that_refuses_our_address_stops_the_batch(office: PostOffice) -
     assert office.connections == 1
 
 
-def test_not_now_rests_longer_each_time_and_ends_after_eight_tries(office: PostOffice) -> None:
+def test_not_now_rests_longer_each_time_and_ends_after_eight_tries(office: MailServer) -> None:
     office.recipient_answer = "451 greylisted"
     notice = owe_confirmation()
     rests = []
@@ -378,7 +377,7 @@ def test_not_now_rests_longer_each_time_and_ends_after_eight_tries(office: PostO
 
 
 @pytest.mark.parametrize("stage", ["recipient_answer", "data_answer"])
-def test_a_refused_recipient_is_a_bounce(office: PostOffice, stage: str) -> None:
+def test_a_refused_recipient_is_a_bounce(office: MailServer, stage: str) -> None:
     setattr(office, stage, "550 lin@visitors.example unknown")
     notice = owe_confirmation()
 
@@ -388,7 +387,7 @@ def test_a_refused_recipient_is_a_bounce(office: PostOffice, stage: str) -> None
     assert state(notice) == ("bounced", 1, error)
 
 
-def test_one_bad_address_does_not_hold_up_the_next(office: PostOffice) -> None:
+def test_one_bad_address_does_not_hold_up_the_next(office: MailServer) -> None:
     bad, good = owe_confirmation(), owe_confirmation()
     office.refused_recipients = {bad.party.email: "550 unknown"}
 
@@ -397,7 +396,7 @@ def test_one_bad_address_does_not_hold_up_the_next(office: PostOffice) -> None:
     assert (state(bad)[0], state(good)[0]) == ("bounced", "sent")
 
 
-def test_a_row_that_cannot_be_built_is_set_aside(office: PostOffice, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_row_that_cannot_be_built_is_set_aside(office: MailServer, caplog: pytest.LogCaptureFixture) -> None:
     broken = owe(NoticeKind.CHANGED, make_booking(lead_name="Secret Name"), facts={"starts_at": "not a time"})
     good = owe_confirmation(next_attempt_at=NOON)
 
@@ -408,7 +407,7 @@ def test_a_row_that_cannot_be_built_is_set_aside(office: PostOffice, caplog: pyt
     assert "not a time" not in caplog.text
 
 
-def test_an_urgent_mail_whose_fate_is_unknown_goes_again_under_the_same_message_id(office: PostOffice) -> None:
+def test_an_urgent_mail_whose_fate_is_unknown_goes_again_under_the_same_message_id(office: MailServer) -> None:
     notice = owe(NoticeKind.OFFER, make_offered())
     office.hang_up = True
     outbox.deliver_due(NOON)
@@ -422,7 +421,7 @@ def test_an_urgent_mail_whose_fate_is_unknown_goes_again_under_the_same_message_
     assert first["Message-ID"] == second["Message-ID"]
 
 
-def test_a_reminder_whose_fate_is_unknown_is_not_sent_again(office: PostOffice) -> None:
+def test_a_reminder_whose_fate_is_unknown_is_not_sent_again(office: MailServer) -> None:
     notice = owe(NoticeKind.REMINDER, make_booking())
     office.hang_up = True
 
@@ -432,7 +431,7 @@ def test_a_reminder_whose_fate_is_unknown_is_not_sent_again(office: PostOffice) 
     assert outbox.deliver_due(NOON + HOUR) == 0
 
 
-def test_a_reminder_that_cannot_have_left_goes_again(office: PostOffice) -> None:
+def test_a_reminder_that_cannot_have_left_goes_again(office: MailServer) -> None:
     notice = owe(NoticeKind.REMINDER, make_booking())
     office.recipient_answer = "421 closing"
     outbox.deliver_due(NOON)
@@ -442,12 +441,21 @@ def test_a_reminder_that_cannot_have_left_goes_again(office: PostOffice) -> None
     assert outbox.deliver_due(NOON + MINUTE) == 1
 
 
+def test_a_reminder_that_the_server_puts_off_goes_again(office: MailServer) -> None:
+    notice = owe(NoticeKind.REMINDER, make_booking())
+    office.data_answer = "451 later"
+
+    outbox.deliver_due(NOON)
+
+    assert state(notice) == ("queued", 1, "SMTPDataError 451")
+
+
 @pytest.mark.parametrize(
     ("kind", "make", "status"),
     [(NoticeKind.CONFIRMED, make_booking, "sent"), (NoticeKind.REMINDER, make_booking, "unknown")],
 )
 def test_a_lost_worker_is_made_good_after_the_lease(
-    office: PostOffice, kind: NoticeKind, make: Any, status: str
+    office: MailServer, kind: NoticeKind, make: Any, status: str
 ) -> None:
     notice = owe(kind, make(), status=NoticeStatus.SENDING, attempts=1, lease_until=NOON + 2 * MINUTE)
 
@@ -458,7 +466,7 @@ def test_a_lost_worker_is_made_good_after_the_lease(
     assert state(notice)[0] == status
 
 
-def test_a_worker_that_comes_back_late_changes_nothing_any_more(office: PostOffice) -> None:
+def test_a_worker_that_comes_back_late_changes_nothing_any_more(office: MailServer) -> None:
     owed = owe_confirmation()
     notice = outbox._claim(owed.pk, now=NOON)
     assert notice
@@ -469,14 +477,15 @@ def test_a_worker_that_comes_back_late_changes_nothing_any_more(office: PostOffi
     assert state(owed) == ("sent", 2, "")
 
 
-def test_neither_log_nor_row_keeps_what_is_personal(office: PostOffice, caplog: pytest.LogCaptureFixture) -> None:
+def test_neither_log_nor_row_keeps_what_is_personal(office: MailServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", logger="bookings")
     notice = owe(NoticeKind.CONFIRMED, make_booking(email="lin@visitors.example", lead_name="Lin Xiaoyun"))
     office.recipient_answer = "550 lin@visitors.example unknown"
 
     outbox.deliver_due(NOON)
 
-    said = caplog.text + state(notice)[2]
+    logged = [record.getMessage() for record in caplog.records if record.name.startswith("bookings")]
+    said = " ".join([*logged, state(notice)[2]])
     assert f"Notice {notice.pk} (confirmed): SMTPRecipientsRefused 550" in said
     assert not {word for word in ("lin@", "visitors.example", "Lin") if word in said}
 
@@ -488,7 +497,7 @@ def owe_link(email: str = "lin@visitors.example", **given: Any) -> Notice:
     return owe(NoticeKind.LINK, party=make_party(email=email, ended_at=NOON), **given)
 
 
-def test_an_address_gets_at_most_three_unproven_mails_an_hour_and_none_is_lost(office: PostOffice) -> None:
+def test_an_address_gets_at_most_three_unproven_mails_an_hour_and_none_is_lost(office: MailServer) -> None:
     notices = [owe_link(next_attempt_at=NOON + number * SECOND) for number in range(4)]
     other = owe_link("wei@visitors.example")
 
@@ -500,14 +509,14 @@ def test_an_address_gets_at_most_three_unproven_mails_an_hour_and_none_is_lost(o
     assert outbox.deliver_due(first_hour_over + SECOND) == 1
 
 
-def test_the_tag_of_an_address_is_the_same_mailbox(office: PostOffice) -> None:
+def test_the_tag_of_an_address_is_the_same_mailbox(office: MailServer) -> None:
     for number in range(4):
         owe_link(f"lin+{number}@visitors.example")
 
     assert outbox.deliver_due(NOON) == 3
 
 
-def test_mails_on_their_way_count(office: PostOffice) -> None:
+def test_mails_on_their_way_count(office: MailServer) -> None:
     for _ in range(3):
         owe_link(status=NoticeStatus.SENDING, attempts=1, lease_until=NOON + MINUTE)
     notice = owe_link()
@@ -517,7 +526,7 @@ def test_mails_on_their_way_count(office: PostOffice) -> None:
     assert notice.next_attempt_at > NOON
 
 
-def test_news_of_a_visit_is_not_capped(office: PostOffice) -> None:
+def test_news_of_a_visit_is_not_capped(office: MailServer) -> None:
     for _ in range(3):
         owe_link()
     booking = make_booking(email="lin@visitors.example")

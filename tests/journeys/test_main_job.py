@@ -76,9 +76,7 @@ def statuses(session: TourSession) -> dict[str, int]:
 def test_twenty_one_parties_ask_for_twenty_places_and_the_last_comes_too(tmp_path: Path, mail_server: MailServer):
     make_house()
     now = timezone.now()
-    season = make_season(
-        tour=make_tour(), opens_at=now - timedelta(days=1), closes_at=now + timedelta(days=60)
-    )
+    season = make_season(tour=make_tour(), opens_at=now - timedelta(days=1), closes_at=now + timedelta(days=60))
     session = make_session(season=season, starts_at=now + timedelta(days=40), capacity=60, max_parties=PARTIES)
 
     with processes(tmp_path, "worker", "beat", email_url=mail_server.url):

@@ -25,6 +25,8 @@ def plain(words: str) -> str:
         (times.session_full_day, "Saturday 13 February 2027", "2027 年 2 月 13 日星期六"),
         (times.session_date, "13 February", "2 月 13 日"),
         (times.session_when, "Saturday 13 February, 09:30", "2 月 13 日星期六 09:30"),
+        (times.session_full_when, "Saturday 13 February 2027, 09:30", "2027 年 2 月 13 日星期六 09:30"),
+        (times.session_day_and_hours, "Saturday 13 February, 09:30–11:30", "2 月 13 日星期六 09:30–11:30"),
         (times.session_hours, "09:30–11:30", "09:30–11:30"),
         (times.be_there_time, "09:15", "09:15"),
     ],

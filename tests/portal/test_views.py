@@ -1,12 +1,3 @@
-def test_health_answers_in_plain_text(client):
-    response = client.get("/healthz")
-    assert (response.status_code, response.content, response["Content-Type"]) == (
-        200,
-        b"ok\n",
-        "text/plain; charset=utf-8",
-    )
-
-
 def test_the_bare_address_leads_to_the_browsers_language(client):
     for asked, target in (("zh-CN,zh;q=0.9", "/zh-hans/"), ("en-GB", "/en/"), ("fr", "/en/")):
         response = client.get("/", headers={"accept-language": asked})
@@ -14,7 +5,7 @@ def test_the_bare_address_leads_to_the_browsers_language(client):
 
 
 def test_every_page_forbids_what_is_not_ours(client):
-    policy = client.get("/healthz")["Content-Security-Policy"]
+    policy = client.get("/")["Content-Security-Policy"]
     assert set(policy.split("; ")) == {
         "default-src 'none'",
         "script-src 'self'",

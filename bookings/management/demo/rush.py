@@ -26,9 +26,9 @@ CALLED_OFF = 9
 SIZES, SIZE_WEIGHTS = [1, 2, 3], [18, 47, 35]
 # Shares of all parties.
 PROVES, NAMES_MORE, IN_CHINESE, SHORT_NOTICE, WITH_NEEDS = 0.94, 0.35, 0.7, 0.3, 0.08
-CANCELS, SHRINKS, LEAVES_LINE = 0.08, 0.05, 0.05
+CANCELS, SHRINKS, LEAVES_LINE = 0.12, 0.05, 0.05
 # Shares of the offers to waiting parties; the rest lapse.
-TAKES_OFFER, REFUSES_OFFER = 0.65, 0.15
+TAKES_OFFER, REFUSES_OFFER = 0.55, 0.2
 CLOCK_TICKS_EVERY = timedelta(minutes=30)
 # Whoever is offered a place as late as this has not answered yet.
 QUIET = timedelta(hours=3)
@@ -80,7 +80,9 @@ class Rush:
                 asks_at = season.opens_at + self.chance.random() ** 2 * (open_for - QUIET)
             choices = [first]
             if self.chance.random() < NAMES_MORE:
-                choices += self.chance.sample(_nearest(first, dates), self.chance.randint(1, season.choices_allowed - 1))
+                choices += self.chance.sample(
+                    _nearest(first, dates), self.chance.randint(1, season.choices_allowed - 1)
+                )
             self._plan_party(asks_at, choices, size=self._some_size(), acts_later=True)
         called_off = dates[CALLED_OFF]
         self.agenda.put(

@@ -1,10 +1,9 @@
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.test.utils import CaptureQueriesContext
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from bookings.domain.reminders import plan_reminders, reminders_of
 from bookings.models import BookingStatus, Lane, Notice, NoticeKind, TourSession

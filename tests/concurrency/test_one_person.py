@@ -1,0 +1,79 @@
+"""A double click, Back and resubmit, two tabs, fifty of them: one party."""
+
+import threading
+import uuid
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from django.db import connection
+
+from bookings.domain import sign_up
+from bookings.models import Booking, Notice, Party
+from tests.acts import ask, ledger
+from tests.concurrency.threads import PATIENCE, at_once
+from tests.factories import NOON, make_booking, make_season, make_session
+
+pytestmark = pytest.mark.postgres
+
+ONE_LIVE = "party_one_live_per_season_and_person"
+
+
+@pytest.mark.usefixtures("postgres")
+@pytest.mark.parametrize("capacity", [pytest.param(60, id="with room"), pytest.param(2, id="full")])
+def test_fifty_identical_submits_are_one_party(capacity):
+    session = make_session(capacity=capacity)
+    if capacity == 2:
+        make_booking(session)
+    before = ledger(session)
+    submit = partial(ask, session, submission_key=uuid.uuid4(), email="lin@example.com")
+
+    outcomes = at_once(*[submit] * 50)
+
+    party = Party.objects.get(email="lin@example.com")
+    assert outcomes == [party] * 50
+    assert party.bookings.count() == 1
+    assert ledger(session)["parties"] == before["parties"] + (capacity > 2)
+
+
+@pytest.mark.usefixtures("postgres")
+def test_fifty_submits_of_one_person_are_one_live_party_and_at_most_one_more_mail():
+    season = make_season()
+    sessions = [make_session(season=season, capacity=60) for _session in range(2)]
+
+    at_once_asks = [partial(ask, sessions[number % 2], email="lin@example.com") for number in range(50)]
+    outcomes = at_once(*at_once_asks)
+
+    party = Party.objects.get()
+    assert [outcome for outcome in outcomes if outcome is not None] == [party]
+    assert Booking.objects.count() == 1
+    assert sorted(Notice.objects.values_list("kind", flat=True)) == ["already_in", "prove"]
+
+
+@pytest.fixture
+def without_one_live(transactional_db: None) -> Iterator[None]:
+    constraint = next(c for c in Party._meta.constraints if c.name == ONE_LIVE)
+    with connection.schema_editor() as editor:
+        editor.remove_constraint(Party, constraint)
+    yield
+    Booking.objects.all().delete()
+    Party.objects.all().delete()
+    with connection.schema_editor() as editor:
+        editor.add_constraint(Party, constraint)
+
+
+@pytest.mark.usefixtures("without_one_live")
+def test_twin_without_the_constraint_one_person_has_two_parties(monkeypatch):
+    session = make_session()
+    both_have_looked = threading.Barrier(2)
+    look = sign_up._tell_already_in
+
+    def look_and_wait(*args, **kwargs):
+        found = look(*args, **kwargs)
+        both_have_looked.wait(PATIENCE)
+        return found
+
+    monkeypatch.setattr(sign_up, "_tell_already_in", look_and_wait)
+    at_once(*[partial(ask, session, email="lin@example.com", now=NOON)] * 2)
+
+    assert Party.objects.live().filter(season=session.season).count() == 2
