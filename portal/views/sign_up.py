@@ -66,7 +66,6 @@ def asked(request: HttpRequest, session_pk: int) -> HttpResponse:
     session = _public_session(session_pk)
     if session is None:
         return _unknown(request, now=now)
-    name, address = parseaddr(settings.MAIL_FROM)
     context = {
         "session": session,
         "tour": session.season.tour,
@@ -74,8 +73,7 @@ def asked(request: HttpRequest, session_pk: int) -> HttpResponse:
         "proves_mailbox": session.season.proves_mailbox,
         "kept_minutes": int(SIGN_UP_OFFER.total_seconds() // 60),
         "prove_hours": int(PROVE_WITHIN.total_seconds() // 3600),
-        "sender_name": name,
-        "sender": address,
+        "sender": parseaddr(settings.MAIL_FROM)[1],
         "section": "sessions",
     }
     return render(request, "portal/asked.html", context)
@@ -109,7 +107,7 @@ def _others(session: TourSession, *, now: datetime) -> list[tuple[int, str]]:
         return []
     sessions = TourSession.objects.filter(season=session.season_id, called_off_at=None, closed_at=None)
     others = sessions.exclude(pk=session.pk).filter(roster_locks_at__gt=now).select_related("season__tour", "venue")
-    described = session_words.describe_all(others, now=now)
+    described = session_words.describe_all(list(others), now=now)
     return [(words.session.pk, _choice(words)) for words in described if words.act]
 
 
