@@ -52,7 +52,12 @@ class SignUpForm(PeopleForm):
         if tour.smallest_party < tour.largest_party:
             self.fields["smallest_size"] = smallest_size_field(tour)
         self.fields["access_needs"] = NeedsField()
-        numbers = range(2, 2 + min(session.season.choices_allowed - 1, len(others)))
+        # A choice that is gone meanwhile keeps its field, so that nobody is left out of a session unknowingly.
+        numbers = [
+            number
+            for number in range(2, session.season.choices_allowed + 1)
+            if number - 2 < len(others) or (data and data.get(f"other_{number}"))
+        ]
         self.others = [f"other_{number}" for number in numbers]
         self.fields |= {f"other_{number}": other_field(others, number=number) for number in numbers}
         self.fields["short_notice"] = forms.BooleanField(

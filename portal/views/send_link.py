@@ -1,5 +1,7 @@
 """Send me my link again: the answer is the same whether or not the address is known."""
 
+from email.utils import parseaddr
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -24,4 +26,4 @@ def send_link(request: HttpRequest) -> HttpResponse:
 @require_safe
 @kept_for_a_second
 def send_link_asked(request: HttpRequest) -> HttpResponse:
-    return render(request, "portal/send_link_asked.html", {"sender": settings.MAIL_FROM})
+    return render(request, "portal/send_link_asked.html", {"sender": parseaddr(settings.MAIL_FROM)[1]})

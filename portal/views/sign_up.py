@@ -66,7 +66,6 @@ def asked(request: HttpRequest, session_pk: int) -> HttpResponse:
     session = _public_session(session_pk)
     if session is None:
         return _unknown(request, now=now)
-    name, address = parseaddr(settings.MAIL_FROM)
     context = {
         "session": session,
         "tour": session.season.tour,
@@ -74,8 +73,7 @@ def asked(request: HttpRequest, session_pk: int) -> HttpResponse:
         "proves_mailbox": session.season.proves_mailbox,
         "kept_minutes": int(SIGN_UP_OFFER.total_seconds() // 60),
         "prove_hours": int(PROVE_WITHIN.total_seconds() // 3600),
-        "sender_name": name,
-        "sender": address,
+        "sender": parseaddr(settings.MAIL_FROM)[1],
         "section": "sessions",
     }
     return render(request, "portal/asked.html", context)
