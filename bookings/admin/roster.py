@@ -30,7 +30,7 @@ def for_the_gate(view: StaffView) -> StaffView:
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.user.has_perm("bookings.use_roster"):  # type: ignore[union-attr]
+        if not request.user.has_perm("bookings.use_roster"):
             raise PermissionDenied
         response = view(request, *args, **kwargs)
         response["Cache-Control"] = "private, no-store"

@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 from i18nfield.forms import I18nFormField, I18nTextarea
 
 from bookings.admin import roster
+from bookings.admin.languages import IN_EACH_LANGUAGE
 from bookings.admin.reasons import who
 from bookings.admin.standing import bar, tag, touched
 from bookings.domain import sessions
@@ -54,6 +55,7 @@ class ReasonForm(forms.Form):
 @admin.register(TourSession)
 class TourSessionAdmin(admin.ModelAdmin):
     form = TourSessionForm
+    formfield_overrides = IN_EACH_LANGUAGE
     list_display = [
         "when",
         "label",
@@ -66,6 +68,7 @@ class TourSessionAdmin(admin.ModelAdmin):
         "people",
         "links",
     ]
+    list_display_links = ["when"]
     list_filter = ["season", "language", ("starts_at", admin.DateFieldListFilter)]
     list_select_related = ["season__tour", "venue"]
     date_hierarchy = "starts_at"
@@ -75,11 +78,11 @@ class TourSessionAdmin(admin.ModelAdmin):
         (None, {"fields": ["season", "venue", "label", "language"]}),
         (
             _("When"),
-            {"fields": TIMES, "description": _("A new time is mailed to everybody who holds places or waits.")},
+            {"fields": [*TIMES], "description": _("A new time is mailed to everybody who holds places or waits.")},
         ),
         (
             _("How many"),
-            {"fields": LIMITS, "description": _("Nobody loses a place. What becomes free goes to the line first.")},
+            {"fields": [*LIMITS], "description": _("Nobody loses a place. What becomes free goes to the line first.")},
         ),
         (_("How it stands"), {"fields": ["standing", "links", "decisions"]}),
     ]
@@ -87,9 +90,6 @@ class TourSessionAdmin(admin.ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         own = [path(address, view, name=name) for address, view, name in roster.urls(self.admin_site)]
         return [*own, *super().get_urls()]
-
-    def get_list_display_links(self, request: HttpRequest, list_display: Any) -> list[str]:
-        return ["when"]
 
     def has_delete_permission(self, request: HttpRequest, obj: TourSession | None = None) -> bool:
         return super().has_delete_permission(request, obj) and (obj is None or not obj.bookings.exists())
@@ -152,14 +152,14 @@ class TourSessionAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("standing"))
     def standing(self, session: TourSession) -> SafeString:
-        if session.pk is None:
+        if session._state.adding:
             return SafeString("–")
         context = {"bar": bar(session), "session": session, "tag": tag(session, now=timezone.now())}
         return SafeString(render_to_string("admin/bookings/toursession/standing.html", context))
 
     @admin.display(description=_("on the day"))
     def links(self, session: TourSession) -> SafeString | str:
-        if session.pk is None:
+        if session._state.adding:
             return "–"
         return format_html(
             '<a href="{}">{}</a> · <a href="{}">{}</a>',
@@ -171,7 +171,7 @@ class TourSessionAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("why places went where they went"))
     def decisions(self, session: TourSession) -> SafeString | str:
-        if session.pk is None:
+        if session._state.adding:
             return "–"
         latest = session.decisions.select_related("offered_to__party", "saved_for__party").order_by(
             "-decided_at", "-pk"

@@ -3,11 +3,13 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
+from bookings.admin.languages import IN_EACH_LANGUAGE
 from bookings.models import Consent, House, Tour, TourStop, Venue
 
 
 @admin.register(House)
 class HouseAdmin(admin.ModelAdmin):
+    formfield_overrides = IN_EACH_LANGUAGE
     list_display = ["__str__", "email", "phone"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -19,20 +21,24 @@ class HouseAdmin(admin.ModelAdmin):
 
 @admin.register(Venue)
 class VenueAdmin(admin.ModelAdmin):
+    formfield_overrides = IN_EACH_LANGUAGE
     list_display = ["__str__", "gate", "time_zone"]
 
 
 class StopInline(admin.StackedInline):
+    formfield_overrides = IN_EACH_LANGUAGE
     model = TourStop
     extra = 0
 
 
 class ConsentInline(admin.StackedInline):
+    formfield_overrides = IN_EACH_LANGUAGE
     model = Consent
     extra = 0
 
 
 @admin.register(Tour)
 class TourAdmin(admin.ModelAdmin):
+    formfield_overrides = IN_EACH_LANGUAGE
     list_display = ["__str__", "slug", "minimum_age", "largest_party"]
     inlines = [StopInline, ConsentInline]
