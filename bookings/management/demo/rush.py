@@ -80,7 +80,9 @@ class Rush:
                 asks_at = season.opens_at + self.chance.random() ** 2 * (open_for - QUIET)
             choices = [first]
             if self.chance.random() < NAMES_MORE:
-                choices += self.chance.sample(_nearest(first, dates), self.chance.randint(1, season.choices_allowed - 1))
+                choices += self.chance.sample(
+                    _nearest(first, dates), self.chance.randint(1, season.choices_allowed - 1)
+                )
             self._plan_party(asks_at, choices, size=self._some_size(), acts_later=True)
         called_off = dates[CALLED_OFF]
         self.agenda.put(

@@ -29,8 +29,12 @@ MON, TUE, WED, THU, FRI_IN_THREE_WEEKS = 4, 5, 6, 7, 29
         pytest.param(
             january(MON, "21:30"), january(FRI_IN_THREE_WEEKS, "12:00"), january(TUE, "21:30"), id="over the night"
         ),
-        pytest.param(january(MON, "10:00"), january(THU, "10:00"), january(MON, "20:30"), id="a quarter of what is left"),
-        pytest.param(january(MON, "21:00"), january(WED, "21:30"), january(TUE, "14:07"), id="427 minutes, rounded down"),
+        pytest.param(
+            january(MON, "10:00"), january(THU, "10:00"), january(MON, "20:30"), id="a quarter of what is left"
+        ),
+        pytest.param(
+            january(MON, "21:00"), january(WED, "21:30"), january(TUE, "14:07"), id="427 minutes, rounded down"
+        ),
         pytest.param(january(TUE, "03:00"), january(WED, "12:00"), january(TUE, "08:45"), id="last call, asleep"),
         pytest.param(january(TUE, "21:40"), january(WED, "12:00"), january(WED, "08:25"), id="last call, late"),
         pytest.param(january(WED, "11:20"), january(WED, "12:00"), january(WED, "12:00"), id="never after the lock"),

@@ -159,7 +159,7 @@ def test_what_a_party_no_longer_needs_goes_to_the_line(commits):
     assert statuses(session) == {booking: "confirmed", behind: "offered"}
     assert owed() == [("changed", party.pk), ("offer", behind.party_id)]
     assert Notice.objects.get(party=party).facts == {"size": 1}
-    assert session.decisions.first().trigger == "fewer"
+    assert session.decisions.earliest("pk").trigger == "fewer"
 
 
 def test_a_waiting_party_keeps_its_numbers_when_it_shrinks_and_may_then_fit(commits):
@@ -233,9 +233,7 @@ def test_names_stay_fixed_once_the_roster_of_a_held_place_locked():
     booking = make_booking(make_session(), size=1)
     locks = booking.session.roster_locks_at
 
-    visit.change_people(
-        booking.party_id, lead=ADULT, companions=[], access_needs="", now=locks - timedelta(seconds=1)
-    )
+    visit.change_people(booking.party_id, lead=ADULT, companions=[], access_needs="", now=locks - timedelta(seconds=1))
     with pytest.raises(visit.NamesAreFixed):
         visit.change_people(booking.party_id, lead=CHILD, companions=[], access_needs="", now=locks)
 
