@@ -1,6 +1,6 @@
 """The first thing that runs: make `.venv`, install a lock into it, go on inside it. Standard library only.
 
-`up` and `test` may install; every other command runs with the Python it was called with, or says what to do.
+`up`, `test` and `install` may do so; any other command runs with the Python it was called with, or says what to do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,12 +48,20 @@ def main(arguments: Sequence[str]) -> int:
             continue_in_virtual_environment(arguments, lock="test")
             return testing.main(arguments[2:])
         if command == "install":
-            install(arguments[2] if len(arguments) > 2 else "test")
-            return 0
+            return install_command(arguments[2:])
     except InstallationFailed as failure:
         print(failure, file=sys.stderr)
         return 1
     return run_django_command(arguments)
+
+
+def install_command(arguments: Sequence[str]) -> int:
+    """For CI and editors: fill `.venv` from one lock and stop there."""
+    if len(arguments) != 1 or arguments[0] not in LOCKS:
+        print(f"usage: manage.py install [{'|'.join(LOCKS)}]", file=sys.stderr)
+        return 2
+    install(arguments[0])
+    return 0
 
 
 def run_django_command(arguments: Sequence[str]) -> int:
@@ -92,7 +100,7 @@ def python_of(environment: Path) -> Path:
     return environment / "bin" / "python"
 
 
-def install(lock: str, *, environment: Path = VIRTUAL_ENVIRONMENT) -> None:
+def install(lock: str, *, environment: Path = VIRTUAL_ENVIRONMENT, locks: Mapping[str, Path] = LOCKS) -> None:
     """Install the lock unless exactly this lock was installed before. Two callers at once: the second one waits."""
     environment.mkdir(parents=True, exist_ok=True)
     record = environment / "installed-locks.json"
@@ -101,11 +109,11 @@ def install(lock: str, *, environment: Path = VIRTUAL_ENVIRONMENT) -> None:
             record.unlink(missing_ok=True)
             make_virtual_environment(environment)
         installed: dict[str, str] = json.loads(record.read_text()) if record.exists() else {}
-        current = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in LOCKS.items()}
-        enough = list(LOCKS)[list(LOCKS).index(lock) :]
+        current = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in locks.items()}
+        enough = list(locks)[list(locks).index(lock) :]
         if any(installed.get(name) == current[name] for name in enough):
             return
-        install_packages(LOCKS[lock], environment)
+        install_packages(locks[lock], environment)
         # A lock that was installed at another version of itself no longer describes what is there.
         still_true = {name: value for name, value in installed.items() if current.get(name) == value}
         replace_text(record, json.dumps({**still_true, lock: current[lock]}))
@@ -127,8 +135,8 @@ def make_virtual_environment(environment: Path) -> None:
 
 
 def install_packages(lock: Path, environment: Path) -> None:
-    count = sum(1 for line in lock.read_text().splitlines() if "==" in line)
-    say(f"Installing {count} packages from {lock.relative_to(PROJECT)} (once; this can take a minute or two) ...")
+    count = sum(1 for line in lock.read_text().splitlines() if line[:1].isalnum())
+    say(f"Installing {count} packages from {lock.name} (once; this can take a minute or two) ...")
     began = time.monotonic()
     pip = subprocess.Popen(
         [
@@ -148,18 +156,19 @@ def install_packages(lock: Path, environment: Path) -> None:
     )
     done = 0
     other_lines: list[str] = []
-    for line in pip.stdout or ():
-        if line.startswith(("Collecting ", "Requirement already satisfied: ")):
-            done += 1
-            if done % 10 == 0:
-                say(f"  {done} of {count} packages, {time.monotonic() - began:.0f} s")
-        elif line.startswith("Installing collected packages"):
-            say(f"  all fetched, now unpacking, {time.monotonic() - began:.0f} s")
-        else:
-            other_lines.append(line)
-    if pip.wait() != 0:
+    with pip:
+        for line in pip.stdout or ():
+            if line.startswith(("Collecting ", "Requirement already satisfied: ")):
+                done += 1
+                if done % 10 == 0:
+                    say(f"  {done} of {count} packages, {time.monotonic() - began:.0f} s")
+            elif line.startswith("Installing collected packages"):
+                say(f"  all fetched, now unpacking, {time.monotonic() - began:.0f} s")
+            else:
+                other_lines.append(line)
+    if pip.returncode != 0:
         said = "".join(line for line in other_lines if not line.startswith(("  ", "Using cached")))
-        raise InstallationFailed(f"pip could not install {lock.relative_to(PROJECT)}:\n{said}")
+        raise InstallationFailed(f"pip could not install {lock.name}:\n{said}")
     say(f"Installed in {time.monotonic() - began:.0f} s.")
 
 

@@ -119,7 +119,8 @@ def find_broker(folder: Path) -> Broker:
     raise ServiceMissing(
         "No Valkey or Redis server runs on this machine"
         + (f" (tried {', '.join(tried)})" if tried else "")
-        + ". Install one so that `valkey-server` or `redis-server` is on PATH, or give the address of one."
+        + ". Install one so that `valkey-server` or `redis-server` is on PATH, or set REDIS_URL (for tests "
+        "TEST_REDIS_URL) to one that runs."
     )
 
 

@@ -105,13 +105,12 @@ class Supervisor:
         job.unfinished_line = b""
 
     def stop(self, names: Sequence[str]) -> None:
-        """End the jobs one after the other, passing on what they still say. A further interrupt ends patience."""
-        before = self.interrupts
+        """End the jobs one after the other, passing on what they still say. A second interrupt ends patience."""
         for job in [self.jobs[name] for name in names if name in self.jobs]:
             if job.child:
                 job.child.ask_to_stop()
                 ends = time.monotonic() + job.patience
-                while job.child.is_running() and time.monotonic() < ends and self.interrupts <= before:
+                while job.child.is_running() and time.monotonic() < ends and self.interrupts < 2:
                     self.pass_on_output(at_most=0.05)
                 self.bury(job)
             del self.jobs[job.name]

@@ -21,6 +21,8 @@ from types import FrameType
 
 from portal.services import ServiceMissing, find_broker, short_temporary_folder, start_postgres
 
+# pytest's own exit codes.
+INTERRUPTED = 2
 NO_TESTS_WERE_COLLECTED = 5
 # Keys that protect nothing, so that what is signed in a test is the same every time.
 FIXED_KEYS = {
@@ -47,11 +49,16 @@ def main(arguments: Sequence[str]) -> int:
             environment = test_environment(services, browser=browser)
             results = []
             if not asked.sqlite_only:
-                results.append(run_on_postgresql(environment, for_pytest, services, browser=bool(browser)))
-            if not asked.postgres_only and 2 not in results:
-                # A browser sees the same pages on either database, so its tests run once.
-                browser_here = bool(browser) and asked.sqlite_only
-                results.append(run_on_sqlite(environment, for_pytest, services, browser=browser_here))
+                url = postgresql_url(services)
+                here = {**environment, "DATABASE_URL": url, "PORTAL_TEST_DATABASE": "postgresql"}
+                results.append(run_pytest(here, [] if browser else ["not browser"], for_pytest))
+            if not asked.postgres_only and INTERRUPTED not in results:
+                url = f"sqlite:///{temporary_folder(services) / 'portal.sqlite3'}"
+                here = {**environment, "DATABASE_URL": url, "PORTAL_TEST_DATABASE": "sqlite"}
+                # What was seen once need not be seen on the second database.
+                seen = [] if asked.sqlite_only else ["not browser", "not any_database"]
+                unwanted = [] if browser else ["not browser"]
+                results.append(run_pytest(here, ["not postgres", *dict.fromkeys(seen + unwanted)], for_pytest))
     except ServiceMissing as missing:
         print(f"The tests cannot run. {missing}", file=sys.stderr)
         return 1
@@ -92,7 +99,9 @@ def find_browser() -> str:
 def test_environment(services: ExitStack, *, browser: str | None) -> dict[str, str]:
     """What both runs share: the broker, fixed keys, and none of the shell's own production settings."""
     environment = {name: value for name, value in os.environ.items() if name not in OURS_ALONE}
-    environment.update(FIXED_KEYS, DATABASE_TIMEOUTS="off", PYTHONUNBUFFERED="1")
+    environment.update(
+        FIXED_KEYS, MAIL_FROM="Factory visits <visits@works.example>", DATABASE_TIMEOUTS="off", PYTHONUNBUFFERED="1"
+    )
     if browser:
         environment["CHROMIUM"] = browser
     if given := os.environ.get("TEST_REDIS_URL"):
@@ -106,48 +115,29 @@ def test_environment(services: ExitStack, *, browser: str | None) -> dict[str, s
     return environment
 
 
-def run_on_postgresql(
-    environment: Mapping[str, str], for_pytest: Sequence[str], services: ExitStack, *, browser: bool
-) -> int:
+def postgresql_url(services: ExitStack) -> str:
     if given := os.environ.get("TEST_DATABASE_URL"):
-        url = given
-    else:
-        server = start_postgres()
-        services.callback(server.stop)
-        url = server.url
-    expression = "" if browser else "not browser"
-    return run_pytest(
-        {**environment, "DATABASE_URL": url, "PORTAL_TEST_DATABASE": "postgresql"}, expression, for_pytest
-    )
+        return given
+    server = start_postgres()
+    services.callback(server.stop)
+    return server.url
 
 
-def run_on_sqlite(
-    environment: Mapping[str, str], for_pytest: Sequence[str], services: ExitStack, *, browser: bool
-) -> int:
-    url = f"sqlite:///{temporary_folder(services) / 'portal.sqlite3'}"
-    expression = "not postgres" if browser else "not postgres and not browser"
-    return run_pytest({**environment, "DATABASE_URL": url, "PORTAL_TEST_DATABASE": "sqlite"}, expression, for_pytest)
-
-
-def run_pytest(environment: Mapping[str, str], expression: str, for_pytest: Sequence[str]) -> int:
+def run_pytest(environment: Mapping[str, str], conditions: Sequence[str], for_pytest: Sequence[str]) -> int:
     """Ctrl-C reaches pytest directly, as it shares our terminal; we wait until it has put its own things away."""
     command = [sys.executable, "-m", "pytest", *for_pytest]
-    if expression:
-        command += ["-m", merged(expression, for_pytest)]
+    # pytest obeys the last `-m` only, so one that was asked for is narrowed by ours.
+    asked = [f"({after})" for before, after in pairwise(for_pytest) if before == "-m"]
+    if expression := " and ".join([*asked[-1:], *conditions]):
+        command += ["-m", expression]
     pytest = subprocess.Popen(command, env=dict(environment))
     try:
         return pytest.wait()
     except BaseException as interruption:
         if isinstance(interruption, Stopped):
-            pytest.terminate()
+            pytest.send_signal(signal.SIGINT)
         wait_despite_interrupts(pytest)
         raise
-
-
-def merged(expression: str, for_pytest: Sequence[str]) -> str:
-    """pytest takes the last `-m` only, so one that was asked for is narrowed by ours."""
-    asked = [after for before, after in pairwise(for_pytest) if before == "-m"]
-    return f"({asked[-1]}) and ({expression})" if asked else expression
 
 
 def wait_despite_interrupts(process: subprocess.Popen[bytes]) -> None:

@@ -26,7 +26,7 @@ class NoShowTooEarly(BookingError):
 
 
 @in_one_transaction
-def check_in_party(booking_pk: int, *, arrived: int | None = None, now: datetime, who: str) -> None:
+def check_in_party(booking_pk: int, *, arrived: int | None = None, now: datetime, who: str, why: str = "") -> None:
     """The party is here; ``arrived`` people of it, all if not said. Twice is once.
 
     Raises NotExpected, NobodyArrived or TooManyArrived.
@@ -41,27 +41,27 @@ def check_in_party(booking_pk: int, *, arrived: int | None = None, now: datetime
         raise NobodyArrived
     if arrived > booking.places:
         raise TooManyArrived
-    booking.move_to(BookingStatus.CHECKED_IN, now=now, who=who, arrived=arrived)
+    booking.move_to(BookingStatus.CHECKED_IN, now=now, who=who, why=why, arrived=arrived)
 
 
 @in_one_transaction
-def undo_check_in(booking_pk: int, *, now: datetime, who: str) -> None:
+def undo_check_in(booking_pk: int, *, now: datetime, who: str, why: str = "") -> None:
     """The check-in was a mistake. Raises NotExpected."""
     booking = _lock(booking_pk)
     if booking.status != BookingStatus.CHECKED_IN:
         raise NotExpected
-    booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why="check-in undone")
+    booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why=why or "check-in undone")
 
 
 @in_one_transaction
-def mark_no_show(booking_pk: int, *, now: datetime, who: str) -> None:
+def mark_no_show(booking_pk: int, *, now: datetime, who: str, why: str = "") -> None:
     """The party did not come. Raises NotExpected or NoShowTooEarly."""
     booking = _lock(booking_pk)
     if booking.status != BookingStatus.CONFIRMED:
         raise NotExpected
     if now < booking.session.starts_at:
         raise NoShowTooEarly
-    booking.move_to(BookingStatus.NO_SHOW, now=now, who=who)
+    booking.move_to(BookingStatus.NO_SHOW, now=now, who=who, why=why)
 
 
 def _lock(booking_pk: int) -> Booking:

@@ -68,8 +68,7 @@ def _call_off_booking(party_pk: int, session_pk: int, *, now: datetime, who: str
     if booking is None or booking.status in {BookingStatus.CHECKED_IN, BookingStatus.NO_SHOW}:
         return
     if booking.holds_places:
-        locked.party.calendar_sequence += 1
-        locked.party.save(update_fields=["calendar_sequence"])
+        locked.party.raise_calendar_sequence()
     booking.move_to(BookingStatus.CALLED_OFF, now=now, who=who)
     if locked.party.is_proven:
         outbox.post(NoticeKind.CALLED_OFF, locked.party, booking=booking, key=str(booking.pk), now=now)
@@ -124,8 +123,7 @@ def move(
     touched = session.bookings.live().filter(party__mailbox_proven_at__isnull=False).select_related("party")
     for booking in touched.order_by("party"):
         party = Party.objects.lock(booking.party_id)
-        party.calendar_sequence += 1
-        party.save(update_fields=["calendar_sequence"])
+        party.raise_calendar_sequence()
         outbox.post(
             NoticeKind.CHANGED,
             party,

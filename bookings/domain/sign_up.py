@@ -160,7 +160,7 @@ def _tell_already_in(season_pk: int, key: str, *, now: datetime) -> bool:
     """If the person is in this season, owe it a mail that says so, at most one an hour."""
     party = Party.objects.live().filter(season=season_pk, person_key=key).first()
     if party:
-        outbox.post(NoticeKind.ALREADY_IN, party, key=f"{party.pk}:{now:%Y%m%d%H}", now=now)
+        outbox.post_at_most_hourly(NoticeKind.ALREADY_IN, party, now=now)
     return party is not None
 
 

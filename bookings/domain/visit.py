@@ -46,6 +46,10 @@ class SizeIsFixed(BookingError):
     message = _("Name exactly as many people as your party has places.")
 
 
+class AddressTaken(BookingError):
+    message = _("Another party of this season has this address already.")
+
+
 class VisitOver(BookingError):
     message = _("There is nothing left to change.")
 
@@ -79,7 +83,7 @@ def cancel_places(party_pk: int, *, now: datetime, who: str = "party", why: str 
     booking, _locked = _confirmed(party_pk)
     if now >= booking.session.starts_at:
         raise TooLateToCancel
-    _raise_calendar_sequence(booking.party)
+    booking.party.raise_calendar_sequence()
     booking.move_to(BookingStatus.CANCELLED, now=now, who=who, why=why)
     outbox.post(NoticeKind.CANCELLED, booking.party, booking=booking, key=str(booking.pk), now=now)
     waitlist.serve(booking.session, now=now, trigger=DecisionTrigger.CANCELLED)
@@ -135,6 +139,29 @@ def change_people(
     _tell_changed(party, bookings, {"names": True}, now=now)
 
 
+@in_one_transaction
+def change_contact(party_pk: int, *, email: str, phone: str, language: str) -> None:
+    """A host corrects how the lead is reached. A new address ends all links that the old one was sent.
+
+    Raises AddressTaken if another live party of the season has it.
+    """
+    party = Party.objects.lock(party_pk)
+    if email != party.email:
+        key = person_key(email)
+        others = Party.objects.live().filter(season=party.season_id, person_key=key).exclude(pk=party_pk)
+        if not party.ended_at and others.exists():
+            raise AddressTaken
+        party.email, party.person_key = email, key
+        party.link_version += 1
+    party.phone, party.language = phone, language
+    party.save(update_fields=["email", "person_key", "link_version", "phone", "language"])
+
+
+def revoke_links(party_pk: int) -> None:
+    """All links sent so far stop working; the next mail carries a new one."""
+    Party.objects.filter(pk=party_pk).update(link_version=F("link_version") + 1)
+
+
 def send_link_again(email: str, *, now: datetime) -> None:
     """Owe the links of this person's parties to the address that is in the rows, at most one mail a party and hour.
 
@@ -142,7 +169,7 @@ def send_link_again(email: str, *, now: datetime) -> None:
     """
     parties = Party.objects.filter(person_key=person_key(email), erased_at=None).exclude(email="")
     for party in parties.order_by("-asked_at")[:MOST_LINKS]:
-        outbox.post(NoticeKind.LINK, party, key=f"{party.pk}:{now:%Y%m%d%H}", now=now)
+        outbox.post_at_most_hourly(NoticeKind.LINK, party, now=now)
 
 
 def _confirmed(party_pk: int) -> tuple[Booking, Locked]:
@@ -175,12 +202,7 @@ def _write_people(party: Party, lead: Person, companions: Sequence[Person]) -> N
 def _tell_changed(party: Party, bookings: Sequence[Booking], facts: dict[str, object], *, now: datetime) -> None:
     held = next((booking for booking in bookings if booking.status == BookingStatus.CONFIRMED), None)
     if held:
-        _raise_calendar_sequence(party)
+        party.raise_calendar_sequence()
         outbox.post(
             NoticeKind.CHANGED, party, booking=held, key=f"{held.pk}:{party.calendar_sequence}", now=now, facts=facts
         )
-
-
-def _raise_calendar_sequence(party: Party) -> None:
-    party.calendar_sequence += 1
-    party.save(update_fields=["calendar_sequence"])

@@ -186,7 +186,7 @@ def prove(locked: Locked, *, now: datetime) -> None:
 
 
 @in_one_transaction
-def accept_offer(booking_pk: int, *, now: datetime, who: str = "party") -> None:
+def accept_offer(booking_pk: int, *, now: datetime, who: str = "party", why: str = "") -> None:
     """Say yes: the places are the party's, its other bookings are superseded. Raises OfferGone, NothingOffered.
 
     Saying yes twice is one yes. Taking the offer proves the mailbox as well: the link came by mail.
@@ -199,7 +199,7 @@ def accept_offer(booking_pk: int, *, now: datetime, who: str = "party") -> None:
     if booking.offer_has_run_out(now):
         raise OfferGone
     prove(locked, now=now)
-    confirm(booking, others, now=now, who=who)
+    confirm(booking, others, now=now, who=who, why=why)
     serve_all(
         (other.session for other in others if other.session_id != booking.session_id),
         now=now,
@@ -207,24 +207,26 @@ def accept_offer(booking_pk: int, *, now: datetime, who: str = "party") -> None:
     )
 
 
-def confirm(booking: Booking, others: Collection[Booking], *, now: datetime, who: str) -> None:
+def confirm(booking: Booking, others: Collection[Booking], *, now: datetime, who: str, why: str = "") -> None:
     """The places are the party's. The caller holds the locks and the offer stands."""
     for other in others:
+        if other.status == BookingStatus.CONFIRMED:
+            booking.party.raise_calendar_sequence()
         if other.status in {BookingStatus.WAITING, BookingStatus.CONFIRMED}:
             other.move_to(BookingStatus.SUPERSEDED, now=now, who=who, why="said yes elsewhere")
-    booking.move_to(BookingStatus.CONFIRMED, now=now, who=who)
+    booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why=why)
     outbox.post(NoticeKind.CONFIRMED, booking.party, booking=booking, key=str(booking.pk), now=now)
 
 
 @in_one_transaction
-def decline_offer(booking_pk: int, *, now: datetime, who: str = "party") -> None:
+def decline_offer(booking_pk: int, *, now: datetime, who: str = "party", why: str = "") -> None:
     """Not this date: ends this booking and keeps the party's others. Raises NothingOffered."""
     booking, others, _locked = _locked_booking(booking_pk)
     if booking.status == BookingStatus.DECLINED:
         return
     if booking.status != BookingStatus.OFFERED:
         raise NothingOffered
-    booking.move_to(BookingStatus.DECLINED, now=now, who=who)
+    booking.move_to(BookingStatus.DECLINED, now=now, who=who, why=why)
     _serve_after_an_offer(booking, others, now=now, trigger=DecisionTrigger.DECLINED)
 
 
@@ -303,12 +305,12 @@ def _drop(party_pk: int, *, now: datetime) -> bool:
 
 
 @in_one_transaction
-def leave_lines(party_pk: int, *, now: datetime, who: str = "party") -> None:
+def leave_lines(party_pk: int, *, now: datetime, who: str = "party", why: str = "") -> None:
     """Leave every line the party stands in, and let go of an offer it holds. What is confirmed stays."""
     locked = lock_party(party_pk)
     leaving = [b for b in locked.bookings() if b.status in {BookingStatus.WAITING, BookingStatus.OFFERED}]
     for booking in leaving:
-        booking.move_to(BookingStatus.WITHDRAWN, now=now, who=who)
+        booking.move_to(BookingStatus.WITHDRAWN, now=now, who=who, why=why)
     serve_all((booking.session for booking in leaving), now=now, trigger=DecisionTrigger.LEFT)
 
 

@@ -114,6 +114,11 @@ class Party(models.Model):
     def is_proven(self) -> bool:
         return self.mailbox_proven_at is not None
 
+    def raise_calendar_sequence(self) -> None:
+        """The next calendar entry of this party replaces the one it has."""
+        self.calendar_sequence += 1
+        self.save(update_fields=["calendar_sequence"])
+
     def prove(self, *, now: datetime) -> None:
         self.mailbox_proven_at = now
         self.save(update_fields=["mailbox_proven_at"])

@@ -30,9 +30,9 @@ PLUS = "h1.6v1.9h1.9v1.6h-1.9v1.9h-1.6v-1.9h-1.9v-1.6h1.9z"
 
 
 class Tally(NamedTuple):
-    """How a session stands. `confirmed`, `offered` and `free` count parties, or places where the session has no limit of parties.
+    """How a session stands. `waiting` counts parties.
 
-    `waiting` always counts parties.
+    `confirmed`, `offered` and `free` count parties too, or places where the session has no limit of parties.
     """
 
     confirmed: int
@@ -45,8 +45,8 @@ class Tally(NamedTuple):
 def scaled(confirmed: int, offered: int, free: int, *, shared: bool = False) -> tuple[int, int, int]:
     """How many figures stand for each number.
 
-    Up to thirty parties one figure each; above that, or `shared`, twenty figures for the share. What is not nothing keeps at
-    least one figure; only what is confirmed gives way.
+    Up to thirty parties one figure each; above that, or `shared`, twenty figures for the share. What is not nothing
+    keeps at least one figure; only what is confirmed gives way.
     """
     total = confirmed + offered + free
     if total == 0 or (total <= MOST_FIGURES and not shared):
@@ -62,10 +62,10 @@ def scaled(confirmed: int, offered: int, free: int, *, shared: bool = False) -> 
 
 
 def marks(confirmed: int, offered: int, free: int, waiting: int, height: int = LIST_HEIGHT) -> SafeString:
-    """The bar: solid figures, half filled ones, outlines, then a gate and up to five dots and a plus for those who wait.
+    """The bar: solid figures, half filled ones, outlines, then a gate, up to five dots and a plus for those who wait.
 
-    In lists the room for the dots is always kept, so that all bars have one scale; a taller bar stands alone and keeps it only
-    when somebody waits.
+    In lists the room for the dots is always kept, so that all bars have one scale; a taller bar stands alone and keeps
+    it only when somebody waits.
     """
     xs = _positions(confirmed + offered + free)
     solid, half, open_ = xs[:confirmed], xs[confirmed : confirmed + offered], xs[confirmed + offered :]
@@ -184,7 +184,7 @@ def _svg(width: float, height: int, paths: list[str]) -> SafeString:
         HEIGHT,
         _n(round(width * height / HEIGHT, 1)),
         height,
-        mark_safe("".join(paths)),  # numbers and constants of this module only
+        mark_safe("".join(paths)),  # noqa: S308 -- numbers and constants of this module only
     )
 
 

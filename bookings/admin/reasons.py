@@ -1,0 +1,88 @@
+"""An action that touches parties asks why first: the reason goes into the history."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.functional import Promise
+from django.utils.text import Truncator
+from django.utils.translation import ngettext
+
+from bookings.domain.errors import BookingError
+
+LONGEST_REASON = 300
+
+
+def who(request: HttpRequest) -> str:
+    """How a host is named in the history."""
+    return f"host:{request.user.get_username()}"
+
+
+def with_reason(
+    model_admin: admin.ModelAdmin,
+    request: HttpRequest,
+    queryset: QuerySet[Any],
+    *,
+    action: str,
+    title: str | Promise,
+    change: Callable[[Any, str], None],
+) -> HttpResponse | None:
+    """Show what is chosen and ask why; with the reason given, change each row and say how it went.
+
+    ``change`` takes a row and the reason; a BookingError refuses that row and the others go on.
+    """
+    reason = " ".join(request.POST.get("reason", "").split())
+    if "confirmed" not in request.POST or not reason:
+        context = {
+            **model_admin.admin_site.each_context(request),
+            "title": title,
+            "rows": queryset,
+            "action": action,
+            "opts": model_admin.model._meta,
+            "longest": LONGEST_REASON,
+            "reason_missing": "confirmed" in request.POST,
+        }
+        return TemplateResponse(request, "admin/bookings/ask_reason.html", context)
+    done = 0
+    for row in queryset:
+        try:
+            change(row, Truncator(reason).chars(LONGEST_REASON))
+        except BookingError as refusal:
+            model_admin.message_user(request, f"{row}: {refusal}", messages.ERROR)
+        else:
+            done += 1
+    if done:
+        model_admin.message_user(
+            request, ngettext("Done for %d row.", "Done for %d rows.", done) % done, messages.SUCCESS
+        )
+    return None
+
+
+class ReadOnlyInline(admin.TabularInline):
+    """Rows that only the rules write: shown, never changed here."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class WrittenByRules(admin.ModelAdmin):
+    """Rows that come, go and change only through the rules, never by saving a page."""
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Nothing here is typed in; writing the row back would undo what happened meanwhile."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

@@ -1,0 +1,48 @@
+"""What the clock causes: scans over what is due. Running one twice, late or from two schedulers changes nothing."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from bookings import outbox
+from bookings.domain import reminders, retention, waitlist
+from bookings.models import Heartbeat
+
+
+@shared_task(name="bookings.deliver_due", ignore_result=True)
+def deliver_due() -> None:
+    outbox.deliver_due(now=timezone.now())
+
+
+@shared_task(name="bookings.lapse_offers", ignore_result=True)
+def lapse_offers() -> None:
+    waitlist.lapse_offers(now=timezone.now())
+
+
+@shared_task(name="bookings.serve_lines", ignore_result=True)
+def serve_lines() -> None:
+    waitlist.serve_waiting_lines(now=timezone.now())
+
+
+@shared_task(name="bookings.plan_reminders", ignore_result=True)
+def plan_reminders() -> None:
+    reminders.plan_reminders(now=timezone.now())
+
+
+@shared_task(name="bookings.close_lines", ignore_result=True)
+def close_lines() -> None:
+    waitlist.close_lines(now=timezone.now())
+
+
+@shared_task(name="bookings.drop_unproven", ignore_result=True)
+def drop_unproven() -> None:
+    waitlist.drop_unproven(now=timezone.now())
+
+
+@shared_task(name="bookings.erase_due", ignore_result=True)
+def erase_due() -> None:
+    retention.erase_due(now=timezone.now())
+
+
+@shared_task(name="bookings.heartbeat", ignore_result=True)
+def heartbeat() -> None:
+    Heartbeat.objects.update_or_create(name="clock", defaults={"seen_at": timezone.now()})

@@ -1,0 +1,24 @@
+"""Pages that are the same for everybody: whoever hands them on may keep them, and they travel compressed.
+
+Compressing is safe here and only here: a page without a form holds nothing secret that its length could give away.
+"""
+
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import cache_control
+from django.views.decorators.gzip import gzip_page
+
+Arguments = ParamSpec("Arguments")
+View = Callable[Concatenate[HttpRequest, Arguments], HttpResponse]
+
+
+def kept_for_a_second(view: View[Arguments]) -> View[Arguments]:
+    """Long enough to break a rush, short enough that nobody sees it."""
+    return gzip_page(cache_control(public=True, max_age=1)(view))
+
+
+def kept_for_minutes(view: View[Arguments]) -> View[Arguments]:
+    """For what changes with a release only."""
+    return gzip_page(cache_control(public=True, max_age=300)(view))

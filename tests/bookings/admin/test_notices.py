@@ -1,0 +1,60 @@
+import pytest
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from bookings import outbox
+from bookings.models import Notice, NoticeKind, NoticeStatus
+from tests.factories import NOON, make_booking, make_house
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def host(client):
+    client.force_login(User.objects.create_superuser("lin", password="x"))
+    make_house()
+    return client
+
+
+@pytest.fixture
+def notice():
+    booking = make_booking()
+    outbox.post(NoticeKind.CONFIRMED, booking.party, booking=booking, key="1", now=NOON)
+    return Notice.objects.get()
+
+
+def test_a_host_reads_the_mail_as_it_would_be_sent(host, notice):
+    page = host.get(reverse("admin:bookings_notice_preview", args=[notice.pk]))
+    text = page.content.decode()
+    assert "Confirmed: 2 places" in text
+    assert reverse("admin:bookings_notice_html", args=[notice.pk]) in text
+    assert "frame-src 'self'" in page["Content-Security-Policy"]
+
+
+def test_the_html_of_a_mail_is_framed_by_us_alone_and_runs_nothing(host, notice):
+    framed = host.get(reverse("admin:bookings_notice_html", args=[notice.pk]))
+    assert "<table" in framed.content.decode()
+    policy = framed["Content-Security-Policy"]
+    assert "sandbox" in policy
+    assert "script-src" not in policy
+    assert "default-src 'none'" in policy
+    assert framed["X-Frame-Options"] == "SAMEORIGIN"
+
+
+def test_nobody_reads_mails_without_the_right_to(client, notice):
+    client.force_login(User.objects.create_user("gate", password="x", is_staff=True))
+    for name in ("preview", "html"):
+        assert client.get(reverse(f"admin:bookings_notice_{name}", args=[notice.pk])).status_code in {403, 404}
+
+
+def test_a_mail_is_owed_again_as_a_row_of_its_own(host, notice):
+    Notice.objects.update(status=NoticeStatus.SENT, sent_at=NOON)
+    host.post(
+        reverse("admin:bookings_notice_changelist"),
+        {"action": "send_again", "_selected_action": [notice.pk]},
+        follow=True,
+    )
+    assert list(Notice.objects.order_by("pk").values_list("kind", "status")) == [
+        ("confirmed", "sent"),
+        ("confirmed", "queued"),
+    ]

@@ -1,0 +1,536 @@
+import smtplib
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import count
+from time import monotonic
+from typing import Any
+
+import pytest
+from celery import Celery, current_app
+from django.core import mail
+from django.db import connection, transaction
+from pytest_django import Settings
+
+from bookings import outbox
+from bookings.models import LANES, Booking, BookingStatus, Notice, NoticeKind, NoticeStatus, OfferSource, Party
+from tests.factories import (
+    DAY,
+    HOUR,
+    NOON,
+    START,
+    make_booking,
+    make_offered,
+    make_party,
+    make_session,
+    make_sign_up,
+    make_waiting,
+)
+from tests.smtp import MailServer, free_port, running_mail_server, silent_server
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+_numbers = count(1)
+
+
+@pytest.fixture
+def office(mail_server: MailServer, settings: Settings) -> MailServer:
+    use(settings, mail_server.port)
+    return mail_server
+
+
+def use(settings: Settings, port: int) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 1
+
+
+def owe(kind: NoticeKind, booking: Booking | None = None, *, party: Party | None = None, **given: Any) -> Notice:
+    values = {
+        "lane": LANES[kind],
+        "dedupe_key": f"{kind}:{next(_numbers)}",
+        "created_at": NOON,
+        "next_attempt_at": NOON,
+    }
+    owed_to = party or (booking.party if booking else None)
+    assert owed_to
+    return Notice.objects.create(kind=kind, party=owed_to, booking=booking, **values | given)
+
+
+def owe_confirmation(**given: Any) -> Notice:
+    return owe(NoticeKind.CONFIRMED, make_booking(), **given)
+
+
+def state(notice: Notice) -> tuple[str, int, str]:
+    notice.refresh_from_db()
+    return notice.status, notice.attempts, notice.last_error
+
+
+def handed_over_at(notice: Notice) -> datetime:
+    notice.refresh_from_db()
+    assert notice.sent_at
+    return notice.sent_at
+
+
+def subjects(office: MailServer) -> list[str]:
+    return [message["Subject"].partition(":")[0] for message in office.taken]
+
+
+# --- writing and waking
+
+
+def test_a_notice_is_owed_once_and_only_if_the_change_holds() -> None:
+    party = make_party()
+
+    def change() -> None:
+        with transaction.atomic():
+            outbox.post(NoticeKind.LINK, party, key="once", now=NOON)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        change()
+    assert Notice.objects.count() == 0
+
+    outbox.post(NoticeKind.LINK, party, key="once", now=NOON)
+    outbox.post(NoticeKind.LINK, party, key="once", now=NOON + HOUR)
+    assert Notice.objects.get().dedupe_key == "link:once"
+
+
+@pytest.fixture
+def dead_broker(settings: Settings) -> Iterator[None]:
+    """A broker that is configured and refuses connections, with the transport options that the portal runs with."""
+    before = current_app._get_current_object()
+    app = Celery("tests", broker=f"redis://127.0.0.1:{free_port()}/0", set_as_current=True)
+    app.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    yield
+    app.close()
+    before.set_current()
+
+
+def test_a_broker_that_is_down_neither_stops_nor_slows_a_change(
+    dead_broker: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    party = make_party()
+    begun = monotonic()
+
+    outbox.post(NoticeKind.LINK, party, key="once", now=NOON)
+
+    assert Notice.objects.count() == 1
+    assert monotonic() - begun < 2
+    assert "no worker could be told (OperationalError)" in caplog.text
+
+
+# --- handing over
+
+
+def test_what_is_due_is_handed_over_in_order_of_lanes_on_one_connection(office: MailServer) -> None:
+    session = make_session()
+    reminder = owe(NoticeKind.REMINDER, make_booking(session))
+    confirmed = owe(NoticeKind.CONFIRMED, make_booking(session))
+    offer = owe(NoticeKind.OFFER, make_offered(session))
+    prove = owe(NoticeKind.PROVE, make_sign_up(session))
+    later = owe_confirmation(next_attempt_at=NOON + MINUTE)
+
+    assert outbox.deliver_due(NOON, 100) == 4
+
+    assert subjects(office) == ["Kept for you", "Offered", "Confirmed", "Reminder"]
+    assert office.recipients == [notice.party.email for notice in (prove, offer, confirmed, reminder)]
+    assert office.connections == 1
+    assert [state(notice) for notice in (prove, reminder, later)] == [
+        ("sent", 1, ""),
+        ("sent", 1, ""),
+        ("queued", 0, ""),
+    ]
+    assert prove.message_id == office.taken[0]["Message-ID"]
+    assert NOON <= handed_over_at(reminder) <= NOON + 10 * SECOND
+
+
+def test_a_run_takes_no_more_than_its_limit(office: MailServer) -> None:
+    for _ in range(3):
+        owe_confirmation()
+
+    assert [outbox.deliver_due(NOON, 2), outbox.deliver_due(NOON, 2)] == [2, 1]
+
+
+def test_nothing_is_sent_twice(office: MailServer) -> None:
+    notice = owe_confirmation()
+
+    assert [outbox.deliver_due(NOON), outbox.deliver_due(NOON)] == [1, 0]
+    assert len(office.taken) == 1
+    assert state(notice) == ("sent", 1, "")
+
+
+def test_two_workers_at_once_hand_over_once(office: MailServer) -> None:
+    notices = [owe_confirmation().pk for _ in range(5)]
+    together = threading.Barrier(4)
+
+    def work() -> None:
+        together.wait()
+        try:
+            for pk in notices:
+                outbox._deliver([pk], clock=lambda: NOON)
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert len(office.taken) == 5
+    assert set(Notice.objects.values_list("status", "attempts")) == {("sent", 1)}
+
+
+def test_no_transaction_is_open_while_the_server_is_spoken_to(
+    office: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owe_confirmation()
+    seen = []
+    whole = smtplib.SMTP.sendmail
+
+    def watched(self: smtplib.SMTP, *args: Any, **kwargs: Any) -> Any:
+        seen.append((connection.in_atomic_block, Notice.objects.get().status))
+        return whole(self, *args, **kwargs)
+
+    monkeypatch.setattr(smtplib.SMTP, "sendmail", watched)
+    outbox.deliver_due(NOON)
+
+    assert seen == [(False, "sending")]
+
+
+# --- what is no longer true
+
+
+STALE = {
+    "proven": (NoticeKind.PROVE, make_sign_up, {"proven": True}),
+    "lapsed sign-up": (NoticeKind.PROVE, make_sign_up, {"offer_expires_at": NOON}),
+    "from the line": (NoticeKind.PROVE, make_sign_up, {"offer_source": OfferSource.WAITLIST}),
+    "taken offer": (NoticeKind.OFFER, make_booking, {}),
+    "lapsed offer": (NoticeKind.OFFER, make_offered, {"offer_expires_at": NOON}),
+    "cancelled": (NoticeKind.CONFIRMED, make_booking, {"status": BookingStatus.CANCELLED}),
+    "not confirmed": (NoticeKind.REMINDER, make_booking, {"status": BookingStatus.CHECKED_IN}),
+    "left": (NoticeKind.IN_LINE, make_booking, {"status": BookingStatus.WITHDRAWN}),
+    "offered again": (NoticeKind.OFFER_LAPSED, make_offered, {}),
+    "ended": (NoticeKind.ALREADY_IN, make_booking, {"ended_at": NOON}),
+    "gone": (NoticeKind.CHANGED, make_booking, {"status": BookingStatus.CANCELLED}),
+    "back": (NoticeKind.CANCELLED, make_booking, {}),
+    "takes place": (NoticeKind.CALLED_OFF, make_booking, {}),
+    "open": (NoticeKind.LINE_CLOSED, make_waiting, {}),
+    "erased": (NoticeKind.LINK, make_booking, {"email": ""}),
+}
+
+
+@pytest.mark.parametrize(("kind", "make", "given"), STALE.values(), ids=STALE)
+def test_what_is_no_longer_true_is_not_sent(office: MailServer, kind: NoticeKind, make: Any, given: Any) -> None:
+    notice = owe(kind, make(**given))
+
+    assert outbox.deliver_due(NOON) == 0
+
+    assert (state(notice)[0], office.taken) == ("void", [])
+
+
+TRUE = {
+    NoticeKind.PROVE: (make_sign_up, {}),
+    NoticeKind.IN_LINE: (make_waiting, {}),
+    NoticeKind.CONFIRMED: (make_booking, {"status": BookingStatus.CHECKED_IN}),
+    NoticeKind.OFFER: (make_offered, {}),
+    NoticeKind.OFFER_LAPSED: (make_waiting, {}),
+    NoticeKind.ALREADY_IN: (make_waiting, {}),
+    NoticeKind.LINK: (make_booking, {"status": BookingStatus.CANCELLED}),
+    NoticeKind.REMINDER: (make_booking, {}),
+    NoticeKind.CHANGED: (make_booking, {}),
+    NoticeKind.CANCELLED: (make_booking, {"status": BookingStatus.CANCELLED}),
+    NoticeKind.CALLED_OFF: (make_booking, {"status": BookingStatus.CALLED_OFF}),
+    NoticeKind.LINE_CLOSED: (make_booking, {"status": BookingStatus.CLOSED}),
+}
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_what_is_true_is_sent(office: MailServer, kind: NoticeKind) -> None:
+    make: Any
+    make, given = TRUE[kind]
+    notice = owe(kind, make(**given))
+
+    assert outbox.deliver_due(NOON) == 1
+
+    assert state(notice) == ("sent", 1, "")
+
+
+def test_an_offer_made_anew_voids_the_mail_of_the_old_one(office: MailServer) -> None:
+    booking = make_offered(offer_expires_at=NOON + HOUR)
+    old = owe(NoticeKind.OFFER, booking, facts={"ends": (NOON + MINUTE).isoformat()})
+    new = owe(NoticeKind.OFFER, booking, facts={"ends": (NOON + HOUR).isoformat()})
+
+    outbox.deliver_due(NOON)
+
+    assert (state(old)[0], state(new)[0]) == ("void", "sent")
+
+
+def test_a_reminder_of_the_old_time_is_void_when_the_session_moved(office: MailServer) -> None:
+    notice = owe(NoticeKind.REMINDER, make_booking(), facts={"starts_at": (START - DAY).isoformat(), "days": 1})
+
+    outbox.deliver_due(NOON)
+
+    assert state(notice)[0] == "void"
+
+
+def test_what_came_too_late_is_recorded_and_not_sent(office: MailServer) -> None:
+    notice = owe_confirmation(expires_at=NOON)
+
+    outbox.deliver_due(NOON)
+
+    assert (state(notice)[0], office.taken) == ("expired", [])
+
+
+# --- the clocks that start with the hand-over
+
+
+def test_the_half_hour_of_a_sign_up_counts_from_the_hand_over(office: MailServer) -> None:
+    booking = make_sign_up(offer_expires_at=NOON + 6 * HOUR)
+    notice = owe(NoticeKind.PROVE, booking)
+
+    outbox.deliver_due(NOON + HOUR)
+
+    booking.refresh_from_db()
+    assert state(notice)[0] == "sent"
+    assert booking.offer_expires_at == handed_over_at(notice) + 30 * MINUTE
+    shown = NOON + HOUR + 30 * MINUTE  # 21:30 at the venue
+    assert "They are kept until 21:30 today." in office.text(0)
+    assert shown <= booking.offer_expires_at
+
+
+def test_a_proof_that_cannot_be_handed_over_starts_no_clock(office: MailServer) -> None:
+    booking = make_sign_up(offer_expires_at=NOON + 6 * HOUR)
+    owe(NoticeKind.PROVE, booking)
+    office.data_answer = "451 later"
+
+    outbox.deliver_due(NOON)
+
+    booking.refresh_from_db()
+    assert booking.offer_expires_at == NOON + 6 * HOUR
+
+
+@pytest.mark.parametrize(("before", "hours"), [(None, 24), (NOON + 48 * HOUR, 24), (NOON + HOUR, 1)])
+def test_a_waiting_party_has_a_day_from_the_hand_over(office: MailServer, before: datetime | None, hours: int) -> None:
+    party = make_waiting(proven=False, prove_by=before).party
+    notice = owe(NoticeKind.IN_LINE, party=party)
+
+    outbox.deliver_due(NOON)
+
+    party.refresh_from_db()
+    assert state(notice)[0] == "sent"
+    assert party.prove_by
+    assert NOON + hours * HOUR <= party.prove_by <= NOON + hours * HOUR + 10 * SECOND
+
+
+# --- failures
+
+
+def test_a_server_that_is_down_costs_no_row_an_attempt(settings: Settings) -> None:
+    use(settings, free_port())
+    notices = [owe_confirmation() for _ in range(3)]
+
+    for minute in range(12):
+        outbox.deliver_due(NOON + minute * MINUTE)
+
+    assert [state(notice) for notice in notices] == [("queued", 0, "ConnectionRefusedError")] * 3
+    assert notices[0].next_attempt_at >= NOON + 11 * MINUTE + 30 * SECOND
+    with running_mail_server() as office:
+        use(settings, office.port)
+        assert outbox.deliver_due(NOON + 15 * MINUTE) == 3
+
+
+def test_a_server_that_hangs_delays_and_loses_nothing(settings: Settings) -> None:
+    with silent_server() as port:
+        use(settings, port)
+        notice = owe_confirmation()
+        outbox.deliver_due(NOON)
+
+    status, attempts, _error = state(notice)
+    assert (status, attempts) == ("queued", 0)
+
+
+def test_a_server_that_refuses_our_address_stops_the_batch(office: MailServer) -> None:
+    office.mail_answer = "550 not you"
+    notices = [owe_confirmation() for _ in range(3)]
+
+    outbox.deliver_due(NOON)
+
+    assert [state(notice) for notice in notices] == [("queued", 0, "SMTPSenderRefused 550")] * 3
+    assert office.connections == 1
+
+
+def test_not_now_rests_longer_each_time_and_ends_after_eight_tries(office: MailServer) -> None:
+    office.recipient_answer = "451 greylisted"
+    notice = owe_confirmation()
+    rests = []
+    now = NOON
+
+    for _ in range(8):
+        outbox.deliver_due(now)
+        notice.refresh_from_db()
+        rests.append(round((notice.next_attempt_at - now).total_seconds()))
+        now = notice.next_attempt_at + SECOND
+
+    assert rests[:7] == [30, 60, 300, 900, 3600, 3600, 3600]
+    assert state(notice) == ("dead", 8, "SMTPRecipientsRefused 451")
+
+
+@pytest.mark.parametrize("stage", ["recipient_answer", "data_answer"])
+def test_a_refused_recipient_is_a_bounce(office: MailServer, stage: str) -> None:
+    setattr(office, stage, "550 lin@visitors.example unknown")
+    notice = owe_confirmation()
+
+    outbox.deliver_due(NOON)
+
+    error = {"recipient_answer": "SMTPRecipientsRefused 550", "data_answer": "SMTPDataError 550"}[stage]
+    assert state(notice) == ("bounced", 1, error)
+
+
+def test_one_bad_address_does_not_hold_up_the_next(office: MailServer) -> None:
+    bad, good = owe_confirmation(), owe_confirmation()
+    office.refused_recipients = {bad.party.email: "550 unknown"}
+
+    outbox.deliver_due(NOON)
+
+    assert (state(bad)[0], state(good)[0]) == ("bounced", "sent")
+
+
+def test_a_row_that_cannot_be_built_is_set_aside(office: MailServer, caplog: pytest.LogCaptureFixture) -> None:
+    broken = owe(NoticeKind.CHANGED, make_booking(lead_name="Secret Name"), facts={"starts_at": "not a time"})
+    good = owe_confirmation(next_attempt_at=NOON)
+
+    outbox.deliver_due(NOON)
+
+    assert (state(broken), state(good)[0]) == (("dead", 1, "ValueError"), "sent")
+    assert f"Notice {broken.pk} (changed) cannot be built: ValueError" in caplog.text
+    assert "not a time" not in caplog.text
+
+
+def test_an_urgent_mail_whose_fate_is_unknown_goes_again_under_the_same_message_id(office: MailServer) -> None:
+    notice = owe(NoticeKind.OFFER, make_offered())
+    office.hang_up = True
+    outbox.deliver_due(NOON)
+    assert state(notice)[:2] == ("queued", 1)
+
+    office.hang_up = False
+    outbox.deliver_due(NOON + MINUTE)
+
+    assert state(notice)[:2] == ("sent", 2)
+    first, second = office.taken
+    assert first["Message-ID"] == second["Message-ID"]
+
+
+def test_a_reminder_whose_fate_is_unknown_is_not_sent_again(office: MailServer) -> None:
+    notice = owe(NoticeKind.REMINDER, make_booking())
+    office.hang_up = True
+
+    outbox.deliver_due(NOON)
+
+    assert state(notice)[:2] == ("unknown", 1)
+    assert outbox.deliver_due(NOON + HOUR) == 0
+
+
+def test_a_reminder_that_cannot_have_left_goes_again(office: MailServer) -> None:
+    notice = owe(NoticeKind.REMINDER, make_booking())
+    office.recipient_answer = "421 closing"
+    outbox.deliver_due(NOON)
+    assert state(notice)[0] == "queued"
+
+    office.recipient_answer = ""
+    assert outbox.deliver_due(NOON + MINUTE) == 1
+
+
+def test_a_reminder_that_the_server_puts_off_goes_again(office: MailServer) -> None:
+    notice = owe(NoticeKind.REMINDER, make_booking())
+    office.data_answer = "451 later"
+
+    outbox.deliver_due(NOON)
+
+    assert state(notice) == ("queued", 1, "SMTPDataError 451")
+
+
+@pytest.mark.parametrize(
+    ("kind", "make", "status"),
+    [(NoticeKind.CONFIRMED, make_booking, "sent"), (NoticeKind.REMINDER, make_booking, "unknown")],
+)
+def test_a_lost_worker_is_made_good_after_the_lease(
+    office: MailServer, kind: NoticeKind, make: Any, status: str
+) -> None:
+    notice = owe(kind, make(), status=NoticeStatus.SENDING, attempts=1, lease_until=NOON + 2 * MINUTE)
+
+    outbox.deliver_due(NOON + MINUTE)
+    assert state(notice)[0] == "sending"
+
+    outbox.deliver_due(NOON + 2 * MINUTE)
+    assert state(notice)[0] == status
+
+
+def test_a_worker_that_comes_back_late_changes_nothing_any_more(office: MailServer) -> None:
+    owed = owe_confirmation()
+    notice = outbox._claim(owed.pk, now=NOON)
+    assert notice
+    outbox.deliver_due(NOON + 3 * MINUTE)
+
+    outbox._failed(notice, TimeoutError(), mail.get_connection(), now=NOON + 4 * MINUTE)
+
+    assert state(owed) == ("sent", 2, "")
+
+
+def test_neither_log_nor_row_keeps_what_is_personal(office: MailServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", logger="bookings")
+    notice = owe(NoticeKind.CONFIRMED, make_booking(email="lin@visitors.example", lead_name="Lin Xiaoyun"))
+    office.recipient_answer = "550 lin@visitors.example unknown"
+
+    outbox.deliver_due(NOON)
+
+    logged = [record.getMessage() for record in caplog.records if record.name.startswith("bookings")]
+    said = " ".join([*logged, state(notice)[2]])
+    assert f"Notice {notice.pk} (confirmed): SMTPRecipientsRefused 550" in said
+    assert not {word for word in ("lin@", "visitors.example", "Lin") if word in said}
+
+
+# --- the cap
+
+
+def owe_link(email: str = "lin@visitors.example", **given: Any) -> Notice:
+    return owe(NoticeKind.LINK, party=make_party(email=email, ended_at=NOON), **given)
+
+
+def test_an_address_gets_at_most_three_unproven_mails_an_hour_and_none_is_lost(office: MailServer) -> None:
+    notices = [owe_link(next_attempt_at=NOON + number * SECOND) for number in range(4)]
+    other = owe_link("wei@visitors.example")
+
+    assert [outbox.deliver_due(NOON + number * MINUTE) for number in range(1, 3)] == [4, 0]
+    assert [state(notice)[:2] for notice in [*notices, other]] == [("sent", 1)] * 3 + [("queued", 0), ("sent", 1)]
+
+    first_hour_over = handed_over_at(notices[0]) + HOUR
+    assert notices[3].next_attempt_at == first_hour_over
+    assert outbox.deliver_due(first_hour_over + SECOND) == 1
+
+
+def test_the_tag_of_an_address_is_the_same_mailbox(office: MailServer) -> None:
+    for number in range(4):
+        owe_link(f"lin+{number}@visitors.example")
+
+    assert outbox.deliver_due(NOON) == 3
+
+
+def test_mails_on_their_way_count(office: MailServer) -> None:
+    for _ in range(3):
+        owe_link(status=NoticeStatus.SENDING, attempts=1, lease_until=NOON + MINUTE)
+    notice = owe_link()
+
+    assert outbox.deliver_due(NOON) == 0
+    assert state(notice)[:2] == ("queued", 0)
+    assert notice.next_attempt_at > NOON
+
+
+def test_news_of_a_visit_is_not_capped(office: MailServer) -> None:
+    for _ in range(3):
+        owe_link()
+    booking = make_booking(email="lin@visitors.example")
+    for _ in range(2):
+        owe(NoticeKind.CONFIRMED, booking)
+
+    assert outbox.deliver_due(NOON) == 5

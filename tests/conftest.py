@@ -1,0 +1,44 @@
+import os
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from django.conf import settings
+
+from tests.smtp import MailServer, running_mail_server
+
+
+def pytest_report_header() -> list[str]:
+    """What really answers, asked before the first test."""
+    return [f"database: {database_version()}", f"broker: {broker_version()}"]
+
+
+def database_version() -> str:
+    if "PORTAL_TEST_DATABASE" not in os.environ:
+        raise pytest.UsageError("The tests need their services: run `python3 manage.py test`.")
+    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        return f"SQLite {sqlite3.sqlite_version}"
+    given = settings.DATABASES["default"]
+    wanted = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    with psycopg.connect(**{name: given[key] for name, key in wanted.items() if given[key]}) as connection:
+        return f"PostgreSQL {connection.execute('SHOW server_version').fetchone()[0]}"
+
+
+def broker_version() -> str:
+    info = broker_info()
+    name = str(info.get("server_name", "redis")).capitalize()
+    return f"{name} {info.get('valkey_version') or info['redis_version']}"
+
+
+def broker_info() -> dict[str, Any]:
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
+        return client.info("server")
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    with running_mail_server() as server:
+        yield server

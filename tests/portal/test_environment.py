@@ -1,0 +1,80 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from portal import environment, local_secrets
+from portal.environment import Environment
+
+pytestmark = pytest.mark.any_database
+
+
+def database(url, **how):
+    env = Environment({"DATABASE_URL": url}, required=True)
+    read = environment.database(env, Path("/var/x.sqlite3"), **{"pool": False, "timeouts": False, **how})
+    assert env.problems == []
+    return read
+
+
+def test_a_database_behind_a_unix_socket():
+    read = database("postgresql://portal@/visits?host=%2Ftmp%2Fhere&sslmode=disable")
+    assert (read["HOST"], read["NAME"], read["USER"], read["PORT"]) == ("/tmp/here", "visits", "portal", "")
+    assert read["OPTIONS"] == {"sslmode": "disable"}
+
+
+def test_a_password_may_hold_any_character():
+    read = database("postgres://portal:p%40ss%2Fword@db:5433/visits")
+    assert (read["PASSWORD"], read["HOST"], read["PORT"]) == ("p@ss/word", "db", "5433")
+
+
+def test_a_pool_excludes_lasting_connections():
+    read = database("postgres://db/visits", pool=True)
+    assert read["CONN_MAX_AGE"] == 0
+    assert read["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 8, "timeout": 5}
+
+
+def test_nothing_waits_for_ever_on_postgresql():
+    read = database("postgres://db/visits", timeouts=True)
+    assert read["OPTIONS"]["options"] == (
+        "-c statement_timeout=10000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=15000"
+    )
+
+
+def test_an_sqlite_url_names_a_file():
+    assert database("sqlite:////srv/visits.sqlite3")["NAME"] == "/srv/visits.sqlite3"
+    assert database("sqlite:///srv/visits.sqlite3")["NAME"] == "/srv/visits.sqlite3"
+
+
+@pytest.mark.parametrize(
+    ("given", "for_celery", "for_the_cache"),
+    [
+        ("redis://:pw@host:6379/0", "redis://:pw@host:6379/0", "redis://:pw@host:6379/1"),
+        ("rediss://host", "rediss://host", "rediss://host/1"),
+        ("unix:///run/b.sock", "redis+socket:///run/b.sock?virtual_host=0", "unix:///run/b.sock?db=1"),
+    ],
+)
+def test_queue_and_cache_have_a_database_each(given, for_celery, for_the_cache):
+    parts = environment.broker(Environment({"REDIS_URL": given}, required=True))
+    assert environment.celery_broker_url(parts) == for_celery
+    assert environment.cache_url(parts) == for_the_cache
+
+
+def test_a_mail_server_with_tls():
+    read = environment.mail(Environment({"EMAIL_URL": "smtp://me:p%40ss@mail:465?tls=ssl"}, required=True), Path("/m"))
+    assert (read.host, read.port, read.user, read.password, read.tls, read.starttls) == (
+        "mail",
+        465,
+        "me",
+        "p@ss",
+        True,
+        False,
+    )
+
+
+def test_local_keys_are_made_once_and_are_for_their_owner_only(tmp_path):
+    made = local_secrets.read_or_make(tmp_path / "var" / "secrets")
+    assert local_secrets.read_or_make(tmp_path / "var" / "secrets") == made
+    assert (tmp_path / "var" / "secrets").stat().st_mode & 0o777 == 0o600
+    assert json.loads((tmp_path / "var" / "secrets").read_text()) == made
+    assert made["SECRET_KEY"] != made["PERSON_KEY"]
+    assert [path.name for path in (tmp_path / "var").iterdir()] == ["secrets"]

@@ -1,0 +1,128 @@
+"""A mail server of our own in a thread: it records what it takes and can be told to fail."""
+
+import email
+import email.policy
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+class MailServer:
+    """What the server took, and the answers it gives instead of taking.
+
+    ``mail_answer``, ``recipient_answer`` and ``data_answer`` are replies such as "451 busy" that replace the normal one
+    at MAIL FROM, RCPT TO and after the text; ``hang_up`` drops the line after the text without a word, the mail taken.
+    """
+
+    def __init__(self) -> None:
+        self.taken: list[EmailMessage] = []
+        self.recipients: list[str] = []
+        self.connections = 0
+        self.mail_answer = ""
+        self.recipient_answer = ""
+        self.refused_recipients: dict[str, str] = {}
+        self.data_answer = ""
+        self.hang_up = False
+        self.controller = Controller(self, hostname="127.0.0.1", port=free_port())
+
+    @property
+    def port(self) -> int:
+        return int(self.controller.port)
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
+
+    def about(self, state: str) -> list[EmailMessage]:
+        """What was taken whose subject begins with this state: "Offered", "Confirmed"."""
+        return [message for message in self.taken if message["Subject"].startswith(f"{state}:")]
+
+    def one_for_each(self, recipients: int) -> list[EmailMessage]:
+        """Everything that was taken, once there is exactly one mail for each of so many recipients; nothing before."""
+        taken, counts = list(self.taken), Counter(self.recipients)
+        return taken if len(counts) == recipients == counts.total() else []
+
+    def handed_over(self) -> Counter[str]:
+        """How often each notice was handed over, by its Message-ID."""
+        return Counter(message["Message-ID"] for message in self.taken)
+
+    def text(self, number: int) -> str:
+        """The plain text of a mail that was taken."""
+        body = self.taken[number].get_body(("plain",))
+        assert body is not None
+        return str(body.get_content())
+
+    def start(self) -> None:
+        self.controller.start()
+
+    def stop(self) -> None:
+        """From now on connections are refused."""
+        if self.controller.server is not None:
+            self.controller.stop()
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        self.connections += 1
+        return responses
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.mail_answer:
+            return self.mail_answer
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        answer = self.refused_recipients.get(address) or self.recipient_answer
+        if answer:
+            return answer
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.data_answer:
+            return self.data_answer
+        content = envelope.content
+        assert isinstance(content, bytes)
+        self.taken.append(email.message_from_bytes(content, policy=email.policy.default))
+        self.recipients += envelope.rcpt_tos
+        if self.hang_up:
+            transport: Any = server.transport
+            transport.abort()
+        return "250 OK"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running_mail_server() -> Iterator[MailServer]:
+    server = MailServer()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def silent_server() -> Iterator[int]:
+    """A port that takes connections and never says anything."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield int(listener.getsockname()[1])
