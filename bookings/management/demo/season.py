@@ -59,10 +59,8 @@ def write_car_line(*, now: datetime) -> Season:
 @transaction.atomic
 def write_evenings(*, venue: Venue, now: datetime) -> Season:
     """A small season dated from today: as many parties as places may come."""
-    today = now.astimezone(venue.zone).date()
-    starts = [
-        datetime.combine(today + timedelta(days=days), EVENING_STARTS, tzinfo=venue.zone) for days in EVENING_DAYS
-    ]
+    today = datetime.combine(now.astimezone(venue.zone).date(), EVENING_STARTS, tzinfo=venue.zone)
+    starts = [today + timedelta(days=days) for days in EVENING_DAYS]
     season = Season.objects.create(
         tour=_write_tour(EVENING, texts.EVENING_TOUR, texts.EVENING_STOPS),
         title=texts.EVENING_SEASON_TITLE,
