@@ -22,7 +22,14 @@ def people(size: int) -> tuple[Person, list[Person]]:
     return ADULT, [Person(f"Companion {number}", 18, None) for number in range(2, size + 1)]
 
 
-def ask(
+def ask(*sessions: TourSession, submission_key: uuid.UUID | None = None, **asked: Any) -> Party:
+    """Sign a party up, as ``submit`` does, and return it."""
+    submission_key = submission_key or uuid.uuid4()
+    submit(*sessions, submission_key=submission_key, **asked)
+    return Party.objects.get(submission_key=submission_key)
+
+
+def submit(
     *sessions: TourSession,
     size: int = 2,
     email: str | None = None,
@@ -32,19 +39,17 @@ def ask(
     companions: Sequence[Person] | None = None,
     language: str = "en",
     **wishes: Any,
-) -> Party | None:
-    """Sign a party up; returns it, or None if this submit wrote none."""
-    submission_key = submission_key or uuid.uuid4()
+) -> None:
+    """Press the button of the form once: every detail not given is a usual one."""
     usual_lead, usual_companions = people(size)
     request_places(
         [session.pk for session in sessions],
         lead=Lead(lead or usual_lead, email or f"asking{next(_numbers)}@visitors.example", language),
         companions=usual_companions if companions is None else companions,
         wishes=Wishes(**{"smallest_size": size, **wishes}),
-        submission_key=submission_key,
+        submission_key=submission_key or uuid.uuid4(),
         now=now,
     )
-    return Party.objects.filter(submission_key=submission_key).first()
 
 
 def statuses(*sessions: TourSession) -> dict[Booking, str]:

@@ -19,7 +19,7 @@ from tests.factories import HOUR, NOON, make_booking, make_offered, make_season,
 pytestmark = pytest.mark.postgres
 
 
-def offered_numbers(session: TourSession) -> list[int]:
+def offered_numbers(session: TourSession) -> list[int | None]:
     """The numbers in line of those who were offered places, in the order of the decisions."""
     offers = Decision.objects.filter(session=session, reason="offered").order_by("pk")
     return list(offers.values_list("offered_to__queue_number", flat=True))
@@ -44,7 +44,7 @@ def test_newcomers_do_not_overtake_a_line_while_places_free_up():
         "offered": 6,
         "waiting": 1 + 30,
     }
-    assert Decision.objects.filter(session=session).last().saved_for == line[-1]
+    assert Decision.objects.filter(session=session).latest("pk").saved_for == line[-1]
 
 
 def claim_without_looking_at_the_line(self: TourSessionQuerySet, pk: int, *, places: int) -> bool:

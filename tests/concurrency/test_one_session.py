@@ -1,4 +1,4 @@
-"""Two hundred parties on one session: exactly what fits is held. Its twins take the guards away, one after the other."""
+"""Two hundred parties on one session: exactly what fits is held. Its twins take the guards away."""
 
 import threading
 from collections import Counter
@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 from django.db import IntegrityError, connection
-from django.db.models import F, Sum
+from django.db.models import BaseConstraint, F, Sum
 
 from bookings.models import Booking, Party, TourSession
 from bookings.models.tours import TourSessionQuerySet
@@ -86,9 +86,9 @@ def without_limits(transactional_db: None) -> Iterator[None]:
     change_schema("add_constraint", limits)
 
 
-def change_schema(change: str, limits: list) -> None:
+def change_schema(change: str, limits: list[BaseConstraint]) -> None:
     with connection.schema_editor() as editor:
-        step: Callable = getattr(editor, change)
+        step: Callable[..., None] = getattr(editor, change)
         for limit in limits:
             step(TourSession, limit)
 

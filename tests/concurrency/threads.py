@@ -1,4 +1,4 @@
-"""Real threads, each with a connection of its own. Nobody sleeps: threads meet at barriers and end when their work has."""
+"""Real threads, each with a connection of its own. Nobody sleeps: threads meet at barriers."""
 
 import threading
 from collections.abc import Callable, Iterable

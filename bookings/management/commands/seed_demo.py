@@ -44,7 +44,8 @@ class Command(BaseCommand):
         first, last = sessions[0].local_start, sessions[len(sessions) - 1].local_start
         self.stdout.write(
             f"The example season is written: {season.title}, {len(sessions)} sessions with "
-            f"{sum(session.capacity for session in sessions)} places, {first:%d %B %Y} to {last:%d %B %Y}, sign-up open."
+            f"{sum(session.capacity for session in sessions)} places, {first:%d %B %Y} to {last:%d %B %Y}, "
+            "sign-up open."
         )
         self._tell("What is fact", texts.FACTS)
         self._tell("What is example", texts.EXAMPLES)

@@ -46,8 +46,8 @@ TOUR = {
         "从一卷钢板到第一次上路，由在这里工作的人带您走完整条造车线，全程约两小时。",
     ),
     "story": both(
-        "A yellow line on the floor leads you through six halls, 1.4 km in all. It starts where steel comes off the lorry"
-        " and ends where a car turns its wheels for the first time.\n\n"
+        "A yellow line on the floor leads you through six halls, 1.4 km in all. It starts where steel comes off the"
+        " lorry and ends where a car turns its wheels for the first time.\n\n"
         "The line does not stop for visitors: what you see on your day is what is being built that day. Whoever walks"
         " with you works in one of these halls, so ask.",
         "地上一条黄线，带您穿过六个车间，全程 1.4 公里：从钢卷卸车的地方走起，到新车第一次转动车轮的地方为止。\n\n"
@@ -215,7 +215,7 @@ EVENING_STOPS = [
     Stop(
         both("Final assembly", "总装"),
         both(
-            "At night one car leaves the line every ninety seconds. Count three of them with the people who build them.",
+            "At night one car leaves the line every ninety seconds. Count three of them with those who build them.",
             "夜里每九十秒下线一辆车。跟装车的师傅一起，数上三辆。",
         ),
         30,

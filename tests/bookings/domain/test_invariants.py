@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -12,10 +13,10 @@ from tests.factories import DAY, HOUR, NOON, make_booking, make_offered, make_se
 
 
 @pytest.fixture
-def house(db):
+def house(db: None) -> dict[str, Any]:
     """A little of everything, and every promise kept."""
     session = make_session(capacity=9)
-    made = {
+    made: dict[str, Any] = {
         "session": session,
         "confirmed": make_booking(session, size=3),
         "checked in": make_booking(session, "checked in", arrived=2),
@@ -39,7 +40,7 @@ def test_good_rows_keep_every_promise(house):
     assert list(broken_promises(now=NOON)) == []
 
 
-def update(row, **values):
+def update(row: Any, **values: Any) -> None:
     type(row).objects.filter(pk=row.pk).update(**values)
 
 

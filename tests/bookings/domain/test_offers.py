@@ -132,3 +132,13 @@ def test_the_last_call_is_48_real_hours_even_when_a_night_has_an_hour_more():
 
     assert in_last_call(datetime(2027, 10, 30, 13, 0, tzinfo=BERLIN), roster_locks_at=locks.astimezone(UTC))
     assert not in_last_call(datetime(2027, 10, 30, 12, 59, tzinfo=BERLIN), roster_locks_at=locks.astimezone(UTC))
+
+
+def test_an_evening_at_the_venue_counts_though_it_is_the_next_day_in_utc():
+    new_york = ZoneInfo("America/New_York")
+    monday_evening = january(MON, "21:00", new_york).astimezone(UTC)
+    tuesday_evening = january(TUE, "21:30", new_york).astimezone(UTC)
+
+    assert (monday_evening.day, tuesday_evening.day) == (TUE, WED)
+    assert waking_minutes(monday_evening, tuesday_evening, zone=new_york) == 60 + 810
+    assert offer_ends(monday_evening, roster_locks_at=tuesday_evening, zone=new_york) == january(MON, "21:45", new_york)

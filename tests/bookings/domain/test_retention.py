@@ -1,6 +1,7 @@
 """Personal data is gone on its day; counts stay."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.factories import (
 OVER = START + 2 * HOUR
 """When a session of the factories ends."""
 
-PERSONAL = {
+PERSONAL: dict[str, Any] = {
     "lead_name": "Lin Xiaoyun",
     "email": "lin@example.com",
     "phone": "+86 10 5550 0199",

@@ -18,7 +18,7 @@ from bookings.models import (
     SeasonMode,
     person_key,
 )
-from tests.acts import ADULT, CHILD, ask, ledger, owed, statuses
+from tests.acts import ADULT, CHILD, ask, ledger, owed, statuses, submit
 from tests.factories import (
     DAY,
     HOUR,
@@ -212,7 +212,7 @@ def test_the_same_submit_again_changes_nothing():
     ask(session, submission_key=key, email="lin@example.com")
 
     ask(session, submission_key=key, email="lin@example.com")
-    ask(session, submission_key=key, email="another@example.com")
+    submit(session, submission_key=key, email="another@example.com")
 
     assert Party.objects.count() == Booking.objects.count() == Notice.objects.count() == 1
     assert ledger(session) == {"places": 2, "parties": 1, "offered": 1, "waiting": 0}
@@ -224,10 +224,10 @@ def test_the_same_person_again_changes_nothing_and_is_told_at_most_once_an_hour(
     party = ask(session, email="lin@example.com")
 
     for minutes in (1, 20, 59):
-        assert ask(other, email="LIN+again@example.com", now=NOON + timedelta(minutes=minutes)) is None
+        submit(other, email="LIN+again@example.com", now=NOON + timedelta(minutes=minutes))
     assert owed() == [("prove", party.pk), ("already_in", party.pk)]
 
-    assert ask(other, email="lin@example.com", now=NOON + timedelta(minutes=61)) is None
+    submit(other, email="lin@example.com", now=NOON + timedelta(minutes=61))
     assert owed()[2:] == [("already_in", party.pk)]
     assert Party.objects.get() == party
 
@@ -242,8 +242,9 @@ def test_whoever_cancelled_may_ask_again():
 def test_the_same_person_may_be_in_two_seasons():
     one, other = make_session(), make_session()
 
-    assert ask(one, email="lin@example.com")
-    assert ask(other, email="lin@example.com")
+    parties = [ask(session, email="lin@example.com") for session in (one, other)]
+
+    assert list(Party.objects.live().order_by("pk")) == parties
 
 
 def refused(refusal, *sessions, **asked):
@@ -270,7 +271,7 @@ def test_a_session_that_takes_nobody_says_why(refusal, given, now):
 
 
 def test_sign_up_is_open_from_its_moment_on():
-    assert ask(make_session(season=make_season(opens_at=NOON)), now=NOON)
+    assert ask(make_session(season=make_season(opens_at=NOON)), now=NOON).asked_at == NOON
 
 
 def test_one_closed_choice_refuses_the_whole_ask():
@@ -319,7 +320,7 @@ def test_a_party_that_may_not_come_is_told_why(refusal, lead, companions):
 
 
 def test_an_adult_among_the_companions_is_enough():
-    assert ask(make_session(), lead=CHILD, companions=[ADULT])
+    assert ask(make_session(), lead=CHILD, companions=[ADULT]).size == 2
 
 
 def test_the_smallest_size_is_never_above_the_size():
@@ -337,3 +338,13 @@ def test_a_sign_up_takes_few_queries_and_no_more_of_them_for_a_longer_line(djang
     with django_assert_max_num_queries(40) as long:
         ask(session)
     assert len(short) == len(long)
+
+
+def test_without_a_mailbox_to_prove_a_waiting_party_stands_in_line_at_once():
+    session = make_session(season=make_season(proves_mailbox=False), capacity=2)
+    make_booking(session)
+
+    party = ask(session)
+
+    assert (party.is_proven, party.prove_by, ledger(session)["waiting"]) == (True, None, 1)
+    assert [booking.party for booking in session.bookings.in_line()] == [party]

@@ -79,11 +79,12 @@ def test_places_that_were_let_go_cannot_be_proven():
 
 
 def test_proving_does_not_answer_an_offer_from_the_line():
-    offer = make_offered(make_session(), offer_expires_at=NOON + HOUR)
+    standing, run_out = (make_offered(make_session(), offer_expires_at=NOON + hours * HOUR) for hours in (1, 0))
 
-    visit.prove_mailbox(offer.party_id, now=NOON)
+    for offer in (standing, run_out):
+        visit.prove_mailbox(offer.party_id, now=NOON)
 
-    assert statuses(offer.session) == {offer: "offered"}
+    assert statuses(standing.session, run_out.session) == {standing: "offered", run_out: "offered"}
 
 
 # Giving up.
@@ -159,7 +160,7 @@ def test_what_a_party_no_longer_needs_goes_to_the_line(commits):
     assert statuses(session) == {booking: "confirmed", behind: "offered"}
     assert owed() == [("changed", party.pk), ("offer", behind.party_id)]
     assert Notice.objects.get(party=party).facts == {"size": 1}
-    assert session.decisions.first().trigger == "fewer"
+    assert session.decisions.earliest("pk").trigger == "fewer"
 
 
 def test_a_waiting_party_keeps_its_numbers_when_it_shrinks_and_may_then_fit(commits):
