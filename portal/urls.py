@@ -4,7 +4,7 @@ from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.urls import path
 
-from portal.views import errors, health, language, pages, sessions, tours
+from portal.views import errors, health, language, pages, send_link, sessions, sign_up, tours, visit
 
 handler400 = errors.bad_request
 handler403 = errors.not_allowed
@@ -18,7 +18,21 @@ urlpatterns = [
     *i18n_patterns(
         path("", sessions.home, name="home"),
         path("sessions/<int:pk>/", sessions.session, name="session"),
+        path("sessions/<int:session_pk>/sign-up/", sign_up.sign_up, name="sign_up"),
+        path("sessions/<int:session_pk>/asked/", sign_up.asked, name="asked"),
+        path("link/", send_link.send_link, name="send_link"),
+        path("link/asked/", send_link.send_link_asked, name="send_link_asked"),
         path("tours/<slug:slug>/", tours.tour, name="tour"),
+        path("visit/<slug:code>/", visit.visit, name="visit"),
+        path("visit/<slug:code>/prove/", visit.prove, name="visit_prove"),
+        path("visit/<slug:code>/accept/", visit.accept, name="visit_accept"),
+        path("visit/<slug:code>/decline/", visit.decline, name="visit_decline"),
+        path("visit/<slug:code>/leave/", visit.leave, name="visit_leave"),
+        path("visit/<slug:code>/cancel/", visit.cancel, name="visit_cancel"),
+        path("visit/<slug:code>/fewer/", visit.fewer, name="visit_fewer"),
+        path("visit/<slug:code>/people/", visit.people, name="visit_people"),
+        path("visit/<slug:code>/calendar.ics", visit.calendar, name="visit_calendar"),
+        path("visit/<slug:code>/<slug:token>/", visit.visit_link, name="visit_link"),
         path("privacy/", pages.privacy, name="privacy"),
         path("admin/", admin.site.urls),
     ),

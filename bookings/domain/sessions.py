@@ -90,6 +90,14 @@ def reopen_sign_up(session_pk: int, *, now: datetime) -> None:
     waitlist.serve(session, now=now, trigger=DecisionTrigger.CAPACITY)
 
 
+def check_limits(session: TourSession, *, capacity: int, max_parties: int, sell_limit: int) -> None:
+    """Raises CapacityBelowHeld or LimitAboveCapacity."""
+    if capacity < session.places_held or max_parties < session.parties_held:
+        raise CapacityBelowHeld
+    if max(sell_limit, max_parties) > capacity:
+        raise LimitAboveCapacity
+
+
 @in_one_transaction
 def resize(session_pk: int, *, capacity: int, max_parties: int, sell_limit: int, now: datetime) -> None:
     """Change the limits (places, parties, places). Nobody loses a place; what becomes free goes to the line first.
@@ -97,10 +105,7 @@ def resize(session_pk: int, *, capacity: int, max_parties: int, sell_limit: int,
     Raises CapacityBelowHeld if more is held than the new capacity or number of parties, and LimitAboveCapacity.
     """
     session = TourSession.objects.lock([session_pk])[session_pk]
-    if capacity < session.places_held or max_parties < session.parties_held:
-        raise CapacityBelowHeld
-    if max(sell_limit, max_parties) > capacity:
-        raise LimitAboveCapacity
+    check_limits(session, capacity=capacity, max_parties=max_parties, sell_limit=sell_limit)
     session.capacity, session.max_parties, session.sell_limit = capacity, max_parties, sell_limit
     session.save(update_fields=["capacity", "max_parties", "sell_limit"])
     waitlist.serve(session, now=now, trigger=DecisionTrigger.CAPACITY)

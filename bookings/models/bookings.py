@@ -152,6 +152,7 @@ class Booking(models.Model):
     class Meta:
         verbose_name = _("booking")
         verbose_name_plural = _("bookings")
+        permissions = [("use_roster", _("Can read the roster and check parties in"))]
         constraints = [
             models.CheckConstraint(
                 name="booking_deadline_iff_offered",

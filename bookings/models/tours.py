@@ -119,9 +119,15 @@ class Tour(models.Model):
         verbose_name_plural = _("tours")
         constraints = [
             models.CheckConstraint(
-                name="tour_party_range", condition=Q(smallest_party__gte=1, smallest_party__lte=F("largest_party"))
+                name="tour_party_range",
+                condition=Q(smallest_party__gte=1, smallest_party__lte=F("largest_party")),
+                violation_error_message=_("The smallest party cannot be larger than the largest."),
             ),
-            models.CheckConstraint(name="tour_adult_from_minimum", condition=Q(adult_age__gte=F("minimum_age"))),
+            models.CheckConstraint(
+                name="tour_adult_from_minimum",
+                condition=Q(adult_age__gte=F("minimum_age")),
+                violation_error_message=_("Adults cannot be younger than the minimum age."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -205,7 +211,11 @@ class Season(models.Model):
         verbose_name_plural = _("seasons")
         ordering = ["opens_at", "pk"]
         constraints = [
-            models.CheckConstraint(name="season_opens_before_it_closes", condition=Q(opens_at__lt=F("closes_at"))),
+            models.CheckConstraint(
+                name="season_opens_before_it_closes",
+                condition=Q(opens_at__lt=F("closes_at")),
+                violation_error_message=_("Sign-up has to open before it closes."),
+            ),
             models.CheckConstraint(name="season_takes_a_choice", condition=Q(choices_allowed__gte=1)),
         ]
 
@@ -300,16 +310,36 @@ class TourSession(models.Model):
         verbose_name_plural = _("sessions")
         ordering = ["starts_at", "pk"]
         constraints = [
-            models.CheckConstraint(name="session_places_within_capacity", condition=Q(places_held__lte=F("capacity"))),
             models.CheckConstraint(
-                name="session_parties_within_limit", condition=Q(parties_held__lte=F("max_parties"))
+                name="session_places_within_capacity",
+                condition=Q(places_held__lte=F("capacity")),
+                violation_error_message=_("More places are held than that."),
+            ),
+            models.CheckConstraint(
+                name="session_parties_within_limit",
+                condition=Q(parties_held__lte=F("max_parties")),
+                violation_error_message=_("More parties are held than that."),
             ),
             models.CheckConstraint(name="session_offers_are_held", condition=Q(parties_offered__lte=F("parties_held"))),
-            models.CheckConstraint(name="session_sell_limit_in_capacity", condition=Q(sell_limit__lte=F("capacity"))),
-            models.CheckConstraint(name="session_max_parties_in_capacity", condition=Q(max_parties__lte=F("capacity"))),
-            models.CheckConstraint(name="session_starts_before_it_ends", condition=Q(starts_at__lt=F("ends_at"))),
             models.CheckConstraint(
-                name="session_locks_before_it_starts", condition=Q(roster_locks_at__lte=F("starts_at"))
+                name="session_sell_limit_in_capacity",
+                condition=Q(sell_limit__lte=F("capacity")),
+                violation_error_message=_("No more places can be given out than the capacity."),
+            ),
+            models.CheckConstraint(
+                name="session_max_parties_in_capacity",
+                condition=Q(max_parties__lte=F("capacity")),
+                violation_error_message=_("There cannot be more parties than places."),
+            ),
+            models.CheckConstraint(
+                name="session_starts_before_it_ends",
+                condition=Q(starts_at__lt=F("ends_at")),
+                violation_error_message=_("The session has to start before it ends."),
+            ),
+            models.CheckConstraint(
+                name="session_locks_before_it_starts",
+                condition=Q(roster_locks_at__lte=F("starts_at")),
+                violation_error_message=_("The roster has to lock before the session starts."),
             ),
         ]
         indexes = [models.Index(fields=["roster_locks_at"], name="session_roster_locks")]

@@ -25,6 +25,7 @@ class Patterns(NamedTuple):
     full_day: str = "l j\u00a0F\u00a0Y"
     short_day: str = "D j\u00a0M"
     date: str = "j\u00a0F"
+    short_date: str = "j\u00a0M"
     full_date: str = "j\u00a0F\u00a0Y"
     month: str = "F Y"
     in_one_month: str = "{first:j}–{last:j}\u00a0{last:F}"
@@ -45,6 +46,7 @@ PATTERNS = {
         full_day="Y\u00a0年\u00a0n\u00a0月\u00a0j\u00a0日l",
         short_day="n\u00a0月\u00a0j\u00a0日D",
         date="n\u00a0月\u00a0j\u00a0日",
+        short_date="n\u00a0月\u00a0j\u00a0日",
         full_date="Y\u00a0年\u00a0n\u00a0月\u00a0j\u00a0日",
         month="Y\u00a0年\u00a0n\u00a0月",
         in_one_month="{last:n}\u00a0月\u00a0{first:j}–{last:j}\u00a0日",
@@ -149,6 +151,12 @@ def venue_day(moment: datetime, venue: Venue) -> str:
 def venue_date(moment: datetime, venue: Venue) -> str:
     """13 February · 2 月 13 日"""
     return format_date(moment.astimezone(venue.zone), patterns().date)
+
+
+@register.filter
+def venue_short_date(moment: datetime, venue: Venue) -> str:
+    """13 Feb · 2 月 13 日"""
+    return format_date(moment.astimezone(venue.zone), patterns().short_date)
 
 
 @register.filter

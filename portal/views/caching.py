@@ -22,3 +22,7 @@ def kept_for_a_second(view: View[Arguments]) -> View[Arguments]:
 def kept_for_minutes(view: View[Arguments]) -> View[Arguments]:
     """For what changes with a release only."""
     return gzip_page(cache_control(public=True, max_age=300)(view))
+
+
+# A form holds what somebody typed.
+kept_by_nobody = cache_control(private=True, no_store=True)

@@ -33,7 +33,9 @@ def test_newcomers_do_not_overtake_a_line_while_places_free_up():
     cancels = [partial(visit.cancel_places, booking.party_id, now=NOON) for booking in leaving]
     asks = [partial(ask, session, size=1 + number % 2) for number in range(30)]
 
-    outcomes = spread([job for four in zip(cancels, asks[::3], asks[1::3], asks[2::3], strict=True) for job in four], threads=16)
+    outcomes = spread(
+        [job for four in zip(cancels, asks[::3], asks[1::3], asks[2::3], strict=True) for job in four], threads=16
+    )
 
     assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
     assert offered_numbers(session) == [1, 2, 3, 4, 5, 6], "20 places for parties of 3: six of them, in order"
@@ -95,7 +97,9 @@ def test_two_sessions_that_free_places_at_once_never_offer_one_party_both():
         waiting = make_waiting(sessions[0], size=2)
         make_waiting(sessions[1], party=waiting.party, preference=2)
     cancels = [
-        partial(visit.cancel_places, booking.party_id, now=NOON) for pair in zip(*leaving, strict=True) for booking in pair
+        partial(visit.cancel_places, booking.party_id, now=NOON)
+        for pair in zip(*leaving, strict=True)
+        for booking in pair
     ]
 
     outcomes = spread(cancels, threads=8)

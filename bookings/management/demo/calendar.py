@@ -44,11 +44,12 @@ def next_season_year(today: date) -> int:
 def season_days(year: int) -> list[tuple[date, time, int | None]]:
     """Day, start and festival day of each of the 16 sessions, in order of time."""
     first = new_year(year)
-    festival = [
+    festival: list[tuple[date, time, int | None]] = [
         (first + timedelta(days=day - 1), start, day) for day, starts in FESTIVAL_STARTS.items() for start in starts
     ]
     before = last_monday_before(first - timedelta(days=1))
-    days: list[tuple[date, time, int | None]] = [(before, start, None) for start in FIRST_MORNING_STARTS] + festival
+    days: list[tuple[date, time, int | None]] = [(before, start, None) for start in FIRST_MORNING_STARTS]
+    days += festival
     for morning in mornings_after(festival[-1][0]):
         for start in MORNING_STARTS:
             if len(days) == SESSIONS:

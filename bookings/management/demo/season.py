@@ -1,6 +1,6 @@
 """The rows of the example house: what a host would type into the admin site."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -20,7 +20,7 @@ OPENED_BEFORE = timedelta(days=14)
 EVENING_PLACES = 12
 EVENING_OPENED_BEFORE = timedelta(days=30)
 EVENING_DAYS = [-1, 1, 7]
-EVENING_STARTS = {"hour": 18, "minute": 30}
+EVENING_STARTS = time(18, 30)
 EVENING_LASTS = timedelta(minutes=90)
 EVENING_LOCKS_BEFORE = timedelta(hours=6)
 
@@ -59,7 +59,7 @@ def write_car_line(*, now: datetime) -> Season:
 @transaction.atomic
 def write_evenings(*, venue: Venue, now: datetime) -> Season:
     """A small season dated from today: as many parties as places may come."""
-    today = now.astimezone(venue.zone).replace(**EVENING_STARTS, second=0, microsecond=0)
+    today = datetime.combine(now.astimezone(venue.zone).date(), EVENING_STARTS, tzinfo=venue.zone)
     starts = [today + timedelta(days=days) for days in EVENING_DAYS]
     season = Season.objects.create(
         tour=_write_tour(EVENING, texts.EVENING_TOUR, texts.EVENING_STOPS),

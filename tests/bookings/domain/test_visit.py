@@ -233,9 +233,7 @@ def test_names_stay_fixed_once_the_roster_of_a_held_place_locked():
     booking = make_booking(make_session(), size=1)
     locks = booking.session.roster_locks_at
 
-    visit.change_people(
-        booking.party_id, lead=ADULT, companions=[], access_needs="", now=locks - timedelta(seconds=1)
-    )
+    visit.change_people(booking.party_id, lead=ADULT, companions=[], access_needs="", now=locks - timedelta(seconds=1))
     with pytest.raises(visit.NamesAreFixed):
         visit.change_people(booking.party_id, lead=CHILD, companions=[], access_needs="", now=locks)
 

@@ -1,0 +1,244 @@
+"""What a party tells of itself when it asks for places."""
+
+import re
+import unicodedata
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from crispy_forms.helper import FormHelper
+from crispy_forms.layout import Field, Fieldset, Layout, Submit
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
+from django.utils.translation import get_language, gettext, gettext_lazy, ngettext
+
+from bookings.domain.sign_up import Lead, Wishes
+from bookings.models import SessionState, Tour, TourSession, person_key
+from portal.forms.email import EmailField
+from portal.forms.layout import SizeTiles
+from portal.forms.people import PeopleForm
+from portal.forms.trap import TrapField
+from portal.templatetags.times import session_date
+
+MOST_NEEDS = 500
+LONGEST_PHONE = 40
+FEWEST_DIGITS = 5
+
+
+class SignUpForm(PeopleForm):
+    """One page on a phone. ``others`` are sessions of the season that may be named too: id and words."""
+
+    def __init__(
+        self,
+        session: TourSession,
+        others: Sequence[tuple[int, str]],
+        data: QueryDict | dict[str, Any] | None = None,
+        *,
+        state: SessionState = SessionState.PLACES,
+    ) -> None:
+        tour = session.season.tour
+        super().__init__(tour, with_key(data), day=session_date(session))
+        self.session = session
+        self.fields["size"] = size_field(tour)
+        self.fields["email"] = EmailField(
+            label=gettext_lazy("Email"), help_text=gettext_lazy("Your places, changes and reminders come here.")
+        )
+        if session.season.asks_phone:
+            self.fields["phone"] = PhoneField()
+        for number in range(max(2, tour.smallest_party + 1), tour.largest_party + 1):
+            words = gettext("Leave this empty if you are fewer than %(n)s.")
+            self.fields[f"name_{number}"].help_text = words % {"n": number}
+        if tour.smallest_party < tour.largest_party:
+            self.fields["smallest_size"] = smallest_size_field(tour)
+        self.fields["access_needs"] = NeedsField()
+        # A choice that is gone meanwhile keeps its field, so that nobody is left out of a session unknowingly.
+        numbers = [
+            number
+            for number in range(2, session.season.choices_allowed + 1)
+            if number - 2 < len(others) or (data and data.get(f"other_{number}"))
+        ]
+        self.others = [f"other_{number}" for number in numbers]
+        self.fields |= {f"other_{number}": other_field(others, number=number) for number in numbers}
+        self.fields["short_notice"] = forms.BooleanField(
+            label=gettext_lazy("We can come at short notice"),
+            help_text=gettext_lazy("In the last two days, free places go first to parties that say so."),
+            required=False,
+        )
+        self.consents = {f"consent_{consent.pk}": consent for consent in tour.consents.all()}
+        for name, consent in self.consents.items():
+            words = gettext("We need your yes to this: %(sentence)s") % {"sentence": consent.text}
+            self.fields[name] = forms.BooleanField(
+                label=str(consent.text), required=consent.required, error_messages={"required": words}
+            )
+        self.fields["leave_empty"] = TrapField()
+        self.fields["submission_key"] = forms.UUIDField(
+            widget=forms.HiddenInput(attrs={"autocomplete": "off"}), initial=uuid.uuid4
+        )
+        self.order_fields(self._in_order_of_the_page())
+        self.helper = self._helper(state)
+
+    @property
+    def party_size(self) -> int | None:
+        size = self.cleaned_data.get("size")
+        return int(size) if size else None
+
+    def asked(self) -> dict[str, Any]:
+        """The arguments of ``request_places``."""
+        answers = self.cleaned_data
+        smallest = answers.get("smallest_size") or answers["size"]
+        named = [int(answers[name]) for name in self.others if answers[name]]
+        return {
+            "choices": list(dict.fromkeys([self.session.pk, *named])),
+            "lead": Lead(
+                person=self.lead,
+                email=answers["email"],
+                language=get_language() or "en",
+                phone=answers.get("phone", ""),
+            ),
+            "companions": self.companions,
+            "wishes": Wishes(
+                smallest_size=int(smallest),
+                short_notice=answers["short_notice"],
+                access_needs=answers["access_needs"],
+                consents=[consent.pk for name, consent in self.consents.items() if answers[name]],
+            ),
+            # Somebody who goes back and asks for another person means it.
+            "submission_key": uuid.uuid5(answers["submission_key"], person_key(answers["email"])),
+        }
+
+    def _in_order_of_the_page(self) -> list[str]:
+        """Errors are told in this order."""
+        rows = [f"{kind}_{number}" for number in range(2, self.most + 1) for kind in ("name", "age")]
+        first = ["size", "lead_name", "lead_age", "email", "phone"]
+        return [*first, *rows, "access_needs", "smallest_size", *self.others, "short_notice", *self.consents]
+
+    def _helper(self, state: SessionState) -> FormHelper:
+        helper = FormHelper()
+        phone = ["phone"] if "phone" in self.fields else []
+        smallest = ["smallest_size"] if "smallest_size" in self.fields else []
+        pairs = self.companion_pairs()
+        companions = [Fieldset(gettext_lazy("Who comes with you"), *pairs, "access_needs", css_id="companions")]
+        act = gettext_lazy("Join the waitlist") if state == SessionState.WAITLIST else gettext_lazy("Ask for places")
+        helper.layout = Layout(
+            Fieldset(
+                gettext_lazy("Your party"),
+                SizeTiles("size"),
+                self.lead_pair(),
+                "email",
+                *phone,
+                *([] if pairs else ["access_needs"]),
+            ),
+            *(companions if pairs else []),
+            Fieldset(gettext_lazy("If there is no room at once"), *smallest, *self.others, "short_notice"),
+            *([Fieldset(gettext_lazy("Before you ask"), *self.consents)] if self.consents else []),
+            Field("leave_empty", wrapper_class="visually-hidden"),
+            "submission_key",
+            Submit("ask", act, css_id="ask"),
+        )
+        return helper
+
+
+class PhoneField(forms.CharField):
+    def __init__(self) -> None:
+        super().__init__(
+            label=gettext_lazy("Phone"),
+            help_text=gettext_lazy("Only for the day itself, if something changes at the last minute."),
+            required=False,
+            widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
+        )
+
+    def to_python(self, value: Any) -> str:
+        phone = unicodedata.normalize("NFKC", str(value or "")).strip()
+        digits = sum(sign.isdigit() for sign in phone)
+        if phone and (
+            not re.fullmatch(r"[0-9+()./ -]+", phone) or digits < FEWEST_DIGITS or len(phone) > LONGEST_PHONE
+        ):
+            raise ValidationError(gettext("Write the phone number in digits, like +86 138 0000 0000."))
+        return phone
+
+
+class NeedsField(forms.CharField):
+    def __init__(self) -> None:
+        super().__init__(
+            label=gettext_lazy("Anything we should prepare?"),
+            help_text=gettext_lazy("A wheelchair, a quieter place in the group, a sign language guide."),
+            required=False,
+            widget=forms.Textarea(attrs={"rows": 3}),
+        )
+
+    def to_python(self, value: Any) -> str:
+        lines = str(value or "").replace("\r\n", "\n").replace("\r", "\n")
+        needs = "".join(
+            sign for sign in lines if sign == "\n" or unicodedata.category(sign) not in {"Cc", "Cs"}
+        ).strip()
+        if len(needs) > MOST_NEEDS:
+            words = gettext("Say it in at most %(most)s characters; this has %(count)s.")
+            raise ValidationError(words % {"most": MOST_NEEDS, "count": len(needs)})
+        return needs
+
+
+def with_key(data: QueryDict | dict[str, Any] | None) -> QueryDict | dict[str, Any] | None:
+    """A form whose key got lost on the way is taken like one with a new key."""
+    if data is None:
+        return None
+    try:
+        uuid.UUID(str(data.get("submission_key", "")))
+    except ValueError:
+        data = data.copy()
+        data["submission_key"] = str(uuid.uuid4())
+    return data
+
+
+def size_field(tour: Tour) -> forms.ChoiceField:
+    sizes = range(tour.smallest_party, tour.largest_party + 1)
+    if len(sizes) == 1:
+        outside = ngettext(
+            "A party on this tour has %(n)s person.", "A party on this tour has %(n)s people.", sizes[0]
+        ) % {"n": sizes[0]}
+    else:
+        outside = gettext("A party on this tour has %(least)s to %(most)s people. Choose one of the sizes.") % {
+            "least": sizes[0],
+            "most": sizes[-1],
+        }
+    return forms.ChoiceField(
+        label=gettext_lazy("How many people will come?"),
+        help_text=gettext_lazy("You count too."),
+        choices=[(str(size), people(size)) for size in sizes],
+        initial=str(min(max(2, sizes[0]), sizes[-1])),
+        widget=forms.RadioSelect,
+        error_messages={"required": gettext_lazy("Choose how many people will come."), "invalid_choice": outside},
+    )
+
+
+def smallest_size_field(tour: Tour) -> forms.ChoiceField:
+    fewer = range(tour.largest_party - 1, tour.smallest_party - 1, -1)
+    at_least = [(str(n), ngettext("Even %(n)s of us", "Even %(n)s of us", n) % {"n": n}) for n in fewer]
+    return forms.ChoiceField(
+        label=gettext_lazy("Would fewer of you come, too?"),
+        help_text=gettext_lazy("If fewer places become free than you ask for, we can offer you those."),
+        choices=[("", gettext_lazy("No, only all of us together")), *at_least],
+        required=False,
+        error_messages={"invalid_choice": gettext_lazy("Choose a number from the list.")},
+    )
+
+
+def other_field(others: Sequence[tuple[int, str]], *, number: int) -> forms.ChoiceField:
+    labels = {2: gettext_lazy("Your second choice"), 3: gettext_lazy("Your third choice")}
+    field = forms.ChoiceField(
+        label=labels.get(number) or gettext("Choice %(number)s") % {"number": number},
+        choices=[("", gettext_lazy("No other session")), *((str(pk), words) for pk, words in others)],
+        required=False,
+        error_messages={
+            "invalid_choice": gettext_lazy("The session you had chosen takes no sign-ups any more. Choose another.")
+        },
+    )
+    if number == 2:
+        field.help_text = gettext("If this session is full, your places are kept in the first of these that has room.")
+    return field
+
+
+def people(size: int) -> str:
+    if size == 1:
+        return gettext("Just me")
+    return ngettext("%(n)s person", "%(n)s people", size) % {"n": size}

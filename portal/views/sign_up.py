@@ -1,0 +1,123 @@
+"""A party asks for places, and reads what happens next."""
+
+from datetime import datetime
+from email.utils import parseaddr
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from bookings.domain.errors import BookingError
+from bookings.domain.sign_up import PROVE_WITHIN, request_places
+from bookings.models import SIGN_UP_OFFER, SeasonMode, SessionState, TourSession
+from portal.forms.sign_up import SignUpForm
+from portal.templatetags.times import session_when
+from portal.views import session_words
+from portal.views.caching import kept_by_nobody, kept_for_a_second
+from portal.views.session_words import SessionWords
+from portal.views.sessions import others_with_room
+
+GONE = 410
+NEEDS_ANOTHER_LOOK = 422
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@kept_by_nobody
+def sign_up(request: HttpRequest, session_pk: int) -> HttpResponse:
+    now = timezone.now()
+    session = _public_session(session_pk)
+    if session is None:
+        return _unknown(request, now=now)
+    if not session.takes_sign_ups(now) or session.season.mode != SeasonMode.FIRST_COME:
+        return _not_possible(request, session, now=now)
+    form = SignUpForm(
+        session,
+        _others(session, now=now),
+        request.POST if request.method == "POST" else None,
+        state=session.state(now),
+    )
+    if form.is_valid():
+        try:
+            request_places(**form.asked(), now=now)
+        except BookingError as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return redirect("asked", session_pk=session.pk)
+    context = {
+        "session": session,
+        "tour": session.season.tour,
+        "words": session_words.describe(session, now=now),
+        "length": session_words.length(session),
+        "form": form,
+        "button_words": _button_words(session, now=now),
+        "section": "sessions",
+    }
+    return render(request, "portal/sign_up.html", context, status=NEEDS_ANOTHER_LOOK if form.is_bound else 200)
+
+
+@require_safe
+@kept_for_a_second
+def asked(request: HttpRequest, session_pk: int) -> HttpResponse:
+    """Depends on the session alone: nobody learns here whether an address is known."""
+    now = timezone.now()
+    session = _public_session(session_pk)
+    if session is None:
+        return _unknown(request, now=now)
+    context = {
+        "session": session,
+        "tour": session.season.tour,
+        "has_line": session.state(now) == SessionState.WAITLIST,
+        "proves_mailbox": session.season.proves_mailbox,
+        "kept_minutes": int(SIGN_UP_OFFER.total_seconds() // 60),
+        "prove_hours": int(PROVE_WITHIN.total_seconds() // 3600),
+        "sender": parseaddr(settings.MAIL_FROM)[1],
+        "section": "sessions",
+    }
+    return render(request, "portal/asked.html", context)
+
+
+def _public_session(pk: int) -> TourSession | None:
+    return TourSession.objects.public().select_related("season__tour", "venue").filter(pk=pk).first()
+
+
+def _unknown(request: HttpRequest, *, now: datetime) -> HttpResponse:
+    return render(request, "portal/session_unknown.html", {"others": others_with_room(now=now)}, status=404)
+
+
+def _not_possible(request: HttpRequest, session: TourSession, *, now: datetime) -> HttpResponse:
+    """What is closed stays closed; what opens later is no error."""
+    words = session_words.describe(session, now=now)
+    context = {
+        "session": session,
+        "tour": session.season.tour,
+        "words": words,
+        "others": others_with_room(now=now, besides=session),
+        "section": "sessions",
+    }
+    status = 200 if words.state == SessionState.NOT_YET else GONE
+    return render(request, "portal/sign_up_not_possible.html", context, status=status)
+
+
+def _others(session: TourSession, *, now: datetime) -> list[tuple[int, str]]:
+    """What else a party may name: sessions of the season that take sign-ups."""
+    if session.season.choices_allowed == 1:
+        return []
+    sessions = TourSession.objects.filter(season=session.season_id, called_off_at=None, closed_at=None)
+    others = sessions.exclude(pk=session.pk).filter(roster_locks_at__gt=now).select_related("season__tour", "venue")
+    described = session_words.describe_all(list(others), now=now)
+    return [(words.session.pk, _choice(words)) for words in described if words.act]
+
+
+def _button_words(session: TourSession, *, now: datetime) -> list[str]:
+    """What the button says for a party of one, of two and so on, where a script can tell which."""
+    if session.state(now) != SessionState.PLACES:
+        return []
+    sizes = range(1, session.season.tour.largest_party + 1)
+    return [ngettext("Ask for %(n)s place", "Ask for %(n)s places", size) % {"n": size} for size in sizes]
+
+
+def _choice(words: SessionWords) -> str:
+    return f"{session_when(words.session)} · {words.tag.words} · {words.language}"

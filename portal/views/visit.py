@@ -1,0 +1,212 @@
+"""The party's own page. Its link opens it; only a press of a button changes anything."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
+import segno
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_safe
+
+from bookings.calendars import Method, invitation
+from bookings.domain import visit as domain
+from bookings.domain import waitlist
+from bookings.domain.errors import BookingError
+from bookings.models import BookingStatus, Party
+from portal.forms.visit import FewerForm, PeopleOfPartyForm
+from portal.templatetags.times import session_day
+from portal.views.sessions import others_with_room
+from portal.views.visit_log import why_log
+from portal.views.visit_state import standing
+
+# How long a browser keeps what the link gave it; the link gives it again.
+COOKIE_DAYS = 60
+CONFLICT = 409
+NEEDS_ANOTHER_LOOK = 422
+
+PartyView = Callable[..., HttpResponse]
+
+
+def _quietly(response: HttpResponse) -> HttpResponse:
+    """Nothing under this address is kept by anybody in between, and it is told to no other site."""
+    response["Cache-Control"] = "private, no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _cookie(code: str) -> str:
+    """A cookie for each party, so that somebody may lead several."""
+    return f"visit-{code}"
+
+
+def for_the_party(view: PartyView) -> PartyView:
+    """Open to the browser that came through the party's present link; anybody else reads how to get in."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, code: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        party = Party.objects.select_related("season__tour").filter(code=code).first()
+        version = request.get_signed_cookie(_cookie(code), default="", salt="visit", max_age=COOKIE_DAYS * 86400)
+        if party is None or version != str(party.link_version):
+            return _quietly(render(request, "portal/visit_locked.html", {"section": "visit"}, status=403))
+        return _quietly(view(request, party, *args, **kwargs))
+
+    return guarded
+
+
+@require_safe
+def visit_link(request: HttpRequest, code: str, token: str) -> HttpResponse:
+    """The link of a mail: becomes a cookie for this party and is gone from the address bar. Changes no row."""
+    party = Party.objects.filter(code=code).first()
+    if party is None or not party.link_token_is(token):
+        return _quietly(render(request, "portal/visit_link_old.html", {"section": "visit"}, status=404))
+    response = redirect("visit", code=code)
+    response.status_code = 303
+    response.set_signed_cookie(
+        _cookie(code),
+        str(party.link_version),
+        salt="visit",
+        max_age=COOKIE_DAYS * 86400,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return _quietly(response)
+
+
+@require_safe
+@for_the_party
+def visit(request: HttpRequest, party: Party) -> HttpResponse:
+    return _page(request, party, now=timezone.now())
+
+
+def _page(request: HttpRequest, party: Party, *, now: datetime, refusal: str = "") -> HttpResponse:
+    stands = standing(party, now=now)
+    log = why_log(party, stands.lines)
+    context = {
+        "standing": stands,
+        "party": party,
+        "booking": stands.booking,
+        "session": stands.session,
+        "places": stands.booking.places if stands.booking else party.size,
+        "sign": f"portal/visit/_{stands.state}.html",
+        "log": log,
+        "steps": stands.steps,
+        "qr": _qr(party) if stands.shows_code else "",
+        "others": others_with_room(now=now) if stands.has_ended else [],
+        "many_sessions": len({entry.booking.session_id for entry in log}) > 1,
+        "tour": party.season.tour,
+        "is_locked": bool(stands.session and now >= stands.session.roster_locks_at),
+        "refusal": refusal,
+        "now": now,
+        "section": "visit",
+    }
+    return render(request, "portal/visit.html", context, status=CONFLICT if refusal else 200)
+
+
+def _qr(party: Party) -> SafeString:
+    return SafeString(segno.make(party.code, micro=False).svg_inline(border=0, omitsize=True))
+
+
+def _act(change: Callable[[HttpRequest, Party, datetime], None]) -> PartyView:
+    """One press: one change, then the page as it is now. A refusal is told on the page."""
+
+    @for_the_party
+    def press(request: HttpRequest, party: Party) -> HttpResponse:
+        now = timezone.now()
+        if request.method == "POST":
+            try:
+                change(request, party, now)
+            except BookingError as refusal:
+                return _page(request, party, now=now, refusal=str(refusal))
+        return _to_page(party)
+
+    return press
+
+
+def _to_page(party: Party) -> HttpResponse:
+    response = redirect("visit", code=party.code)
+    response.status_code = 303
+    return response
+
+
+def _booking_pk(request: HttpRequest, party: Party) -> int:
+    """The offer that the button stood beside, so that an old page never answers another one."""
+    asked = request.POST.get("booking", "")
+    booking = party.bookings.filter(pk=int(asked) if asked.isdecimal() and len(asked) < 19 else 0).first()
+    if booking is None:
+        raise waitlist.NothingOffered
+    return booking.pk
+
+
+prove = _act(lambda _request, party, now: domain.prove_mailbox(party.pk, now=now))
+accept = _act(lambda request, party, now: waitlist.accept_offer(_booking_pk(request, party), now=now))
+decline = _act(lambda request, party, now: waitlist.decline_offer(_booking_pk(request, party), now=now))
+leave = _act(lambda _request, party, now: waitlist.leave_lines(party.pk, now=now))
+cancel = _act(lambda _request, party, now: domain.cancel_places(party.pk, now=now))
+
+
+@for_the_party
+def fewer(request: HttpRequest, party: Party) -> HttpResponse:
+    """Come with fewer people: who still comes."""
+    form = FewerForm(party, request.POST if request.method == "POST" else None, day=_day(party))
+    if form.is_valid():
+        try:
+            domain.come_with_fewer(party.pk, lead=form.lead, companions=form.companions, now=timezone.now())
+        except BookingError as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return _to_page(party)
+    return _form_page(request, party, "portal/visit_fewer.html", form)
+
+
+@for_the_party
+def people(request: HttpRequest, party: Party) -> HttpResponse:
+    """Correct names and ages, and what the house should prepare."""
+    form = PeopleOfPartyForm(party, request.POST if request.method == "POST" else None, day=_day(party))
+    if form.is_valid():
+        try:
+            domain.change_people(
+                party.pk,
+                lead=form.lead,
+                companions=form.companions,
+                access_needs=form.cleaned_data["access_needs"],
+                now=timezone.now(),
+            )
+        except BookingError as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return _to_page(party)
+    return _form_page(request, party, "portal/visit_people.html", form)
+
+
+def _form_page(request: HttpRequest, party: Party, template: str, form: FewerForm | PeopleOfPartyForm) -> HttpResponse:
+    context = {"party": party, "form": form, "section": "visit"}
+    return render(request, template, context, status=NEEDS_ANOTHER_LOOK if form.is_bound else 200)
+
+
+def _day(party: Party) -> str:
+    stands = standing(party, now=timezone.now())
+    return session_day(stands.session) if stands.session else ""
+
+
+@require_safe
+@for_the_party
+def calendar(_request: HttpRequest, party: Party) -> HttpResponse:
+    """The visit for a calendar, as a file."""
+    booking = (
+        party.bookings.filter(status__in=[BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN])
+        .select_related("session__season__tour", "session__venue", "party")
+        .first()
+    )
+    if booking is None:
+        raise Http404
+    return HttpResponse(
+        invitation(booking, Method.PUBLISH),
+        content_type="text/calendar; charset=utf-8; method=PUBLISH",
+        headers={"Content-Disposition": f'attachment; filename="visit-{party.code_in_words}.ics"'},
+    )

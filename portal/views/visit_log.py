@@ -1,0 +1,65 @@
+"""Why a party was asked, or not yet: its own events and what its lines decided, newest first."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from bookings.models import Booking, BookingEvent, BookingStatus, Decision, DecisionReason, OfferSource, Party
+from portal.views.visit_state import Line
+
+MOST_ENTRIES = 12
+
+
+class Entry(NamedTuple):
+    """One sentence of ``templates/portal/visit/_why.html``, told by its kind."""
+
+    at: datetime
+    kind: str
+    booking: Booking
+    places: int = 0
+    number: int | None = None
+
+
+def why_log(party: Party, lines: Sequence[Line]) -> list[Entry]:
+    """Two queries, however long the lines and the histories are."""
+    entries = [*_own(party), *_of_lines(party, [line.booking for line in lines])]
+    return sorted(entries, key=lambda entry: entry.at, reverse=True)[:MOST_ENTRIES]
+
+
+def _own(party: Party) -> Iterator[Entry]:
+    events = BookingEvent.objects.filter(booking__party=party).select_related("booking__session__venue")
+    for event in events.order_by("-happened_at", "-pk")[:MOST_ENTRIES]:
+        booking = event.booking
+        kind = event.to_status.replace(" ", "_").replace("-", "_")
+        if event.to_status == BookingStatus.WAITING and event.from_status:
+            kind = "requeued"
+        elif event.to_status == BookingStatus.OFFERED and booking.offer_source == OfferSource.SIGN_UP:
+            kind = "kept"
+        elif event.to_status == BookingStatus.CONFIRMED and event.from_status == BookingStatus.CHECKED_IN:
+            kind = "undone"
+        if event.who.startswith("host:") and kind in {"cancelled", "withdrawn", "declined"}:
+            kind = "by_host"
+        yield Entry(event.happened_at, kind, booking, booking.places, booking.queue_number)
+
+
+def _of_lines(party: Party, waiting: Sequence[Booking]) -> Iterator[Entry]:
+    """What was decided in the lines the party stands in, since it asked, as far as it concerns the party."""
+    own = {booking.session_id: booking for booking in waiting}
+    decisions = (
+        Decision.objects.filter(session__in=own, decided_at__gte=party.asked_at)
+        .select_related("offered_to", "saved_for")
+        .order_by("-decided_at", "-pk")
+    )
+    for decision in decisions[:MOST_ENTRIES]:
+        booking = own[decision.session_id]
+        asked, saved = decision.offered_to, decision.saved_for
+        at, free = decision.decided_at, decision.places_free
+        if asked and asked.pk != booking.pk:
+            is_before = (asked.queue_number or 0) < (booking.queue_number or 0)
+            kind = "went_before" if is_before else "went_behind"
+            yield Entry(at, kind, booking, asked.places, asked.queue_number)
+        elif saved:
+            kind = "saved_for_you" if saved.pk == booking.pk else "saved_before"
+            yield Entry(at, kind, booking, free, saved.queue_number)
+        elif decision.reason in {DecisionReason.TOO_LATE, DecisionReason.NO_FIT}:
+            yield Entry(at, decision.reason.replace(" ", "_"), booking, free)

@@ -1,0 +1,187 @@
+"""How a party's visit stands now: one state, and the facts its page tells. The sentences are in the templates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from django.utils.timesince import timeuntil
+from django.utils.translation import gettext, pgettext
+
+from bookings.models import ENDED, Booking, BookingEvent, BookingStatus, OfferSource, Party, TourSession
+from portal.templatetags.times import venue_short_date, venue_time
+from portal.views.session_words import SessionWords, describe_all
+
+# States in which the sheets that follow the sign begin with the line and its reasons, not with the day of the visit.
+LOOKS_BACK = frozenset({"waiting", "requeued", "prove_line"})
+
+STATE_OF_ENDED = {
+    BookingStatus.WITHDRAWN: "withdrawn",
+    BookingStatus.DECLINED: "declined",
+    BookingStatus.LAPSED: "lapsed",
+    BookingStatus.CANCELLED: "cancelled",
+    BookingStatus.SUPERSEDED: "withdrawn",
+    BookingStatus.DROPPED: "dropped",
+    BookingStatus.CLOSED: "line_closed",
+    BookingStatus.EXCLUDED: "withdrawn",
+    BookingStatus.CALLED_OFF: "called_off",
+}
+
+
+class Step(NamedTuple):
+    word: str
+    when: str
+    state: str  # done, now or next
+
+
+class Line(NamedTuple):
+    """A line the party stands in. ``ahead`` counts parties; ``words`` is the session as its own page tells it."""
+
+    booking: Booking
+    ahead: int
+    words: SessionWords
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One state of ``templates/portal/visit/_<state>.html``; ``booking`` is the one that the sign speaks of."""
+
+    party: Party
+    state: str
+    booking: Booking | None
+    held: Booking | None  # confirmed places beside an offer for others
+    lines: Sequence[Line]
+    deadline: datetime | None
+    left: str  # until the deadline, in words
+    steps: Sequence[Step]
+
+    @property
+    def session(self) -> TourSession | None:
+        return self.booking.session if self.booking else None
+
+    @property
+    def line(self) -> Line | None:
+        """The line of the first choice."""
+        return self.lines[0] if self.lines else None
+
+    @property
+    def looks_back(self) -> bool:
+        return self.state in LOOKS_BACK
+
+    @property
+    def shows_code(self) -> bool:
+        return self.state in {"confirmed", "checked_in"}
+
+    @property
+    def shows_day(self) -> bool:
+        """Whether the day of the visit still lies before the party."""
+        return not self.has_ended
+
+    @property
+    def can_change(self) -> bool:
+        return self.state in {"prove_places", "prove_line", "offered", "waiting", "requeued", "confirmed"}
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in {*STATE_OF_ENDED.values(), "no_show", "over", "erased"}
+
+
+def standing(party: Party, *, now: datetime) -> Standing:
+    """Asks the database as often for a party in a long line as for one alone."""
+    bookings = list(
+        party.bookings.select_related("session__season__tour", "session__venue").order_by("preference", "pk")
+    )
+    for each in bookings:
+        each.party = party
+    events = list(BookingEvent.objects.filter(booking__party=party).order_by("happened_at", "pk"))
+    live = [booking for booking in bookings if booking.status not in ENDED]
+    state, booking = _state(party, bookings, live, events, now=now)
+    deadline = _deadline(party, booking, state)
+    return Standing(
+        party=party,
+        state=state,
+        booking=booking,
+        held=_held(live, booking),
+        lines=_lines(live, now=now),
+        deadline=deadline,
+        left=timeuntil(deadline, now) if deadline else "",
+        steps=_steps(party, booking, state, [e for e in events if booking is not None and e.booking_id == booking.pk]),
+    )
+
+
+def _state(
+    party: Party, bookings: Sequence[Booking], live: Sequence[Booking], events: Sequence[BookingEvent], *, now: datetime
+) -> tuple[str, Booking | None]:
+    """What matters most comes first: an answer that is awaited, then the visit, then the line, then the end."""
+    if party.erased_at or not bookings:
+        return "erased", None
+    by_status = {booking.status: booking for booking in reversed(live)}
+    if offered := by_status.get(BookingStatus.OFFERED):
+        if offered.offer_has_run_out(now):
+            return "lapsed", offered
+        unproven = offered.offer_source == OfferSource.SIGN_UP and not party.is_proven
+        return ("prove_places" if unproven else "offered"), offered
+    if here := by_status.get(BookingStatus.CHECKED_IN):
+        return ("over" if now >= here.session.ends_at else "checked_in"), here
+    if confirmed := by_status.get(BookingStatus.CONFIRMED):
+        return ("over" if now >= confirmed.session.ends_at else "confirmed"), confirmed
+    if missed := by_status.get(BookingStatus.NO_SHOW):
+        return "no_show", missed
+    if waiting := by_status.get(BookingStatus.WAITING):
+        if not party.is_proven:
+            return "prove_line", waiting
+        requeued = events[-1].why == "lapsed" and events[-1].booking_id in {b.pk for b in live}
+        if requeued:
+            return "requeued", next(b for b in live if b.pk == events[-1].booking_id)
+        return "waiting", waiting
+    last = max(bookings, key=lambda booking: (booking.status_since, -booking.preference))
+    return STATE_OF_ENDED[BookingStatus(last.status)], last
+
+
+def _deadline(party: Party, booking: Booking | None, state: str) -> datetime | None:
+    """To the minute below, so that what is shown is never later than what is enforced."""
+    at = party.prove_by if state == "prove_line" else booking.offer_expires_at if booking else None
+    return at.replace(second=0, microsecond=0) if at else None
+
+
+def _held(live: Sequence[Booking], booking: Booking | None) -> Booking | None:
+    return next((b for b in live if b.status == BookingStatus.CONFIRMED and b is not booking), None)
+
+
+def _lines(live: Sequence[Booking], *, now: datetime) -> list[Line]:
+    waiting = [booking for booking in live if booking.status == BookingStatus.WAITING]
+    words = describe_all([booking.session for booking in waiting], now=now) if waiting else []
+    return [
+        Line(booking, booking.session.bookings.in_line().filter(queue_number__lt=booking.queue_number).count(), told)
+        for booking, told in zip(waiting, words, strict=True)
+    ]
+
+
+def _steps(party: Party, booking: Booking | None, state: str, events: Sequence[BookingEvent]) -> list[Step]:
+    if booking is None:
+        return []
+    venue = booking.session.venue
+    reached = {event.to_status: venue_short_date(event.happened_at, venue) for event in events}
+    asked = Step(pgettext("step", "Asked"), venue_short_date(party.asked_at, venue), "done")
+    visit = Step(pgettext("step", "Visit"), venue_short_date(booking.session.starts_at, venue), "next")
+    offered = pgettext("step", "Offered")
+    confirmed = pgettext("step", "Confirmed")
+    if state in {"prove_places", "offered"} and booking.offer_expires_at:
+        until = gettext("until %(moment)s") % {"moment": venue_time(booking.offer_expires_at, venue)}
+        return [asked, Step(offered, until, "now"), Step(confirmed, "", "next"), visit]
+    if state in LOOKS_BACK:
+        number = gettext("number %(number)s") % {"number": booking.queue_number}
+        return [asked, Step(pgettext("step", "Waiting"), number, "now"), Step(offered, "", "next"), visit]
+    past = [
+        Step(word, reached[status], "done")
+        for status, word in ((BookingStatus.OFFERED, offered), (BookingStatus.CONFIRMED, confirmed))
+        if status in reached
+    ]
+    if state == "confirmed":
+        return [asked, *past[:-1], past[-1]._replace(state="now"), visit]
+    if state in {"checked_in", "over"}:
+        return [asked, *past, visit._replace(state="now")]
+    if booking.status == BookingStatus.CONFIRMED:
+        past = past[:-1]
+    end = Step(booking.get_status_display().capitalize(), venue_short_date(booking.status_since, venue), "now")
+    return [asked, *past, end]
