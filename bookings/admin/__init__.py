@@ -1,3 +1,3 @@
-from bookings.admin import bookings, notices, parties
+from bookings.admin import bookings, notices, parties, roster, seasons, sessions, tours
 
-__all__ = ["bookings", "notices", "parties"]
+__all__ = ["bookings", "notices", "parties", "roster", "seasons", "sessions", "tours"]

@@ -19,7 +19,7 @@ def at_once(*jobs: Callable[[], Any]) -> list[Any]:
             connection.ensure_connection()
             start.wait(PATIENCE)
             return job()
-        except Exception as failure:  # noqa: BLE001
+        except Exception as failure:
             return failure
         finally:
             connections.close_all()
@@ -38,7 +38,7 @@ def spread(jobs: Iterable[Callable[[], Any]], *, threads: int) -> list[Any]:
             for job in share:
                 try:
                     done.append(job())
-                except Exception as failure:  # noqa: BLE001
+                except Exception as failure:
                     done.append(failure)
             return done
 

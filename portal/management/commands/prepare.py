@@ -1,4 +1,5 @@
 import secrets
+from io import StringIO
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -18,6 +19,7 @@ class Command(BaseCommand):
         self.stdout.write("Preparing the database ...")
         call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
+        call_command("make_groups", stdout=StringIO())
         # The login is made last: a start that broke off before it begins anew.
         if not get_user_model().objects.exists():
             if not empty:

@@ -20,7 +20,6 @@ from tests.factories import (
     DAY,
     HOUR,
     NOON,
-    START,
     make_booking,
     make_offered,
     make_season,

@@ -1,0 +1,70 @@
+"""Seasons: publish, close, and one page that says how all of it stands."""
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from bookings.admin.standing import machinery, season_figures
+from bookings.models import Season
+
+
+@admin.register(Season)
+class SeasonAdmin(admin.ModelAdmin):
+    list_display = ["__str__", "tour", "mode", "published", "opens_at", "closes_at", "overview_link"]
+    list_filter = ["published", "tour"]
+    list_select_related = ["tour"]
+    actions = ["publish", "unpublish", "close_sign_up"]
+    readonly_fields = ["overview_link"]
+
+    def get_urls(self) -> list[URLPattern]:
+        own = path("<int:pk>/overview/", self.admin_site.admin_view(self.overview), name="bookings_season_overview")
+        return [own, *super().get_urls()]
+
+    @admin.display(description=_("overview"))
+    def overview_link(self, season: Season) -> SafeString | str:
+        if season._state.adding:
+            return "–"
+        address = reverse("admin:bookings_season_overview", args=[season.pk])
+        return format_html('<a href="{}">{}</a>', address, _("How it stands"))
+
+    @admin.action(description=_("Publish"), permissions=["change"])
+    def publish(self, request: HttpRequest, queryset: QuerySet[Season]) -> None:
+        self._tell(request, queryset.filter(published=False).update(published=True))
+
+    @admin.action(description=_("Take off the site"), permissions=["change"])
+    def unpublish(self, request: HttpRequest, queryset: QuerySet[Season]) -> None:
+        self._tell(request, queryset.filter(published=True).update(published=False))
+
+    @admin.action(description=_("Close sign-up now"), permissions=["change"])
+    def close_sign_up(self, request: HttpRequest, queryset: QuerySet[Season]) -> None:
+        """Whoever is in line stays in line."""
+        now = timezone.now()
+        self._tell(request, queryset.filter(opens_at__lt=now, closes_at__gt=now).update(closes_at=now))
+
+    def _tell(self, request: HttpRequest, changed: int) -> None:
+        told = ngettext("%(n)d season changed.", "%(n)d seasons changed.", changed) % {"n": changed}
+        self.message_user(request, told, messages.SUCCESS if changed else messages.INFO)
+
+    def overview(self, request: HttpRequest, pk: int) -> HttpResponse:
+        season = Season.objects.select_related("tour").filter(pk=pk).first()
+        if season is None:
+            raise Http404
+        if not self.has_view_permission(request, season):
+            raise PermissionDenied
+        now = timezone.now()
+        sessions = season.sessions.select_related("season__tour", "venue").order_by("starts_at", "pk")
+        context = {
+            "season": season,
+            "figures": season_figures(sessions, now=now),
+            "machinery": machinery(now=now),
+            "now": now,
+        }
+        return TemplateResponse(request, "admin/bookings/season/overview.html", context)
