@@ -3,6 +3,7 @@
 import gettext
 
 import pytest
+from babel.messages.catalog import Message
 
 from tests.catalogues import LANGUAGES, ROOT, po_file, read
 
@@ -18,8 +19,15 @@ def test_every_message_is_translated_and_none_is_fuzzy(language):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_placeholders_survive_translation(language):
     catalog = read(po_file(ROOT, language))
-    errors = {str(message.id): [str(error) for error in message.check(catalog)] for message in catalog if message.id}
+    errors = {str(message.id): list(map(str, _judged(message).check(catalog))) for message in catalog if message.id}
     assert {key: found for key, found in errors.items() if found} == {}
+
+
+def _judged(message: Message) -> Message:
+    """A language with one form for all numbers may name the number where English says “your place”."""
+    if message.pluralizable and len(message.string) == 1:
+        return Message(message.id[1], message.string[0], flags=message.flags, context=message.context)
+    return message
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import Sum
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext, npgettext
 
 from bookings.models import Booking, BookingStatus, SessionState, TourSession
 from portal.templatetags.marks import Tally
@@ -153,9 +153,18 @@ def _tag(session: TourSession, state: SessionState, tally: Tally) -> Tag:
     if state == SessionState.WAITLIST:
         return Tag("wait", gettext("Waitlist"))
     if tally.free <= FEW:
-        # Translators: so many parties, or places, can still come
-        return Tag("few", ngettext("Only %(n)s left", "Only %(n)s left", tally.free) % {"n": tally.free})
-    return Tag("free", ngettext("%(n)s free", "%(n)s free", tally.free) % {"n": tally.free})
+        few = (
+            npgettext("places", "Only %(n)s left", "Only %(n)s left", tally.free)
+            if tally.unit == "places"
+            else ngettext("Only %(n)s left", "Only %(n)s left", tally.free)
+        )
+        return Tag("few", few % {"n": tally.free})
+    free = (
+        npgettext("places", "%(n)s free", "%(n)s free", tally.free)
+        if tally.unit == "places"
+        else ngettext("%(n)s free", "%(n)s free", tally.free)
+    )
+    return Tag("free", free % {"n": tally.free})
 
 
 def _sentence(session: TourSession, state: SessionState, tally: Tally, *, now: datetime) -> str:
@@ -195,8 +204,10 @@ def _waitlist(tally: Tally) -> str:
     else:
         waiting = gettext("Nobody is waiting yet, so you would be first in line.")
     if tally.free:
-        return f"{gettext('What is free goes to the parties that wait, in their order.')} {waiting}"
-    return f"{gettext('All places are taken.')} {waiting}"
+        taken = gettext("What is free goes to the parties that wait, in their order.")
+    else:
+        taken = gettext("All places are taken.")
+    return f"{taken} {waiting}"
 
 
 def _room(tally: Tally) -> str:
