@@ -126,6 +126,10 @@ class TourSessionAdmin(admin.ModelAdmin):
     def when(self, session: TourSession) -> str:
         return f"{session.local_start:%Y-%m-%d %H:%M}"
 
+    @admin.display(description=_("label"))
+    def festival(self, session: TourSession) -> str:
+        return str(session.label)
+
     @admin.display(description=_("state"))
     def state(self, session: TourSession) -> SafeString:
         return format_html('<span class="tag tag-{}">{}</span>', *tag(session, now=timezone.now()))
@@ -133,18 +137,6 @@ class TourSessionAdmin(admin.ModelAdmin):
     @admin.display(description=_("parties"))
     def parties(self, session: TourSession) -> SafeString:
         return SafeString(render_to_string("admin/bookings/toursession/bar.html", {"bar": bar(session)}))
-
-    @admin.display(description=_("confirmed"), ordering="parties_held")
-    def confirmed(self, session: TourSession) -> int:
-        return session.parties_confirmed
-
-    @admin.display(description=_("offers"), ordering="parties_offered")
-    def offers(self, session: TourSession) -> int:
-        return session.parties_offered
-
-    @admin.display(description=_("waiting"), ordering="parties_waiting")
-    def waiting(self, session: TourSession) -> int:
-        return session.parties_waiting
 
     @admin.display(description=_("people"), ordering="places_held")
     def people(self, session: TourSession) -> str:

@@ -39,7 +39,7 @@ def _ledgers_that_differ() -> Iterator[str]:
     )
     ledger = ["places_held", "parties_held", "parties_offered", "parties_waiting"]
     for pk, *told in differing.values_list("pk", *ledger, "places", "parties", "offers", "waiting"):
-        yield f"session {pk}: the ledger (places, parties, offers, waiting) says {told[:4]}, the bookings say {told[4:]}"
+        yield f"session {pk}: the ledger (places, parties, offers, waiting) says {told[:4]}, the rows say {told[4:]}"
 
 
 def _parties_with_a_wrong_end() -> Iterator[str]:

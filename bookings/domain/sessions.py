@@ -19,6 +19,10 @@ class AlreadyBegun(BookingError):
     message = _("This session has begun.")
 
 
+class TimeHasPassed(BookingError):
+    message = _("That time has passed already.")
+
+
 class CapacityBelowHeld(BookingError):
     message = _("More is held than that. Lower “places given out at most” instead: then it shrinks as parties leave.")
 
@@ -115,10 +119,17 @@ def resize(session_pk: int, *, capacity: int, max_parties: int, sell_limit: int,
 def move(
     session_pk: int, *, starts_at: datetime, ends_at: datetime, roster_locks_at: datetime, now: datetime, who: str
 ) -> None:
-    """Give the session another time; everybody who holds places or waits is told old and new."""
+    """Give the session another time; everybody who holds places or waits is told old and new.
+
+    Raises AlreadyCalledOff, AlreadyBegun or TimeHasPassed.
+    """
     session = TourSession.objects.lock([session_pk])[session_pk]
     if session.called_off_at:
         raise AlreadyCalledOff
+    if now >= session.starts_at:
+        raise AlreadyBegun
+    if starts_at <= now:
+        raise TimeHasPassed
     before = session.starts_at
     session.starts_at, session.ends_at, session.roster_locks_at = starts_at, ends_at, roster_locks_at
     session.save(update_fields=["starts_at", "ends_at", "roster_locks_at"])

@@ -13,6 +13,7 @@ from bookings.domain.locks import Locked, in_one_transaction, lock_party
 from bookings.domain.people import Person, check_people, write_members
 from bookings.models import (
     Booking,
+    BookingEvent,
     BookingStatus,
     DecisionTrigger,
     NoticeKind,
@@ -115,6 +116,7 @@ def come_with_fewer(
     party.smallest_size = min(party.smallest_size, size)
     party.save(update_fields=["size", "smallest_size"])
     _write_people(party, lead, companions)
+    _remember(shrinking, f"comes as {size}", now=now, who=who)
     _tell_changed(party, shrinking, {"size": size}, now=now)
     waitlist.serve_all((booking.session for booking in shrinking), now=now, trigger=DecisionTrigger.FEWER)
 
@@ -136,6 +138,7 @@ def change_people(
     party.access_needs = access_needs
     party.save(update_fields=["access_needs"])
     _write_people(party, lead, companions)
+    _remember(bookings, "names changed", now=now, who=who)
     _tell_changed(party, bookings, {"names": True}, now=now)
 
 
@@ -197,6 +200,16 @@ def _write_people(party: Party, lead: Person, companions: Sequence[Person]) -> N
     party.lead_name, party.lead_age_from, party.lead_age_to = lead.name, lead.age_from, lead.age_to
     party.save(update_fields=["lead_name", "lead_age_from", "lead_age_to"])
     write_members(party, companions)
+
+
+def _remember(bookings: Sequence[Booking], what: str, *, now: datetime, who: str) -> None:
+    """The history keeps that something changed; what it was before is personal and is not kept."""
+    BookingEvent.objects.bulk_create(
+        BookingEvent(
+            booking=booking, from_status=booking.status, to_status=booking.status, happened_at=now, who=who, why=what
+        )
+        for booking in bookings
+    )
 
 
 def _tell_changed(party: Party, bookings: Sequence[Booking], facts: dict[str, object], *, now: datetime) -> None:

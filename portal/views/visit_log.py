@@ -31,7 +31,9 @@ def _own(party: Party) -> Iterator[Entry]:
     for event in events.order_by("-happened_at", "-pk")[:MOST_ENTRIES]:
         booking = event.booking
         kind = event.to_status.replace(" ", "_").replace("-", "_")
-        if event.to_status == BookingStatus.WAITING and event.from_status:
+        if event.from_status == event.to_status:
+            kind = "changed"
+        elif event.to_status == BookingStatus.WAITING and event.from_status:
             kind = "requeued"
         elif event.to_status == BookingStatus.OFFERED and booking.offer_source == OfferSource.SIGN_UP:
             kind = "kept"
