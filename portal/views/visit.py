@@ -32,13 +32,6 @@ NEEDS_ANOTHER_LOOK = 422
 PartyView = Callable[..., HttpResponse]
 
 
-def _quietly(response: HttpResponse) -> HttpResponse:
-    """Nothing under this address is kept by anybody in between, and it is told to no other site."""
-    response["Cache-Control"] = "private, no-store"
-    response["Referrer-Policy"] = "no-referrer"
-    return response
-
-
 def _cookie(code: str) -> str:
     """A cookie for each party, so that somebody may lead several."""
     return f"visit-{code}"
@@ -52,8 +45,8 @@ def for_the_party(view: PartyView) -> PartyView:
         party = Party.objects.select_related("season__tour").filter(code=code).first()
         version = request.get_signed_cookie(_cookie(code), default="", salt="visit", max_age=COOKIE_DAYS * 86400)
         if party is None or version != str(party.link_version):
-            return _quietly(render(request, "portal/visit_locked.html", {"section": "visit"}, status=403))
-        return _quietly(view(request, party, *args, **kwargs))
+            return render(request, "portal/visit_locked.html", {"section": "visit"}, status=403)
+        return view(request, party, *args, **kwargs)
 
     return guarded
 
@@ -63,7 +56,7 @@ def visit_link(request: HttpRequest, code: str, token: str) -> HttpResponse:
     """The link of a mail: becomes a cookie for this party and is gone from the address bar. Changes no row."""
     party = Party.objects.filter(code=code).first()
     if party is None or not party.link_token_is(token):
-        return _quietly(render(request, "portal/visit_link_old.html", {"section": "visit"}, status=404))
+        return render(request, "portal/visit_link_old.html", {"section": "visit"}, status=404)
     response = redirect("visit", code=code)
     response.status_code = 303
     response.set_signed_cookie(
@@ -75,7 +68,7 @@ def visit_link(request: HttpRequest, code: str, token: str) -> HttpResponse:
         httponly=True,
         samesite="Lax",
     )
-    return _quietly(response)
+    return response
 
 
 @require_safe
