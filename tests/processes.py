@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from urllib.request import urlopen
 
 from django.conf import settings
 from django.db import connection
+
+from tests.smtp import free_port
 
 COMMANDS = {
     "web": ["gunicorn", "portal.wsgi", "-k", "gthread", "-w", "2", "--threads", "4", "--bind", "127.0.0.1:{port}"],
@@ -43,12 +44,6 @@ def database_url() -> str:
     if host.startswith("/"):
         return f"postgresql://{user}@/{given['NAME']}?host={quote(host)}" + (f"&port={port}" if port else "")
     return f"postgresql://{user}@{host}:{port or 5432}/{given['NAME']}"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Processes:
