@@ -26,6 +26,8 @@ class VisitsStayPrivate:
     """Nothing under a party's address is kept by anybody in between, and no other site is told that address.
 
     Here and not in the views, because refusals count too: no token in a form, a method that is not allowed, no such page.
+    Only the link, which holds the key, is told to nobody at all. The page has forms, and with "no-referrer" browsers send
+    the origin of a form as "null", which the check of forged forms refuses.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -33,7 +35,8 @@ class VisitsStayPrivate:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if request.resolver_match and (request.resolver_match.url_name or "").startswith("visit"):
+        name = (request.resolver_match and request.resolver_match.url_name) or ""
+        if name.startswith("visit"):
             response["Cache-Control"] = "private, no-store"
-            response["Referrer-Policy"] = "no-referrer"
+            response["Referrer-Policy"] = "no-referrer" if name == "visit_link" else "same-origin"
         return response

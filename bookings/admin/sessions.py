@@ -56,18 +56,7 @@ class ReasonForm(forms.Form):
 class TourSessionAdmin(admin.ModelAdmin):
     form = TourSessionForm
     formfield_overrides = IN_EACH_LANGUAGE
-    list_display = [
-        "when",
-        "label",
-        "language",
-        "state",
-        "parties",
-        "confirmed",
-        "offers",
-        "waiting",
-        "people",
-        "links",
-    ]
+    list_display = ["when", "festival", "language", "state", "parties", "people", "links"]
     list_display_links = ["when"]
     list_filter = ["season", "language", ("starts_at", admin.DateFieldListFilter)]
     list_select_related = ["season__tour", "venue"]
