@@ -25,9 +25,9 @@ class StaffInVenueTime:
 class VisitsStayPrivate:
     """Nothing under a party's address is kept by anybody in between, and no other site is told that address.
 
-    Here and not in the views, because refusals count too: no token in a form, a method that is not allowed, no such page.
-    Only the link, which holds the key, is told to nobody at all. The page has forms, and with "no-referrer" browsers send
-    the origin of a form as "null", which the check of forged forms refuses.
+    Here and not in the views, because refusals count too: no token in a form, a method that is not allowed, no page.
+    Only the link, which holds the key, is told to nobody at all. The page has forms, and with "no-referrer" browsers
+    send the origin of a form as "null", which the check of forged forms refuses.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
