@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from i18nfield.forms import I18nFormField, I18nTextarea
+from i18nfield.strings import LazyI18nString
 
 from bookings.admin import roster
 from bookings.admin.languages import IN_EACH_LANGUAGE
@@ -27,6 +28,8 @@ from bookings.models import Decision, Season, TourSession
 
 LIMITS = ["capacity", "max_parties", "sell_limit"]
 TIMES = ["starts_at", "ends_at", "roster_locks_at"]
+# What parties chose a session by; it stays as it is while somebody holds places or waits.
+CHOSEN_BY = ["season", "venue", "language"]
 LATEST_DECISIONS = 20
 
 
@@ -36,13 +39,17 @@ class TourSessionForm(forms.ModelForm):
         fields = ["season", "venue", "label", "language", *TIMES, *LIMITS]
 
     def clean(self) -> dict[str, Any]:
+        """What the rules would refuse is said beside what was typed."""
         cleaned = super().clean() or self.cleaned_data
-        limits = {name: cleaned[name] for name in LIMITS if cleaned.get(name) is not None}
-        if self.instance.pk and len(limits) == len(LIMITS):
-            try:
-                sessions.check_limits(TourSession.objects.get(pk=self.instance.pk), **limits)
-            except BookingError as refusal:
-                raise ValidationError(str(refusal)) from refusal
+        if self.errors or not self.instance.pk:
+            return cleaned
+        session = TourSession.objects.get(pk=self.instance.pk)
+        try:
+            if {*TIMES} & {*self.changed_data}:
+                sessions.check_move(session, starts_at=cleaned["starts_at"], now=timezone.now())
+            sessions.check_limits(session, **{name: cleaned[name] for name in LIMITS})
+        except BookingError as refusal:
+            raise ValidationError(str(refusal)) from refusal
         return cleaned
 
 
@@ -50,6 +57,12 @@ class ReasonForm(forms.Form):
     """Why a session is called off, in each language; everybody who is touched reads it."""
 
     reason = I18nFormField(label=_("Reason"), widget=I18nTextarea, required=True)
+
+    def clean_reason(self) -> LazyI18nString:
+        reason: LazyI18nString = self.cleaned_data["reason"]
+        if not any(text.strip() for text in reason.data.values()):
+            raise ValidationError(str(sessions.ReasonMissing.message))
+        return reason
 
 
 @admin.register(TourSession)
@@ -64,7 +77,13 @@ class TourSessionAdmin(admin.ModelAdmin):
     actions = ["publish", "close_sign_up", "reopen_sign_up", "call_off"]
     readonly_fields = ["standing", "decisions", "links"]
     fieldsets = [
-        (None, {"fields": ["season", "venue", "label", "language"]}),
+        (
+            None,
+            {
+                "fields": ["season", "venue", "language", "label"],
+                "description": _("Season, venue and language stay as they are while a party holds places or waits."),
+            },
+        ),
         (
             _("When"),
             {"fields": [*TIMES], "description": _("A new time is mailed to everybody who holds places or waits.")},
@@ -79,6 +98,9 @@ class TourSessionAdmin(admin.ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         own = [path(address, view, name=name) for address, view, name in roster.urls(self.admin_site)]
         return [*own, *super().get_urls()]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: TourSession | None = None) -> list[str]:
+        return [*self.readonly_fields, *(CHOSEN_BY if obj and obj.bookings.live().exists() else [])]
 
     def has_delete_permission(self, request: HttpRequest, obj: TourSession | None = None) -> bool:
         return super().has_delete_permission(request, obj) and (obj is None or not obj.bookings.exists())
@@ -172,7 +194,8 @@ class TourSessionAdmin(admin.ModelAdmin):
 
     @admin.action(description=_("Publish (the whole season)"), permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[TourSession]) -> None:
-        self._tell(request, Season.objects.filter(sessions__in=queryset, published=False).update(published=True))
+        hidden = Season.objects.filter(pk__in=queryset.values("season"), published=False)
+        self._tell(request, hidden.update(published=True), seasons=True)
 
     @admin.action(description=_("Close sign-up"), permissions=["change"])
     def close_sign_up(self, request: HttpRequest, queryset: QuerySet[TourSession]) -> None:
@@ -215,17 +238,20 @@ class TourSessionAdmin(admin.ModelAdmin):
         self._tell(request, done)
         return None
 
-    def _tell(self, request: HttpRequest, changed: int) -> None:
-        told = ngettext("Done for %(n)d row.", "Done for %(n)d rows.", changed) % {"n": changed}
-        self.message_user(request, told, messages.SUCCESS if changed else messages.INFO)
+    def _tell(self, request: HttpRequest, changed: int, *, seasons: bool = False) -> None:
+        if seasons:
+            told = ngettext("%(n)d season changed.", "%(n)d seasons changed.", changed)
+        else:
+            told = ngettext("%(n)d session changed.", "%(n)d sessions changed.", changed)
+        self.message_user(request, told % {"n": changed}, messages.SUCCESS if changed else messages.INFO)
 
 
 def decision_in_words(decision: Decision) -> str:
     """Free places and parties, and who got them or for whom they are saved."""
-    room = _("%(places)d places and %(parties)d parties free") % {
-        "places": decision.places_free,
-        "parties": decision.parties_free,
-    }
+    places = ngettext("%(n)d place", "%(n)d places", decision.places_free) % {"n": decision.places_free}
+    parties = ngettext("%(n)d party", "%(n)d parties", decision.parties_free) % {"n": decision.parties_free}
+    # Translators: how much room a session had: "2 places and 1 party free"
+    room = _("%(places)s and %(parties)s free") % {"places": places, "parties": parties}
     whom = decision.offered_to or decision.saved_for
     party = f": {whom.party.code_in_words} ({whom.places})" if whom else ""
     return f"{room}; {decision.get_reason_display()}{party}"
