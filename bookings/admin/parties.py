@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -145,10 +145,8 @@ class PartyAdmin(WrittenByRules):
     @admin.display(description=_("history"))
     def history(self, party: Party) -> SafeString:
         events = BookingEvent.objects.filter(booking__party=party).select_related("booking__session__venue")
-        return format_html(
-            '<ol class="history">{}</ol>',
-            SafeString("").join(_line(event) for event in events.order_by("happened_at", "pk")),
-        )
+        lines = ((_line(event),) for event in events.order_by("happened_at", "pk"))
+        return format_html('<ol class="history">{}</ol>', format_html_join("", "<li>{}</li>", lines))
 
     @admin.action(description=_("Cancel the confirmed places"), permissions=["change"])
     def cancel_places(self, request: HttpRequest, queryset: QuerySet[Party]) -> HttpResponse | None:
@@ -208,7 +206,7 @@ def _line(event: BookingEvent) -> SafeString:
     """One passage: when at the venue, which session, from what to what, who and why."""
     zone = event.booking.session.venue.zone
     return format_html(
-        "<li>{} · {} · {} → {} · {}{}</li>",
+        "{} · {} · {} → {} · {}{}",
         f"{event.happened_at.astimezone(zone):%Y-%m-%d %H:%M}",
         event.booking.session,
         event.get_from_status_display() or "–",
