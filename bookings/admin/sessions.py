@@ -21,7 +21,7 @@ from i18nfield.strings import LazyI18nString
 
 from bookings.admin import roster
 from bookings.admin.languages import IN_EACH_LANGUAGE
-from bookings.admin.reasons import who
+from bookings.admin.reasons import FROM_PAGE, ActsOnPage, who
 from bookings.admin.standing import bar, tag, touched, with_places_offered
 from bookings.domain import sessions
 from bookings.domain.errors import BookingError
@@ -96,7 +96,7 @@ class ReasonForm(forms.Form):
 
 
 @admin.register(TourSession)
-class TourSessionAdmin(admin.ModelAdmin):
+class TourSessionAdmin(ActsOnPage):
     form = TourSessionForm
     formfield_overrides = IN_EACH_LANGUAGE
     list_display = ["when", "what", "state", "parties", "people", "links"]
@@ -260,6 +260,7 @@ class TourSessionAdmin(admin.ModelAdmin):
                 "opts": self.opts,
                 "form": form,
                 "rows": [(session, touched(session)) for session in queryset],
+                "from_page": request.POST.get(FROM_PAGE, ""),
             }
             return TemplateResponse(request, "admin/bookings/toursession/call_off.html", context)
         now = timezone.now()
