@@ -189,7 +189,7 @@ def test_the_warning_of_failed_mails_leads_to_all_of_them(host):
     for status in (NoticeStatus.BOUNCED, NoticeStatus.DEAD, NoticeStatus.SENT):
         post_notice(status)
     page = overview(host, make_season()).content.decode()
-    link = page.split("could not be delivered.</b> <a href=\"")[1].split('"')[0]
+    link = page.split('could not be delivered.</b> <a href="')[1].split('"')[0]
 
     listed = host.get(link.replace("&amp;", "&")).context["cl"].result_list
 
