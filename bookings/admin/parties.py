@@ -9,11 +9,11 @@ from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
+from bookings.admin.histories import history
 from bookings.admin.reasons import ReadOnlyInline, WrittenByRules, who, with_reason
 from bookings.domain import people, retention, visit, waitlist
 from bookings.domain.errors import BookingError
@@ -97,7 +97,7 @@ class PartyAdmin(WrittenByRules):
         "lapses",
         "ended_at",
         "erased_at",
-        "history",
+        "what_happened",
     ]
     fieldsets = [
         (
@@ -123,7 +123,7 @@ class PartyAdmin(WrittenByRules):
         ),
         (
             _("What happened"),
-            {"fields": ["history", "asked_at", "mailbox_proven_at", "lapses", "ended_at", "erased_at"]},
+            {"fields": ["what_happened", "asked_at", "mailbox_proven_at", "lapses", "ended_at", "erased_at"]},
         ),
     ]
 
@@ -175,10 +175,9 @@ class PartyAdmin(WrittenByRules):
         return ", ".join(booking.get_status_display() for booking in party.bookings.all())
 
     @admin.display(description=_("history"))
-    def history(self, party: Party) -> SafeString:
+    def what_happened(self, party: Party) -> SafeString:
         events = BookingEvent.objects.filter(booking__party=party).select_related("booking__session__venue")
-        lines = ((_line(event),) for event in events.order_by("happened_at", "pk"))
-        return format_html('<ol class="history">{}</ol>', format_html_join("", "<li>{}</li>", lines))
+        return history(events)
 
     @admin.action(description=_("Cancel the confirmed places"), permissions=["change"])
     def cancel_places(self, request: HttpRequest, queryset: QuerySet[Party]) -> HttpResponse | None:
@@ -241,17 +240,3 @@ def _owe_link(party: Party, *, now: datetime) -> None:
 def _rename_lead(party: Party, *, now: datetime, who: str) -> None:
     lead, *companions = [people.Person(*told) for told in party.people()]
     visit.change_people(party.pk, lead=lead, companions=companions, access_needs=party.access_needs, now=now, who=who)
-
-
-def _line(event: BookingEvent) -> SafeString:
-    """One passage: when at the venue, which session, from what to what, who and why."""
-    zone = event.booking.session.venue.zone
-    return format_html(
-        "{} · {} · {} → {} · {}{}",
-        f"{event.happened_at.astimezone(zone):%Y-%m-%d %H:%M}",
-        event.booking.session,
-        event.get_from_status_display() or "–",
-        event.get_to_status_display(),
-        event.who,
-        f" · {event.why}" if event.why else "",
-    )

@@ -99,7 +99,7 @@ class ReasonForm(forms.Form):
 class TourSessionAdmin(ActsOnPage):
     form = TourSessionForm
     formfield_overrides = IN_EACH_LANGUAGE
-    list_display = ["when", "what", "state", "parties", "people", "links"]
+    list_display = ["when", "what", "parties", "links"]
     list_display_links = ["when"]
     list_filter = [StateFilter, "season", "language", ("starts_at", admin.DateFieldListFilter)]
     list_select_related = ["season__tour", "venue"]
@@ -175,19 +175,10 @@ class TourSessionAdmin(ActsOnPage):
         lines = [format_date(session.local_start, "l"), session.get_language_display(), str(session.label)]
         return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines if line))
 
-    @admin.display(description=_("state"))
-    def state(self, session: TourSession) -> SafeString:
-        return format_html('<span class="tag tag-{}">{}</span>', *tag(session, now=timezone.now()))
-
-    @admin.display(description=_("parties"))
+    @admin.display(description=_("parties"), ordering="places_held")
     def parties(self, session: TourSession) -> SafeString:
-        return SafeString(
-            render_to_string("admin/bookings/toursession/bar.html", {"bar": bar(session), "session": session})
-        )
-
-    @admin.display(description=_("people"), ordering="places_held")
-    def people(self, session: TourSession) -> str:
-        return _("%(held)d of %(capacity)d") % {"held": session.places_held, "capacity": session.capacity}
+        context = {"bar": bar(session), "session": session, "tag": tag(session, now=timezone.now())}
+        return SafeString(render_to_string("admin/bookings/toursession/bar.html", context))
 
     @admin.display(description=_("standing"))
     def standing(self, session: TourSession) -> SafeString:
