@@ -1,6 +1,7 @@
 """Bookings: a status changes only through the rules, with a reason."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -11,12 +12,19 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.admin.reasons import ReadOnlyInline, WrittenByRules, who, with_reason
 from bookings.domain import check_in, visit, waitlist
-from bookings.models import Booking, BookingEvent
+from bookings.models import Booking, BookingEvent, BookingStatus
 
 
 class EventInline(ReadOnlyInline):
     model = BookingEvent
     fields = ["happened_at", "from_status", "to_status", "who", "why"]
+
+
+def cancel_these_places(booking: Booking, *, now: datetime, who: str, why: str) -> None:
+    """A party gives up what it holds; chosen was this booking, so nothing else may go. Raises NothingConfirmed."""
+    if booking.status != BookingStatus.CONFIRMED:
+        raise visit.NothingConfirmed
+    visit.cancel_places(booking.party_id, now=now, who=who, why=why)
 
 
 @admin.register(Booking)
@@ -84,9 +92,7 @@ class BookingAdmin(WrittenByRules):
 
     @admin.action(description=_("Cancel the confirmed places"), permissions=["change"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Booking]) -> HttpResponse | None:
-        return self._with_reason(
-            request, queryset, "cancel", lambda booking, **facts: visit.cancel_places(booking.party_id, **facts)
-        )
+        return self._with_reason(request, queryset, "cancel", cancel_these_places)
 
     @admin.action(description=_("Check the whole party in"), permissions=["change"])
     def check_in(self, request: HttpRequest, queryset: QuerySet[Booking]) -> HttpResponse | None:

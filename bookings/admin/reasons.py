@@ -81,6 +81,12 @@ class WrittenByRules(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Nothing here is typed in; writing the row back would undo what happened meanwhile."""
 
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """A page on which nothing can be typed has nothing to save."""
+        if not context["adminform"].form.fields:
+            context |= {"show_save": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 

@@ -83,9 +83,17 @@ def act(request: HttpRequest, pk: int, act: str) -> HttpResponse:
 
 
 def _here(request: HttpRequest, booking: Booking, now: datetime) -> None:
-    arrived = request.POST.get("arrived", "")
-    number = int(arrived) if arrived.isdecimal() and len(arrived) < 4 else None
-    domain.check_in_party(booking.pk, arrived=number, now=now, who=who(request))
+    domain.check_in_party(booking.pk, arrived=_arrived(request), now=now, who=who(request))
+
+
+def _arrived(request: HttpRequest) -> int | None:
+    """How many came, all if the button does not say. What is no number is nobody: the rules refuse it."""
+    if "arrived" not in request.POST:
+        return None
+    try:
+        return int(request.POST["arrived"])
+    except ValueError:
+        return 0
 
 
 def _undo(request: HttpRequest, booking: Booking, now: datetime) -> None:

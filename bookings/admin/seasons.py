@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from bookings.admin.languages import IN_EACH_LANGUAGE
-from bookings.admin.standing import machinery, season_figures
+from bookings.admin.standing import machinery, season_figures, with_places_offered
 from bookings.models import Season
 
 
@@ -62,7 +62,9 @@ class SeasonAdmin(admin.ModelAdmin):
         if not self.has_view_permission(request, season):
             raise PermissionDenied
         now = timezone.now()
-        sessions = season.sessions.select_related("season__tour", "venue").order_by("starts_at", "pk")
+        sessions = with_places_offered(season.sessions.select_related("season__tour", "venue")).order_by(
+            "starts_at", "pk"
+        )
         context = {
             "season": season,
             "figures": season_figures(sessions, now=now),

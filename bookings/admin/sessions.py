@@ -1,10 +1,11 @@
 """Sessions: watch them fill; close, call off, move and resize them through the rules."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -20,7 +21,8 @@ from i18nfield.forms import I18nFormField, I18nTextarea
 from bookings.admin import roster
 from bookings.admin.languages import IN_EACH_LANGUAGE
 from bookings.admin.reasons import who
-from bookings.admin.standing import bar, tag, touched
+from bookings.admin.rehearsal import refusal_of
+from bookings.admin.standing import bar, tag, touched, with_places_offered
 from bookings.domain import sessions
 from bookings.domain.errors import BookingError
 from bookings.models import Decision, Season, TourSession
@@ -31,19 +33,55 @@ LATEST_DECISIONS = 20
 
 
 class TourSessionForm(forms.ModelForm):
+    now: datetime
+
     class Meta:
         model = TourSession
         fields = ["season", "venue", "label", "language", *TIMES, *LIMITS]
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        limits = {name: cleaned[name] for name in LIMITS if cleaned.get(name) is not None}
-        if self.instance.pk and len(limits) == len(LIMITS):
-            try:
-                sessions.check_limits(TourSession.objects.get(pk=self.instance.pk), **limits)
-            except BookingError as refusal:
-                raise ValidationError(str(refusal)) from refusal
-        return cleaned
+    def full_clean(self) -> None:
+        super().full_clean()
+        if self.is_bound and self.instance.pk and not self.errors:
+            refusal = refusal_of(lambda: self.change_by_the_rules(who=""))
+            if refusal:
+                self.add_error(None, refusal)
+
+    def change_by_the_rules(self, *, who: str) -> None:
+        """What others are told of, and what frees places. Raises BookingError."""
+        pk, given = self.instance.pk, self.cleaned_data
+        if set(self.changed_data) & set(LIMITS):
+            sessions.resize(pk, **{name: given[name] for name in LIMITS}, now=self.now)
+        if set(self.changed_data) & set(TIMES):
+            sessions.move(pk, **{name: given[name] for name in TIMES}, now=self.now, who=who)
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("coming", _("coming")),
+            ("waitlist", _("with a waitlist")),
+            ("closed", _("closed by a host")),
+            ("off", _("called off")),
+            ("over", _("over")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[TourSession]) -> QuerySet[TourSession]:
+        now = timezone.now()
+        match self.value():
+            case "coming":
+                return queryset.filter(ends_at__gt=now, called_off_at=None)
+            case "waitlist":
+                return queryset.filter(ends_at__gt=now, called_off_at=None, parties_waiting__gt=0)
+            case "closed":
+                return queryset.filter(closed_at__isnull=False, called_off_at=None)
+            case "off":
+                return queryset.filter(called_off_at__isnull=False)
+            case "over":
+                return queryset.filter(ends_at__lte=now, called_off_at=None)
+        return queryset
 
 
 class ReasonForm(forms.Form):
@@ -56,20 +94,9 @@ class ReasonForm(forms.Form):
 class TourSessionAdmin(admin.ModelAdmin):
     form = TourSessionForm
     formfield_overrides = IN_EACH_LANGUAGE
-    list_display = [
-        "when",
-        "label",
-        "language",
-        "state",
-        "parties",
-        "confirmed",
-        "offers",
-        "waiting",
-        "people",
-        "links",
-    ]
+    list_display = ["when", "festival", "language", "state", "parties", "people", "links"]
     list_display_links = ["when"]
-    list_filter = ["season", "language", ("starts_at", admin.DateFieldListFilter)]
+    list_filter = [StateFilter, "season", "language", ("starts_at", admin.DateFieldListFilter)]
     list_select_related = ["season__tour", "venue"]
     date_hierarchy = "starts_at"
     actions = ["publish", "close_sign_up", "reopen_sign_up", "call_off"]
@@ -98,37 +125,41 @@ class TourSessionAdmin(admin.ModelAdmin):
         """Deleting many at once would not ask each whether it has bookings."""
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TourSession]:
+        return with_places_offered(super().get_queryset(request))
+
+    def get_form(self, *args: Any, **kwargs: Any) -> type[forms.ModelForm]:
+        form: Any = super().get_form(*args, **kwargs)
+        form.now = timezone.now()
+        return form  # type: ignore[no-any-return]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: TourSession | None = None) -> list[str]:
+        """What a party has asked for stays what it is: another place or language is another session."""
+        fixed = ["season", "venue", "language"] if obj and obj.bookings.exists() else []
+        return [*self.readonly_fields, *fixed]
+
     def save_model(self, request: HttpRequest, obj: TourSession, form: Any, change: bool) -> None:
         """What others are told of, and what frees places, goes through the rules; the rest is plain."""
         if not change:
             super().save_model(request, obj, form, change)
             return
-        now = timezone.now()
         plain = [name for name in form.changed_data if name not in {*LIMITS, *TIMES}]
         if plain:
             obj.save(update_fields=plain)
-        if set(form.changed_data) & set(TIMES):
-            times = {name: getattr(obj, name) for name in TIMES}
-            sessions.move(obj.pk, **times, now=now, who=who(request))
-        if set(form.changed_data) & set(LIMITS):
-            sessions.resize(obj.pk, **{name: getattr(obj, name) for name in LIMITS}, now=now)
+        form.change_by_the_rules(who=who(request))
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
-        except BookingError as refusal:  # Somebody was faster between the check of the form and the change.
+        except BookingError as refusal:  # Somebody was faster between the rehearsal and the change.
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
     @admin.display(description=_("when"), ordering="starts_at")
     def when(self, session: TourSession) -> str:
         return f"{session.local_start:%Y-%m-%d %H:%M}"
-
-    @admin.display(description=_("label"))
-    def festival(self, session: TourSession) -> str:
-        return str(session.label)
 
     @admin.display(description=_("state"))
     def state(self, session: TourSession) -> SafeString:
@@ -137,6 +168,18 @@ class TourSessionAdmin(admin.ModelAdmin):
     @admin.display(description=_("parties"))
     def parties(self, session: TourSession) -> SafeString:
         return SafeString(render_to_string("admin/bookings/toursession/bar.html", {"bar": bar(session)}))
+
+    @admin.display(description=_("confirmed"))
+    def confirmed(self, session: TourSession) -> int:
+        return session.parties_confirmed
+
+    @admin.display(description=_("offers"), ordering="parties_offered")
+    def offers(self, session: TourSession) -> int:
+        return session.parties_offered
+
+    @admin.display(description=_("waiting"), ordering="parties_waiting")
+    def waiting(self, session: TourSession) -> int:
+        return session.parties_waiting
 
     @admin.display(description=_("people"), ordering="places_held")
     def people(self, session: TourSession) -> str:

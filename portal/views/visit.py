@@ -33,9 +33,12 @@ PartyView = Callable[..., HttpResponse]
 
 
 def _quietly(response: HttpResponse) -> HttpResponse:
-    """Nothing under this address is kept by anybody in between, and it is told to no other site."""
+    """Nothing under this address is kept by anybody in between, and it is told to no other site.
+
+    Not "no-referrer": browsers then send the origin of a form as "null", and the check of forged forms refuses it.
+    """
     response["Cache-Control"] = "private, no-store"
-    response["Referrer-Policy"] = "no-referrer"
+    response["Referrer-Policy"] = "same-origin"
     return response
 
 
