@@ -18,7 +18,10 @@ from django.db import connection
 from tests.smtp import free_port
 
 COMMANDS = {
-    "web": ["gunicorn", "portal.wsgi", "--no-control-socket", "-k", "gthread", "-w", "2", "--threads", "4", "--bind", "127.0.0.1:{port}"],
+    "web": [
+        *("gunicorn", "portal.wsgi", "--no-control-socket", "--bind", "127.0.0.1:{port}"),
+        *("-k", "gthread", "-w", "2", "--threads", "4"),
+    ],
     "worker": ["celery", "-A", "portal", "worker", "-c", "2", "--loglevel", "INFO", "--without-gossip"],
     "beat": ["celery", "-A", "portal", "beat", "--pidfile=", "--schedule", "{folder}/beat"],
 }

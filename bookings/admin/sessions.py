@@ -161,6 +161,10 @@ class TourSessionAdmin(admin.ModelAdmin):
     def when(self, session: TourSession) -> str:
         return f"{session.local_start:%Y-%m-%d %H:%M}"
 
+    @admin.display(description=_("label"))
+    def festival(self, session: TourSession) -> str:
+        return str(session.label)
+
     @admin.display(description=_("state"))
     def state(self, session: TourSession) -> SafeString:
         return format_html('<span class="tag tag-{}">{}</span>', *tag(session, now=timezone.now()))
