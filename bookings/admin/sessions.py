@@ -11,22 +11,26 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.dateformat import format as format_date
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from i18nfield.forms import I18nFormField, I18nTextarea
+from i18nfield.strings import LazyI18nString
 
 from bookings.admin import roster
 from bookings.admin.languages import IN_EACH_LANGUAGE
-from bookings.admin.reasons import who
-from bookings.admin.standing import bar, tag, touched
+from bookings.admin.reasons import FROM_PAGE, ActsOnPage, who
+from bookings.admin.standing import bar, tag, touched, with_places_offered
 from bookings.domain import sessions
 from bookings.domain.errors import BookingError
 from bookings.models import Decision, Season, TourSession
 
 LIMITS = ["capacity", "max_parties", "sell_limit"]
 TIMES = ["starts_at", "ends_at", "roster_locks_at"]
+# What parties chose a session by; it stays as it is while somebody holds places or waits.
+CHOSEN_BY = ["season", "venue", "language"]
 LATEST_DECISIONS = 20
 
 
@@ -36,14 +40,47 @@ class TourSessionForm(forms.ModelForm):
         fields = ["season", "venue", "label", "language", *TIMES, *LIMITS]
 
     def clean(self) -> dict[str, Any]:
+        """What the rules would refuse is said beside what was typed."""
         cleaned = super().clean() or self.cleaned_data
-        limits = {name: cleaned[name] for name in LIMITS if cleaned.get(name) is not None}
-        if self.instance.pk and len(limits) == len(LIMITS):
-            try:
-                sessions.check_limits(TourSession.objects.get(pk=self.instance.pk), **limits)
-            except BookingError as refusal:
-                raise ValidationError(str(refusal)) from refusal
+        if self.errors or not self.instance.pk:
+            return cleaned
+        session = TourSession.objects.get(pk=self.instance.pk)
+        try:
+            if {*TIMES} & {*self.changed_data}:
+                sessions.check_move(session, starts_at=cleaned["starts_at"], now=timezone.now())
+            sessions.check_limits(session, **{name: cleaned[name] for name in LIMITS})
+        except BookingError as refusal:
+            raise ValidationError(str(refusal)) from refusal
         return cleaned
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("coming", _("coming")),
+            ("waitlist", _("with a waitlist")),
+            ("closed", _("closed by a host")),
+            ("off", _("called off")),
+            ("over", _("over")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[TourSession]) -> QuerySet[TourSession]:
+        now = timezone.now()
+        match self.value():
+            case "coming":
+                return queryset.filter(ends_at__gt=now, called_off_at=None)
+            case "waitlist":
+                return queryset.filter(ends_at__gt=now, called_off_at=None, parties_waiting__gt=0)
+            case "closed":
+                return queryset.filter(closed_at__isnull=False, called_off_at=None)
+            case "off":
+                return queryset.filter(called_off_at__isnull=False)
+            case "over":
+                return queryset.filter(ends_at__lte=now, called_off_at=None)
+        return queryset
 
 
 class ReasonForm(forms.Form):
@@ -51,20 +88,32 @@ class ReasonForm(forms.Form):
 
     reason = I18nFormField(label=_("Reason"), widget=I18nTextarea, required=True)
 
+    def clean_reason(self) -> LazyI18nString:
+        reason: LazyI18nString = self.cleaned_data["reason"]
+        if not any(text.strip() for text in reason.data.values()):
+            raise ValidationError(str(sessions.ReasonMissing.message))
+        return reason
+
 
 @admin.register(TourSession)
-class TourSessionAdmin(admin.ModelAdmin):
+class TourSessionAdmin(ActsOnPage):
     form = TourSessionForm
     formfield_overrides = IN_EACH_LANGUAGE
-    list_display = ["when", "festival", "language", "state", "parties", "people", "links"]
+    list_display = ["when", "what", "parties", "links"]
     list_display_links = ["when"]
-    list_filter = ["season", "language", ("starts_at", admin.DateFieldListFilter)]
+    list_filter = [StateFilter, "season", "language", ("starts_at", admin.DateFieldListFilter)]
     list_select_related = ["season__tour", "venue"]
     date_hierarchy = "starts_at"
     actions = ["publish", "close_sign_up", "reopen_sign_up", "call_off"]
     readonly_fields = ["standing", "decisions", "links"]
     fieldsets = [
-        (None, {"fields": ["season", "venue", "label", "language"]}),
+        (
+            None,
+            {
+                "fields": ["season", "venue", "language", "label"],
+                "description": _("Season, venue and language stay as they are while a party holds places or waits."),
+            },
+        ),
         (
             _("When"),
             {"fields": [*TIMES], "description": _("A new time is mailed to everybody who holds places or waits.")},
@@ -79,6 +128,12 @@ class TourSessionAdmin(admin.ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         own = [path(address, view, name=name) for address, view, name in roster.urls(self.admin_site)]
         return [*own, *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TourSession]:
+        return with_places_offered(super().get_queryset(request))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: TourSession | None = None) -> list[str]:
+        return [*self.readonly_fields, *(CHOSEN_BY if obj and obj.bookings.live().exists() else [])]
 
     def has_delete_permission(self, request: HttpRequest, obj: TourSession | None = None) -> bool:
         return super().has_delete_permission(request, obj) and (obj is None or not obj.bookings.exists())
@@ -115,21 +170,15 @@ class TourSessionAdmin(admin.ModelAdmin):
     def when(self, session: TourSession) -> str:
         return f"{session.local_start:%Y-%m-%d %H:%M}"
 
-    @admin.display(description=_("label"))
-    def festival(self, session: TourSession) -> str:
-        return str(session.label)
+    @admin.display(description=_("what"))
+    def what(self, session: TourSession) -> SafeString:
+        lines = [format_date(session.local_start, "l"), session.get_language_display(), str(session.label)]
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines if line))
 
-    @admin.display(description=_("state"))
-    def state(self, session: TourSession) -> SafeString:
-        return format_html('<span class="tag tag-{}">{}</span>', *tag(session, now=timezone.now()))
-
-    @admin.display(description=_("parties"))
+    @admin.display(description=_("parties"), ordering="places_held")
     def parties(self, session: TourSession) -> SafeString:
-        return SafeString(render_to_string("admin/bookings/toursession/bar.html", {"bar": bar(session)}))
-
-    @admin.display(description=_("people"), ordering="places_held")
-    def people(self, session: TourSession) -> str:
-        return _("%(held)d of %(capacity)d") % {"held": session.places_held, "capacity": session.capacity}
+        context = {"bar": bar(session), "session": session, "tag": tag(session, now=timezone.now())}
+        return SafeString(render_to_string("admin/bookings/toursession/bar.html", context))
 
     @admin.display(description=_("standing"))
     def standing(self, session: TourSession) -> SafeString:
@@ -143,7 +192,7 @@ class TourSessionAdmin(admin.ModelAdmin):
         if session._state.adding:
             return "–"
         return format_html(
-            '<a href="{}">{}</a> · <a href="{}">{}</a>',
+            '<a class="keep" href="{}">{}</a> · <a class="keep" href="{}">{}</a>',
             reverse("admin:bookings_roster", args=[session.pk]),
             _("Roster"),
             reverse("admin:bookings_check_in", args=[session.pk]),
@@ -172,7 +221,8 @@ class TourSessionAdmin(admin.ModelAdmin):
 
     @admin.action(description=_("Publish (the whole season)"), permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[TourSession]) -> None:
-        self._tell(request, Season.objects.filter(sessions__in=queryset, published=False).update(published=True))
+        hidden = Season.objects.filter(pk__in=queryset.values("season"), published=False)
+        self._tell(request, hidden.update(published=True), seasons=True)
 
     @admin.action(description=_("Close sign-up"), permissions=["change"])
     def close_sign_up(self, request: HttpRequest, queryset: QuerySet[TourSession]) -> None:
@@ -201,6 +251,7 @@ class TourSessionAdmin(admin.ModelAdmin):
                 "opts": self.opts,
                 "form": form,
                 "rows": [(session, touched(session)) for session in queryset],
+                "from_page": request.POST.get(FROM_PAGE, ""),
             }
             return TemplateResponse(request, "admin/bookings/toursession/call_off.html", context)
         now = timezone.now()
@@ -215,17 +266,20 @@ class TourSessionAdmin(admin.ModelAdmin):
         self._tell(request, done)
         return None
 
-    def _tell(self, request: HttpRequest, changed: int) -> None:
-        told = ngettext("Done for %(n)d row.", "Done for %(n)d rows.", changed) % {"n": changed}
-        self.message_user(request, told, messages.SUCCESS if changed else messages.INFO)
+    def _tell(self, request: HttpRequest, changed: int, *, seasons: bool = False) -> None:
+        if seasons:
+            told = ngettext("%(n)d season changed.", "%(n)d seasons changed.", changed)
+        else:
+            told = ngettext("%(n)d session changed.", "%(n)d sessions changed.", changed)
+        self.message_user(request, told % {"n": changed}, messages.SUCCESS if changed else messages.INFO)
 
 
 def decision_in_words(decision: Decision) -> str:
     """Free places and parties, and who got them or for whom they are saved."""
-    room = _("%(places)d places and %(parties)d parties free") % {
-        "places": decision.places_free,
-        "parties": decision.parties_free,
-    }
+    places = ngettext("%(n)d place", "%(n)d places", decision.places_free) % {"n": decision.places_free}
+    parties = ngettext("%(n)d party", "%(n)d parties", decision.parties_free) % {"n": decision.parties_free}
+    # Translators: how much room a session had: "2 places and 1 party free"
+    room = _("%(places)s and %(parties)s free") % {"places": places, "parties": parties}
     whom = decision.offered_to or decision.saved_for
     party = f": {whom.party.code_in_words} ({whom.places})" if whom else ""
     return f"{room}; {decision.get_reason_display()}{party}"
