@@ -90,3 +90,10 @@ def test_whoever_reads_a_mail_of_a_party_does_not_get_its_link(host, notice, pag
     shown = host.get(reverse(f"admin:bookings_notice_{page}", args=[notice.pk])).content.decode()
     assert f"/visit/{notice.party.code}/…/" in shown
     assert notice.party.link_token not in shown
+
+
+def test_the_picture_of_the_code_is_shown_where_the_mail_names_it(host, notice):
+    framed = host.get(reverse("admin:bookings_notice_html", args=[notice.pk]))
+    assert 'src="data:image/png;base64,' in framed.content.decode()
+    assert "cid:" not in framed.content.decode()
+    assert "img-src data:;" in framed["Content-Security-Policy"] + ";"
