@@ -3,7 +3,7 @@
 from typing import Any
 
 from csp.constants import NONE, SELF, UNSAFE_INLINE
-from csp.decorators import csp_replace, csp_update
+from csp.decorators import csp, csp_update
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -33,7 +33,6 @@ class NoticeAdmin(WrittenByRules):
         "status",
         "lane",
         "created_at",
-        "next_attempt_at",
         "sent_at",
         "attempts",
         "last_error",
@@ -92,7 +91,7 @@ class NoticeAdmin(WrittenByRules):
         }
         return TemplateResponse(request, "admin/bookings/notice/preview.html", context)
 
-    @method_decorator([xframe_options_sameorigin, csp_replace(MAIL_POLICY)])
+    @method_decorator([xframe_options_sameorigin, csp(MAIL_POLICY)])
     def preview_html(self, request: HttpRequest, pk: int) -> HttpResponse:
         _notice, message = self._message(request, pk)
         return HttpResponse(str(message.alternatives[0].content) if message else "")
