@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -147,7 +147,7 @@ class PartyAdmin(WrittenByRules):
         events = BookingEvent.objects.filter(booking__party=party).select_related("booking__session__venue")
         return format_html(
             '<ol class="history">{}</ol>',
-            SafeString("").join(_line(event) for event in events.order_by("happened_at", "pk")),
+            format_html_join("", "{}", ((_line(event),) for event in events.order_by("happened_at", "pk"))),
         )
 
     @admin.action(description=_("Cancel the confirmed places"), permissions=["change"])
