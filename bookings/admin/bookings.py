@@ -70,6 +70,9 @@ class BookingAdmin(WrittenByRules):
             found |= super().get_search_results(request, queryset, code)[0]
         return found, duplicates
 
+    def in_words(self, row: Booking) -> str:
+        return f"{row.party.code_in_words} · {row.session} · {row.get_status_display()}"
+
     @admin.display(description=_("code"), ordering="party__code")
     def code(self, booking: Booking) -> str:
         return booking.party.code_in_words
