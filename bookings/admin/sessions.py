@@ -1,5 +1,6 @@
 """Sessions: watch them fill; close, call off, move and resize them through the rules."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -31,6 +32,8 @@ TIMES = ["starts_at", "ends_at", "roster_locks_at"]
 # What parties chose a session by; it stays as it is while somebody holds places or waits.
 CHOSEN_BY = ["season", "venue", "language"]
 LATEST_DECISIONS = 20
+# A year mistyped further ahead lies where calendars end, and the waking minutes until then take long to count.
+FURTHEST_AHEAD = timedelta(days=36_525)
 
 
 class TourSessionForm(forms.ModelForm):
@@ -41,12 +44,15 @@ class TourSessionForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         """What the rules would refuse is said beside what was typed."""
         cleaned = super().clean() or self.cleaned_data
+        now = timezone.now()
+        if any(cleaned[name] - now > FURTHEST_AHEAD for name in TIMES if cleaned.get(name)):
+            raise ValidationError(_("That is more than a hundred years ahead. Look at the year again."))
         if self.errors or not self.instance.pk:
             return cleaned
         session = TourSession.objects.get(pk=self.instance.pk)
         try:
             if {*TIMES} & {*self.changed_data}:
-                sessions.check_move(session, starts_at=cleaned["starts_at"], now=timezone.now())
+                sessions.check_move(session, starts_at=cleaned["starts_at"], now=now)
             sessions.check_limits(session, **{name: cleaned[name] for name in LIMITS})
         except BookingError as refusal:
             raise ValidationError(str(refusal)) from refusal

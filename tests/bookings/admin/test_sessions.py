@@ -232,6 +232,20 @@ def test_a_time_that_has_passed_is_refused_at_the_form_and_what_was_typed_stays(
     assert (session.starts_at, session.capacity, owed(booking.party)) == (YEARS_AHEAD, 60, [])
 
 
+@pytest.mark.parametrize("year", [2207, 9999])
+def test_a_year_mistyped_far_ahead_is_refused_at_the_form(host, year):
+    """Such a session would take the home page with it, and seconds of counting waking minutes under its lock."""
+    session = make_session()
+    far = {"starts_at_0": f"{year}-12-31", "ends_at_0": f"{year}-12-31", "roster_locks_at_0": f"{year}-12-30"}
+
+    moved = change(host, session, **far)
+    added = host.post(reverse("admin:bookings_toursession_add"), typed(session, **far))
+
+    assert errors(moved) == errors(added) == ["That is more than a hundred years ahead. Look at the year again."]
+    assert list(TourSession.objects.values_list("starts_at", flat=True)) == [YEARS_AHEAD]
+    assert owed() == []
+
+
 def test_a_session_that_has_begun_is_not_moved(host):
     session = make_session(starts_at=datetime(2020, 2, 13, 1, 30, tzinfo=START.tzinfo))
 
