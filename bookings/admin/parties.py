@@ -147,7 +147,7 @@ class PartyAdmin(WrittenByRules):
         events = BookingEvent.objects.filter(booking__party=party).select_related("booking__session__venue")
         return format_html(
             '<ol class="history">{}</ol>',
-            SafeString("").join(_line(event) for event in events.order_by("happened_at", "pk")),
+            SafeString("".join(_line(event) for event in events.order_by("happened_at", "pk"))),
         )
 
     @admin.action(description=_("Cancel the confirmed places"), permissions=["change"])
