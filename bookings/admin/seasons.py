@@ -13,12 +13,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from bookings.admin.languages import IN_EACH_LANGUAGE
+from bookings.admin.moments import NamesMoments
 from bookings.admin.standing import machinery, season_figures, with_places_offered
 from bookings.models import Season
 
 
 @admin.register(Season)
-class SeasonAdmin(admin.ModelAdmin):
+class SeasonAdmin(NamesMoments):
     formfield_overrides = IN_EACH_LANGUAGE
     list_display = ["__str__", "tour", "mode", "published", "opens_at", "closes_at", "overview_link"]
     list_filter = ["published", "tour"]

@@ -20,6 +20,7 @@ from i18nfield.forms import I18nFormField, I18nTextarea
 
 from bookings.admin import roster
 from bookings.admin.languages import IN_EACH_LANGUAGE
+from bookings.admin.moments import NamesMoments
 from bookings.admin.reasons import who
 from bookings.admin.rehearsal import refusal_of
 from bookings.admin.standing import bar, tag, touched, with_places_offered
@@ -91,7 +92,7 @@ class ReasonForm(forms.Form):
 
 
 @admin.register(TourSession)
-class TourSessionAdmin(admin.ModelAdmin):
+class TourSessionAdmin(NamesMoments):
     form = TourSessionForm
     formfield_overrides = IN_EACH_LANGUAGE
     list_display = ["when", "festival", "language", "state", "parties", "people", "links"]
