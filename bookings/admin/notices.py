@@ -1,6 +1,7 @@
 """Notices: every mail a party was owed, its state in words, what it says, and sending it again."""
 
 from datetime import datetime
+from email.mime.image import MIMEImage
 from typing import Any
 
 from csp.constants import NONE, SELF, UNSAFE_INLINE
@@ -29,6 +30,7 @@ MAIL_POLICY = {
     **dict.fromkeys(["script-src", "connect-src", "manifest-src", "font-src", "form-action"]),
     "default-src": [NONE],
     "style-src": [UNSAFE_INLINE],
+    "img-src": ["data:"],
     "frame-ancestors": [SELF],
     "sandbox": [],
 }
@@ -109,7 +111,7 @@ class NoticeAdmin(WrittenByRules):
     def preview_html(self, request: HttpRequest, pk: int) -> HttpResponse:
         notice = self._readable(request, pk)
         message = _built(notice)
-        return HttpResponse(_without_secret(str(message.alternatives[0][0]), notice) if message else "")
+        return HttpResponse(_without_secret(_with_pictures(message), notice) if message else "")
 
     def _readable(self, request: HttpRequest, pk: int) -> Notice:
         notice: Notice | None = self.get_object(request, str(pk))
@@ -142,6 +144,18 @@ class NoticeAdmin(WrittenByRules):
                 left_out,
             )
             self.message_user(request, told % {"n": left_out}, messages.WARNING)
+
+
+def _with_pictures(message: EmailMultiAlternatives) -> str:
+    """The HTML as a mail program shows it: pictures that travel with the mail are put where it names them."""
+    html = str(message.alternatives[0][0])
+    for picture in message.attachments:
+        if isinstance(picture, MIMEImage):
+            data = "".join(str(picture.get_payload()).split())
+            html = html.replace(
+                f"cid:{picture['Content-ID'].strip('<>')}", f"data:{picture.get_content_type()};base64,{data}"
+            )
+    return html
 
 
 def _makes_sense_again(notice: Notice, *, now: datetime) -> bool:
