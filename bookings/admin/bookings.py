@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from bookings.admin.histories import who_in_words, why_in_words
 from bookings.admin.reasons import ReadOnlyInline, WrittenByRules, who, with_reason
 from bookings.domain import check_in, visit, waitlist
 from bookings.models import Booking, BookingEvent, BookingStatus
@@ -17,7 +18,16 @@ from bookings.models import Booking, BookingEvent, BookingStatus
 
 class EventInline(ReadOnlyInline):
     model = BookingEvent
-    fields = ["happened_at", "from_status", "to_status", "who", "why"]
+    fields = ["happened_at", "from_status", "to_status", "by", "reason"]
+    readonly_fields = ["by", "reason"]
+
+    @admin.display(description=_("who"))
+    def by(self, event: BookingEvent) -> str:
+        return who_in_words(event)
+
+    @admin.display(description=_("why"))
+    def reason(self, event: BookingEvent) -> str:
+        return why_in_words(event)
 
 
 def cancel_these_places(booking: Booking, *, now: datetime, who: str, why: str) -> None:
@@ -69,6 +79,9 @@ class BookingAdmin(WrittenByRules):
         if code and code != search_term:
             found |= super().get_search_results(request, queryset, code)[0]
         return found, duplicates
+
+    def in_words(self, row: Booking) -> str:
+        return f"{row.party.code_in_words} · {row.session} · {row.get_status_display()}"
 
     @admin.display(description=_("code"), ordering="party__code")
     def code(self, booking: Booking) -> str:

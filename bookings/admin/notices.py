@@ -79,6 +79,9 @@ class NoticeAdmin(WrittenByRules):
         ]
         return [*own, *super().get_urls()]
 
+    def in_words(self, row: Notice) -> str:
+        return f"{row.get_kind_display()} · {row.party.code_in_words}"
+
     @admin.display(description=_("party"), ordering="party__code")
     def code(self, notice: Notice) -> str:
         return notice.party.code_in_words

@@ -13,12 +13,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from bookings.admin.languages import IN_EACH_LANGUAGE
+from bookings.admin.reasons import ActsOnPage
 from bookings.admin.standing import machinery, season_figures, with_places_offered
 from bookings.models import Season
 
 
 @admin.register(Season)
-class SeasonAdmin(admin.ModelAdmin):
+class SeasonAdmin(ActsOnPage):
     formfield_overrides = IN_EACH_LANGUAGE
     list_display = ["__str__", "tour", "mode", "published", "opens_at", "closes_at", "overview_link"]
     list_filter = ["published", "tour"]
@@ -68,6 +69,7 @@ class SeasonAdmin(admin.ModelAdmin):
         context = {
             "season": season,
             "figures": season_figures(sessions, now=now),
+            "venue": next((session.venue for session in sessions), None),
             "machinery": machinery(now=now),
             "now": now,
         }

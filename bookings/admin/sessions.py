@@ -1,27 +1,27 @@
 """Sessions: watch them fill; close, call off, move and resize them through the rules."""
 
-from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.dateformat import format as format_date
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from i18nfield.forms import I18nFormField, I18nTextarea
+from i18nfield.strings import LazyI18nString
 
 from bookings.admin import roster
 from bookings.admin.languages import IN_EACH_LANGUAGE
-from bookings.admin.reasons import who
-from bookings.admin.rehearsal import refusal_of
+from bookings.admin.reasons import FROM_PAGE, ActsOnPage, who
 from bookings.admin.standing import bar, tag, touched, with_places_offered
 from bookings.domain import sessions
 from bookings.domain.errors import BookingError
@@ -29,30 +29,29 @@ from bookings.models import Decision, Season, TourSession
 
 LIMITS = ["capacity", "max_parties", "sell_limit"]
 TIMES = ["starts_at", "ends_at", "roster_locks_at"]
+# What parties chose a session by; it stays as it is while somebody holds places or waits.
+CHOSEN_BY = ["season", "venue", "language"]
 LATEST_DECISIONS = 20
 
 
 class TourSessionForm(forms.ModelForm):
-    now: datetime
-
     class Meta:
         model = TourSession
         fields = ["season", "venue", "label", "language", *TIMES, *LIMITS]
 
-    def full_clean(self) -> None:
-        super().full_clean()
-        if self.is_bound and self.instance.pk and not self.errors:
-            refusal = refusal_of(lambda: self.change_by_the_rules(who=""))
-            if refusal:
-                self.add_error(None, refusal)
-
-    def change_by_the_rules(self, *, who: str) -> None:
-        """What others are told of, and what frees places. Raises BookingError."""
-        pk, given = self.instance.pk, self.cleaned_data
-        if set(self.changed_data) & set(LIMITS):
-            sessions.resize(pk, **{name: given[name] for name in LIMITS}, now=self.now)
-        if set(self.changed_data) & set(TIMES):
-            sessions.move(pk, **{name: given[name] for name in TIMES}, now=self.now, who=who)
+    def clean(self) -> dict[str, Any]:
+        """What the rules would refuse is said beside what was typed."""
+        cleaned = super().clean() or self.cleaned_data
+        if self.errors or not self.instance.pk:
+            return cleaned
+        session = TourSession.objects.get(pk=self.instance.pk)
+        try:
+            if {*TIMES} & {*self.changed_data}:
+                sessions.check_move(session, starts_at=cleaned["starts_at"], now=timezone.now())
+            sessions.check_limits(session, **{name: cleaned[name] for name in LIMITS})
+        except BookingError as refusal:
+            raise ValidationError(str(refusal)) from refusal
+        return cleaned
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -89,12 +88,18 @@ class ReasonForm(forms.Form):
 
     reason = I18nFormField(label=_("Reason"), widget=I18nTextarea, required=True)
 
+    def clean_reason(self) -> LazyI18nString:
+        reason: LazyI18nString = self.cleaned_data["reason"]
+        if not any(text.strip() for text in reason.data.values()):
+            raise ValidationError(str(sessions.ReasonMissing.message))
+        return reason
+
 
 @admin.register(TourSession)
-class TourSessionAdmin(admin.ModelAdmin):
+class TourSessionAdmin(ActsOnPage):
     form = TourSessionForm
     formfield_overrides = IN_EACH_LANGUAGE
-    list_display = ["when", "festival", "language", "state", "parties", "people", "links"]
+    list_display = ["when", "what", "parties", "links"]
     list_display_links = ["when"]
     list_filter = [StateFilter, "season", "language", ("starts_at", admin.DateFieldListFilter)]
     list_select_related = ["season__tour", "venue"]
@@ -102,7 +107,13 @@ class TourSessionAdmin(admin.ModelAdmin):
     actions = ["publish", "close_sign_up", "reopen_sign_up", "call_off"]
     readonly_fields = ["standing", "decisions", "links"]
     fieldsets = [
-        (None, {"fields": ["season", "venue", "label", "language"]}),
+        (
+            None,
+            {
+                "fields": ["season", "venue", "language", "label"],
+                "description": _("Season, venue and language stay as they are while a party holds places or waits."),
+            },
+        ),
         (
             _("When"),
             {"fields": [*TIMES], "description": _("A new time is mailed to everybody who holds places or waits.")},
@@ -118,6 +129,12 @@ class TourSessionAdmin(admin.ModelAdmin):
         own = [path(address, view, name=name) for address, view, name in roster.urls(self.admin_site)]
         return [*own, *super().get_urls()]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TourSession]:
+        return with_places_offered(super().get_queryset(request))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: TourSession | None = None) -> list[str]:
+        return [*self.readonly_fields, *(CHOSEN_BY if obj and obj.bookings.live().exists() else [])]
+
     def has_delete_permission(self, request: HttpRequest, obj: TourSession | None = None) -> bool:
         return super().has_delete_permission(request, obj) and (obj is None or not obj.bookings.exists())
 
@@ -125,35 +142,27 @@ class TourSessionAdmin(admin.ModelAdmin):
         """Deleting many at once would not ask each whether it has bookings."""
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[TourSession]:
-        return with_places_offered(super().get_queryset(request))
-
-    def get_form(self, *args: Any, **kwargs: Any) -> type[forms.ModelForm]:
-        form: Any = super().get_form(*args, **kwargs)
-        form.now = timezone.now()
-        return form  # type: ignore[no-any-return]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: TourSession | None = None) -> list[str]:
-        """What a party has asked for stays what it is: another place or language is another session."""
-        fixed = ["season", "venue", "language"] if obj and obj.bookings.exists() else []
-        return [*self.readonly_fields, *fixed]
-
     def save_model(self, request: HttpRequest, obj: TourSession, form: Any, change: bool) -> None:
         """What others are told of, and what frees places, goes through the rules; the rest is plain."""
         if not change:
             super().save_model(request, obj, form, change)
             return
+        now = timezone.now()
         plain = [name for name in form.changed_data if name not in {*LIMITS, *TIMES}]
         if plain:
             obj.save(update_fields=plain)
-        form.change_by_the_rules(who=who(request))
+        if set(form.changed_data) & set(TIMES):
+            times = {name: getattr(obj, name) for name in TIMES}
+            sessions.move(obj.pk, **times, now=now, who=who(request))
+        if set(form.changed_data) & set(LIMITS):
+            sessions.resize(obj.pk, **{name: getattr(obj, name) for name in LIMITS}, now=now)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
-        except BookingError as refusal:  # Somebody was faster between the rehearsal and the change.
+        except BookingError as refusal:  # Somebody was faster between the check of the form and the change.
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
@@ -161,33 +170,15 @@ class TourSessionAdmin(admin.ModelAdmin):
     def when(self, session: TourSession) -> str:
         return f"{session.local_start:%Y-%m-%d %H:%M}"
 
-    @admin.display(description=_("label"))
-    def festival(self, session: TourSession) -> str:
-        return str(session.label)
+    @admin.display(description=_("what"))
+    def what(self, session: TourSession) -> SafeString:
+        lines = [format_date(session.local_start, "l"), session.get_language_display(), str(session.label)]
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines if line))
 
-    @admin.display(description=_("state"))
-    def state(self, session: TourSession) -> SafeString:
-        return format_html('<span class="tag tag-{}">{}</span>', *tag(session, now=timezone.now()))
-
-    @admin.display(description=_("parties"))
+    @admin.display(description=_("parties"), ordering="places_held")
     def parties(self, session: TourSession) -> SafeString:
-        return SafeString(render_to_string("admin/bookings/toursession/bar.html", {"bar": bar(session)}))
-
-    @admin.display(description=_("confirmed"))
-    def confirmed(self, session: TourSession) -> int:
-        return session.parties_confirmed
-
-    @admin.display(description=_("offers"), ordering="parties_offered")
-    def offers(self, session: TourSession) -> int:
-        return session.parties_offered
-
-    @admin.display(description=_("waiting"), ordering="parties_waiting")
-    def waiting(self, session: TourSession) -> int:
-        return session.parties_waiting
-
-    @admin.display(description=_("people"), ordering="places_held")
-    def people(self, session: TourSession) -> str:
-        return _("%(held)d of %(capacity)d") % {"held": session.places_held, "capacity": session.capacity}
+        context = {"bar": bar(session), "session": session, "tag": tag(session, now=timezone.now())}
+        return SafeString(render_to_string("admin/bookings/toursession/bar.html", context))
 
     @admin.display(description=_("standing"))
     def standing(self, session: TourSession) -> SafeString:
@@ -201,7 +192,7 @@ class TourSessionAdmin(admin.ModelAdmin):
         if session._state.adding:
             return "–"
         return format_html(
-            '<a href="{}">{}</a> · <a href="{}">{}</a>',
+            '<a class="keep" href="{}">{}</a> · <a class="keep" href="{}">{}</a>',
             reverse("admin:bookings_roster", args=[session.pk]),
             _("Roster"),
             reverse("admin:bookings_check_in", args=[session.pk]),
@@ -230,7 +221,8 @@ class TourSessionAdmin(admin.ModelAdmin):
 
     @admin.action(description=_("Publish (the whole season)"), permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[TourSession]) -> None:
-        self._tell(request, Season.objects.filter(sessions__in=queryset, published=False).update(published=True))
+        hidden = Season.objects.filter(pk__in=queryset.values("season"), published=False)
+        self._tell(request, hidden.update(published=True), seasons=True)
 
     @admin.action(description=_("Close sign-up"), permissions=["change"])
     def close_sign_up(self, request: HttpRequest, queryset: QuerySet[TourSession]) -> None:
@@ -259,6 +251,7 @@ class TourSessionAdmin(admin.ModelAdmin):
                 "opts": self.opts,
                 "form": form,
                 "rows": [(session, touched(session)) for session in queryset],
+                "from_page": request.POST.get(FROM_PAGE, ""),
             }
             return TemplateResponse(request, "admin/bookings/toursession/call_off.html", context)
         now = timezone.now()
@@ -273,17 +266,20 @@ class TourSessionAdmin(admin.ModelAdmin):
         self._tell(request, done)
         return None
 
-    def _tell(self, request: HttpRequest, changed: int) -> None:
-        told = ngettext("Done for %(n)d row.", "Done for %(n)d rows.", changed) % {"n": changed}
-        self.message_user(request, told, messages.SUCCESS if changed else messages.INFO)
+    def _tell(self, request: HttpRequest, changed: int, *, seasons: bool = False) -> None:
+        if seasons:
+            told = ngettext("%(n)d season changed.", "%(n)d seasons changed.", changed)
+        else:
+            told = ngettext("%(n)d session changed.", "%(n)d sessions changed.", changed)
+        self.message_user(request, told % {"n": changed}, messages.SUCCESS if changed else messages.INFO)
 
 
 def decision_in_words(decision: Decision) -> str:
     """Free places and parties, and who got them or for whom they are saved."""
-    room = _("%(places)d places and %(parties)d parties free") % {
-        "places": decision.places_free,
-        "parties": decision.parties_free,
-    }
+    places = ngettext("%(n)d place", "%(n)d places", decision.places_free) % {"n": decision.places_free}
+    parties = ngettext("%(n)d party", "%(n)d parties", decision.parties_free) % {"n": decision.parties_free}
+    # Translators: how much room a session had: "2 places and 1 party free"
+    room = _("%(places)s and %(parties)s free") % {"places": places, "parties": parties}
     whom = decision.offered_to or decision.saved_for
     party = f": {whom.party.code_in_words} ({whom.places})" if whom else ""
     return f"{room}; {decision.get_reason_display()}{party}"

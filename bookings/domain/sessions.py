@@ -115,29 +115,40 @@ def resize(session_pk: int, *, capacity: int, max_parties: int, sell_limit: int,
     waitlist.serve(session, now=now, trigger=DecisionTrigger.CAPACITY)
 
 
-@in_one_transaction
-def move(
-    session_pk: int, *, starts_at: datetime, ends_at: datetime, roster_locks_at: datetime, now: datetime, who: str
-) -> None:
-    """Give the session another time; everybody who holds places or waits is told old and new.
-
-    Raises AlreadyCalledOff, AlreadyBegun or TimeHasPassed.
-    """
-    session = TourSession.objects.lock([session_pk])[session_pk]
+def check_move(session: TourSession, *, starts_at: datetime, now: datetime) -> None:
+    """Raises AlreadyCalledOff, AlreadyBegun or TimeHasPassed."""
     if session.called_off_at:
         raise AlreadyCalledOff
     if now >= session.starts_at:
         raise AlreadyBegun
     if starts_at <= now:
         raise TimeHasPassed
-    before = session.starts_at
+
+
+@in_one_transaction
+def move(
+    session_pk: int, *, starts_at: datetime, ends_at: datetime, roster_locks_at: datetime, now: datetime, who: str
+) -> None:
+    """Give the session another time; everybody who holds places or waits is told old and new.
+
+    Another moment of the roster's lock alone is told to nobody: visitors come and leave at the same times.
+    Raises AlreadyCalledOff, AlreadyBegun or TimeHasPassed.
+    """
+    session = TourSession.objects.lock([session_pk])[session_pk]
+    check_move(session, starts_at=starts_at, now=now)
+    if starts_at != session.starts_at:
+        facts = {"starts_at": session.starts_at.isoformat()}
+    elif ends_at != session.ends_at:
+        facts = {"ends_at": session.ends_at.isoformat()}
+    else:
+        facts = {}
     session.starts_at, session.ends_at, session.roster_locks_at = starts_at, ends_at, roster_locks_at
     session.save(update_fields=["starts_at", "ends_at", "roster_locks_at"])
     Booking.objects.filter(session=session, status=BookingStatus.OFFERED, offer_expires_at__gt=roster_locks_at).update(
         offer_expires_at=roster_locks_at
     )
     touched = session.bookings.live().filter(party__mailbox_proven_at__isnull=False).select_related("party")
-    for booking in touched.order_by("party"):
+    for booking in touched.order_by("party") if facts else []:
         party = Party.objects.lock(booking.party_id)
         party.raise_calendar_sequence()
         outbox.post(
@@ -146,6 +157,6 @@ def move(
             booking=booking,
             key=f"{booking.pk}:{party.calendar_sequence}",
             now=now,
-            facts={"starts_at": before.isoformat()},
+            facts=facts,
         )
     waitlist.serve(session, now=now, trigger=DecisionTrigger.CAPACITY)
