@@ -1,10 +1,11 @@
 """Notices: every mail a party was owed, its state in words, what it says, and sending it again."""
 
 from datetime import datetime
+from email.mime.image import MIMEImage
 from typing import Any
 
 from csp.constants import NONE, SELF, UNSAFE_INLINE
-from csp.decorators import csp_replace, csp_update
+from csp.decorators import csp, csp_update
 from django.contrib import admin, messages
 from django.core.mail import EmailMultiAlternatives
 from django.db.models import QuerySet
@@ -29,6 +30,7 @@ MAIL_POLICY = {
     **dict.fromkeys(["script-src", "connect-src", "manifest-src", "font-src", "form-action"]),
     "default-src": [NONE],
     "style-src": [UNSAFE_INLINE],
+    "img-src": ["data:"],
     "frame-ancestors": [SELF],
     "sandbox": [],
 }
@@ -44,7 +46,6 @@ class NoticeAdmin(WrittenByRules):
         "status",
         "lane",
         "created_at",
-        "next_attempt_at",
         "sent_at",
         "attempts",
         "last_error",
@@ -108,11 +109,11 @@ class NoticeAdmin(WrittenByRules):
         }
         return TemplateResponse(request, "admin/bookings/notice/preview.html", context)
 
-    @method_decorator([xframe_options_sameorigin, csp_replace(MAIL_POLICY)])
+    @method_decorator([xframe_options_sameorigin, csp(MAIL_POLICY)])
     def preview_html(self, request: HttpRequest, pk: int) -> HttpResponse:
         notice = self._readable(request, pk)
         message = _built(notice)
-        return HttpResponse(_without_secret(str(message.alternatives[0][0]), notice) if message else "")
+        return HttpResponse(_without_secret(_with_pictures(message), notice) if message else "")
 
     def _readable(self, request: HttpRequest, pk: int) -> Notice:
         notice: Notice | None = self.get_object(request, str(pk))
@@ -156,6 +157,18 @@ def _makes_sense_again(notice: Notice, *, now: datetime) -> bool:
 def _built(notice: Notice) -> EmailMultiAlternatives | None:
     """The mail as it would be built now; none for a party whose data are erased."""
     return None if notice.party.erased_at else build(notice, now=timezone.now())
+
+
+def _with_pictures(message: EmailMultiAlternatives) -> str:
+    """The HTML of the mail, with the pictures it carries put where it names them."""
+    html = str(message.alternatives[0][0])
+    for part in message.attachments:
+        if isinstance(part, MIMEImage):
+            picture = str(part.get_payload()).replace("\n", "")
+            html = html.replace(
+                f"cid:{part['Content-ID'].strip('<>')}", f"data:{part.get_content_type()};base64,{picture}"
+            )
+    return html
 
 
 def _without_secret(words: str, notice: Notice) -> str:
