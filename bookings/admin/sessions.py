@@ -13,13 +13,14 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
-from i18nfield.forms import I18nFormField, I18nTextarea
+from i18nfield.forms import I18nFormField
 from i18nfield.strings import LazyI18nString
 
 from bookings.admin import roster
-from bookings.admin.languages import IN_EACH_LANGUAGE
+from bookings.admin.languages import IN_EACH_LANGUAGE, Textarea
+from bookings.admin.moments import NamesMoments
 from bookings.admin.reasons import FROM_PAGE, ActsOnPage, who
 from bookings.admin.standing import bar, tag, touched, with_places_offered
 from bookings.domain import sessions
@@ -85,7 +86,7 @@ class StateFilter(admin.SimpleListFilter):
 class ReasonForm(forms.Form):
     """Why a session is called off, in each language; everybody who is touched reads it."""
 
-    reason = I18nFormField(label=_("Reason"), widget=I18nTextarea, required=True)
+    reason = I18nFormField(label=_("Reason"), widget=Textarea, required=True)
 
     def clean_reason(self) -> LazyI18nString:
         reason: LazyI18nString = self.cleaned_data["reason"]
@@ -95,10 +96,10 @@ class ReasonForm(forms.Form):
 
 
 @admin.register(TourSession)
-class TourSessionAdmin(ActsOnPage):
+class TourSessionAdmin(NamesMoments, ActsOnPage):
     form = TourSessionForm
     formfield_overrides = IN_EACH_LANGUAGE
-    list_display = ["when", "festival", "language", "state", "parties", "people", "links"]
+    list_display = ["when", "festival", "spoken", "state", "parties", "people", "links"]
     list_display_links = ["when"]
     list_filter = [StateFilter, "season", "language", ("starts_at", admin.DateFieldListFilter)]
     list_select_related = ["season__tour", "venue"]
@@ -173,6 +174,10 @@ class TourSessionAdmin(ActsOnPage):
     def festival(self, session: TourSession) -> str:
         return str(session.label)
 
+    @admin.display(description=_("language"), ordering="language")
+    def spoken(self, session: TourSession) -> str:
+        return session.get_language_display()
+
     @admin.display(description=_("state"))
     def state(self, session: TourSession) -> SafeString:
         return format_html('<span class="tag tag-{}">{}</span>', *tag(session, now=timezone.now()))
@@ -211,7 +216,9 @@ class TourSessionAdmin(ActsOnPage):
             return "–"
         latest = session.decisions.select_related("offered_to__party", "saved_for__party").order_by(
             "-decided_at", "-pk"
-        )
+        )[:LATEST_DECISIONS]
+        if not latest:
+            return gettext("Nothing was decided yet: places went to whoever asked first.")
         zone = session.venue.zone
         return format_html(
             '<ol class="history">{}</ol>',
@@ -220,7 +227,7 @@ class TourSessionAdmin(ActsOnPage):
                 "<li>{} · {} · {}</li>",
                 (
                     (f"{d.decided_at.astimezone(zone):%Y-%m-%d %H:%M}", d.get_trigger_display(), decision_in_words(d))
-                    for d in latest[:LATEST_DECISIONS]
+                    for d in latest
                 ),
             ),
         )

@@ -55,12 +55,8 @@ class Example:
     parties: dict[str, Party] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        make_house(
-            address=both("18 Foundry Road, Northgate", "北门市铸造路 18 号"), phone="+86 10 5550 0199"
-        )
-        self.venue = make_venue(
-            getting_in=both("Metro line 4 to Foundry Road, exit B.", "地铁 4 号线铸造路站 B 口。")
-        )
+        make_house(address=both("18 Foundry Road, Northgate", "北门市铸造路 18 号"), phone="+86 10 5550 0199")
+        self.venue = make_venue(getting_in=both("Metro line 4 to Foundry Road, exit B.", "地铁 4 号线铸造路站 B 口。"))
         self._write_tour()
         self._write_sessions()
         self._write_parties()
