@@ -21,6 +21,7 @@ from i18nfield.strings import LazyI18nString
 
 from bookings.admin import roster
 from bookings.admin.languages import IN_EACH_LANGUAGE, Textarea
+from bookings.admin.moments import NamesMoments
 from bookings.admin.reasons import FROM_PAGE, ActsOnPage, who
 from bookings.admin.standing import bar, tag, touched, with_places_offered
 from bookings.domain import sessions
@@ -101,7 +102,7 @@ class ReasonForm(forms.Form):
 
 
 @admin.register(TourSession)
-class TourSessionAdmin(ActsOnPage):
+class TourSessionAdmin(NamesMoments, ActsOnPage):
     form = TourSessionForm
     formfield_overrides = IN_EACH_LANGUAGE
     list_display = ["when", "festival", "spoken", "state", "parties", "people", "links"]

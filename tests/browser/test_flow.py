@@ -1,4 +1,4 @@
-"""The main job in a real browser: by keyboard alone on the smallest phone without scripts, and with a mouse at a desk."""
+"""The main job in a real browser: by keyboard alone on the smallest phone without scripts, and with a mouse."""
 
 import re
 from collections.abc import Callable
