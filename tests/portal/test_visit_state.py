@@ -326,6 +326,15 @@ def test_an_answer_that_is_awaited_comes_before_everything(client):
     assert "Cancel our 2 places" in page
 
 
+def test_beside_an_offer_giving_up_places_names_the_session_it_gives_up(client):
+    held = make_booking()
+    session = make_session(season=held.session.season, starts_at=START + 7 * DAY)
+    offer = make_offered(session, party=held.party)
+    sheet = page_of(client, offer).content.decode().partition('id="cancel"')[2].partition("</section>")[0]
+    assert "Saturday 13\u00a0February, 09:30" in sheet
+    assert "20\u00a0February" not in sheet
+
+
 def test_an_offer_that_ran_out_unseen_hides_neither_places_nor_a_line(clock):
     """The clock may come by a minute late."""
     season = make_season()
