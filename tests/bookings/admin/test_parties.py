@@ -52,7 +52,7 @@ def test_the_page_of_a_party_tells_its_history(host):
     page = host.get(reverse("admin:bookings_party_change", args=[booking.party_id])).content.decode()
 
     told = page.split('<ol class="history">')[1].split("</ol>")[0]
-    assert told == f"<li>2027-01-17 20:00 · {booking.session} · – → confirmed · party</li>"
+    assert told == f"<li>2027-01-17 20:00 · {booking.session} · – → confirmed · the party</li>"
 
 
 def test_cancelling_asks_why_first_and_keeps_the_answer(host):
