@@ -22,6 +22,7 @@ from bookings.models import Booking, BookingStatus, TourSession
 ON_THE_ROSTER = [BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN, BookingStatus.NO_SHOW]
 # The desk lists sessions from yesterday on, a week ahead.
 LOOKS_BACK, LOOKS_AHEAD = timedelta(days=1), timedelta(days=7)
+SEE_OTHER = 303
 CONFLICT = 409
 LONGEST_NUMBER = 6
 
@@ -91,7 +92,7 @@ def act(request: HttpRequest, pk: int, act: str) -> HttpResponse:
             return check_in(request, booking.session_id, refusal=str(refusal))
     page, asked = reverse("admin:bookings_check_in", args=[booking.session_id]), _asked(request)
     query = f"?{urlencode({'q': asked})}" if asked else ""
-    return HttpResponseRedirect(f"{page}{query}#party-{booking.pk}")
+    return HttpResponseRedirect(f"{page}{query}#party-{booking.pk}", status=SEE_OTHER)
 
 
 def _here(request: HttpRequest, booking: Booking, now: datetime) -> None:

@@ -43,7 +43,7 @@ def test_a_party_is_not_thanked_for_what_a_host_did(client, make, end):
     end(booking, now=NOON, who="host:lin")
     booking.party.refresh_from_db()
     told = page(client, booking.party)
-    assert "Cancelled A host of the house ended this for you. If you did not ask for this, write to us." in told
+    assert "Cancelled A host ended this for you If you did not ask for this, write to us." in told
     assert [own for own in ("Thank you for telling us", "You said no", "You left") if own in told] == []
 
 

@@ -159,7 +159,7 @@ STATES = {
     ),
     "by_host": (
         ended_by_host,
-        "A host of the house ended this for you.",
+        "A host ended this for you",
         f"{ASKED} · Confirmed 17 Jan · [Cancelled 18 Jan]",
         AFTER,
     ),

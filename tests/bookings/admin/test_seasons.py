@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from bookings import outbox
-from bookings.admin.standing import Machinery, machinery, season_figures
+from bookings.admin.standing import Machinery, machinery, season_figures, with_places_offered
 from bookings.models import Booking, Heartbeat, Notice, NoticeKind, NoticeStatus, Season
 from tests.acts import owed, statuses
 from tests.factories import (
@@ -134,6 +134,21 @@ def test_the_figures_of_a_season_are_those_of_its_sessions_that_take_place():
         (second, "wait", "Waitlist", (0, 1, 1, 2, "parties"), 3),
         (off, "out", "Called off", (0, 0, 20, 0, "parties"), 0),
     ]
+
+
+def test_figures_count_parties_also_where_the_bar_counts_places(host):
+    session = make_session(capacity=12)
+    make_booking(session, size=3), make_booking(session, size=2), make_offered(session, size=3)
+    make_waiting(session, size=2)
+
+    figures = season_figures(
+        with_places_offered(session.season.sessions.select_related("season__tour", "venue")), now=NOON
+    )
+    page = host.get(reverse("admin:bookings_season_overview", args=[session.season_id])).content.decode()
+
+    assert tuple(figures.lines[0].bar) == (5, 3, 4, 1, "places")
+    assert (figures.confirmed, figures.offered, figures.waiting, figures.people) == (2, 1, 1, 8)
+    assert '<td class="num">2</td><td class="num">1</td><td class="num">1</td>' in page
 
 
 @pytest.mark.parametrize(

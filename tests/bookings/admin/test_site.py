@@ -115,7 +115,7 @@ def outcome(answer: Any) -> str:
     """Whether a page or its work was given, refused, or the way to sign in shown. Every row asked for exists."""
     if answer.status_code == 302 and reverse("admin:login") in answer["Location"]:
         return "sign in"
-    return {200: "given", 302: "given", 409: "given", 403: "refused", 404: "refused"}[answer.status_code]
+    return {200: "given", 302: "given", 303: "given", 409: "given", 403: "refused", 404: "refused"}[answer.status_code]
 
 
 def test_every_address_of_the_admin_site_says_who_may_use_it():
