@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,8 +15,13 @@ from urllib.request import urlopen
 from django.conf import settings
 from django.db import connection
 
+from tests.smtp import free_port
+
 COMMANDS = {
-    "web": ["gunicorn", "portal.wsgi", "-k", "gthread", "-w", "2", "--threads", "4", "--bind", "127.0.0.1:{port}"],
+    "web": [
+        *("gunicorn", "portal.wsgi", "--no-control-socket", "--bind", "127.0.0.1:{port}"),
+        *("-k", "gthread", "-w", "2", "--threads", "4"),
+    ],
     "worker": ["celery", "-A", "portal", "worker", "-c", "2", "--loglevel", "INFO", "--without-gossip"],
     "beat": ["celery", "-A", "portal", "beat", "--pidfile=", "--schedule", "{folder}/beat"],
 }
@@ -45,23 +49,17 @@ def database_url() -> str:
     return f"postgresql://{user}@{host}:{port or 5432}/{given['NAME']}"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Processes:
     """Start, kill and start again; what they wrote is shown when a test fails."""
 
-    def __init__(self, folder: Path, *, email_url: str, port: int) -> None:
+    def __init__(self, folder: Path, *, email_url: str, redis_url: str, port: int) -> None:
         self.folder = folder
         self.port = port
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = {
             **os.environ,
             "DATABASE_URL": database_url(),
-            "REDIS_URL": os.environ["REDIS_URL"],
+            "REDIS_URL": redis_url,
             "EMAIL_URL": email_url,
             "MAIL_FROM": "Factory visits <visits@works.example>",
             "PORT": str(port),
@@ -117,9 +115,12 @@ class Processes:
 
 
 @contextmanager
-def processes(folder: Path, *names: str, email_url: str) -> Iterator[Processes]:
+def processes(folder: Path, *names: str, email_url: str, redis_url: str = "") -> Iterator[Processes]:
+    """The named processes on the test's database; on the broker of all tests unless another is given."""
     with ExitStack() as stack:
-        started = Processes(folder, email_url=email_url, port=free_port())
+        started = Processes(
+            folder, email_url=email_url, redis_url=redis_url or os.environ["REDIS_URL"], port=free_port()
+        )
         stack.callback(started.stop)
         try:
             for name in names:

@@ -29,11 +29,8 @@ class MailServer:
         self.refused_recipients: dict[str, str] = {}
         self.data_answer = ""
         self.hang_up = False
-        self.controller = Controller(self, hostname="127.0.0.1", port=free_port())
-
-    @property
-    def port(self) -> int:
-        return int(self.controller.port)
+        self.port = free_port()
+        self.controller: Controller | None = None
 
     @property
     def url(self) -> str:
@@ -59,12 +56,15 @@ class MailServer:
         return str(body.get_content())
 
     def start(self) -> None:
+        """At the same address as before, if it was stopped."""
+        self.controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self.controller.start()
 
     def stop(self) -> None:
         """From now on connections are refused."""
-        if self.controller.server is not None:
+        if self.controller is not None:
             self.controller.stop()
+            self.controller = None
 
     async def handle_EHLO(
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]

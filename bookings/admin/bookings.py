@@ -1,6 +1,7 @@
 """Bookings: a status changes only through the rules, with a reason."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -9,14 +10,31 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from bookings.admin.histories import who_in_words, why_in_words
 from bookings.admin.reasons import ReadOnlyInline, WrittenByRules, who, with_reason
 from bookings.domain import check_in, visit, waitlist
-from bookings.models import Booking, BookingEvent
+from bookings.models import Booking, BookingEvent, BookingStatus
 
 
 class EventInline(ReadOnlyInline):
     model = BookingEvent
-    fields = ["happened_at", "from_status", "to_status", "who", "why"]
+    fields = ["happened_at", "from_status", "to_status", "by", "reason"]
+    readonly_fields = ["by", "reason"]
+
+    @admin.display(description=_("who"))
+    def by(self, event: BookingEvent) -> str:
+        return who_in_words(event)
+
+    @admin.display(description=_("why"))
+    def reason(self, event: BookingEvent) -> str:
+        return why_in_words(event)
+
+
+def cancel_these_places(booking: Booking, *, now: datetime, who: str, why: str) -> None:
+    """A party gives up what it holds; chosen was this booking, so nothing else may go. Raises NothingConfirmed."""
+    if booking.status != BookingStatus.CONFIRMED:
+        raise visit.NothingConfirmed
+    visit.cancel_places(booking.party_id, now=now, who=who, why=why)
 
 
 @admin.register(Booking)
@@ -62,6 +80,9 @@ class BookingAdmin(WrittenByRules):
             found |= super().get_search_results(request, queryset, code)[0]
         return found, duplicates
 
+    def in_words(self, row: Booking) -> str:
+        return f"{row.party.code_in_words} · {row.session} · {row.get_status_display()}"
+
     @admin.display(description=_("code"), ordering="party__code")
     def code(self, booking: Booking) -> str:
         return booking.party.code_in_words
@@ -84,9 +105,7 @@ class BookingAdmin(WrittenByRules):
 
     @admin.action(description=_("Cancel the confirmed places"), permissions=["change"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Booking]) -> HttpResponse | None:
-        return self._with_reason(
-            request, queryset, "cancel", lambda booking, **facts: visit.cancel_places(booking.party_id, **facts)
-        )
+        return self._with_reason(request, queryset, "cancel", cancel_these_places)
 
     @admin.action(description=_("Check the whole party in"), permissions=["change"])
     def check_in(self, request: HttpRequest, queryset: QuerySet[Booking]) -> HttpResponse | None:

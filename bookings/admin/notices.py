@@ -1,10 +1,13 @@
 """Notices: every mail a party was owed, its state in words, what it says, and sending it again."""
 
+from datetime import datetime
+from email.mime.image import MIMEImage
 from typing import Any
 
 from csp.constants import NONE, SELF, UNSAFE_INLINE
-from csp.decorators import csp, csp_update
+from csp.decorators import csp_replace, csp_update
 from django.contrib import admin, messages
+from django.core.mail import EmailMultiAlternatives
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -14,15 +17,25 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from bookings import outbox
-from bookings.admin.reasons import WrittenByRules, who
+from bookings.admin.reasons import WrittenByRules
 from bookings.emails import build
-from bookings.models import Notice, NoticeKind
+from bookings.models import Notice, NoticeKind, NoticeStatus
 
 # Mails carry their styles inside, as mail programs want it; they are shown in a frame that may do nothing else.
-MAIL_POLICY = {"default-src": [NONE], "style-src": [UNSAFE_INLINE], "frame-ancestors": [SELF], "sandbox": []}
+MAIL_POLICY = {
+    **dict.fromkeys(["script-src", "connect-src", "manifest-src", "font-src", "form-action"]),
+    "default-src": [NONE],
+    "style-src": [UNSAFE_INLINE],
+    "img-src": ["data:"],
+    "frame-ancestors": [SELF],
+    "sandbox": [],
+}
+# What stands in place of the secret of a party's link: a host who reads a mail does not become the party.
+LEFT_OUT = "…"
 
 
 @admin.register(Notice)
@@ -33,6 +46,7 @@ class NoticeAdmin(WrittenByRules):
         "status",
         "lane",
         "created_at",
+        "next_attempt_at",
         "sent_at",
         "attempts",
         "last_error",
@@ -67,6 +81,9 @@ class NoticeAdmin(WrittenByRules):
         ]
         return [*own, *super().get_urls()]
 
+    def in_words(self, row: Notice) -> str:
+        return f"{row.get_kind_display()} · {row.party.code_in_words}"
+
     @admin.display(description=_("party"), ordering="party__code")
     def code(self, notice: Notice) -> str:
         return notice.party.code_in_words
@@ -80,42 +97,80 @@ class NoticeAdmin(WrittenByRules):
     @method_decorator(csp_update({"frame-src": [SELF]}))
     def preview(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Subject, text and HTML as they would be built now."""
-        notice, message = self._message(request, pk)
+        notice = self._readable(request, pk)
+        message = _built(notice)
         context: dict[str, Any] = {
             **self.admin_site.each_context(request),
             "title": _("What the mail says now"),
             "opts": self.opts,
             "notice": notice,
-            "message": message,
+            "subject": message.subject if message else "",
+            "text": _without_secret(str(message.body), notice) if message else "",
             "html_url": reverse("admin:bookings_notice_html", args=[pk]),
         }
         return TemplateResponse(request, "admin/bookings/notice/preview.html", context)
 
-    @method_decorator([xframe_options_sameorigin, csp(MAIL_POLICY)])
+    @method_decorator([xframe_options_sameorigin, csp_replace(MAIL_POLICY)])
     def preview_html(self, request: HttpRequest, pk: int) -> HttpResponse:
-        _notice, message = self._message(request, pk)
-        return HttpResponse(str(message.alternatives[0].content) if message else "")
+        notice = self._readable(request, pk)
+        message = _built(notice)
+        return HttpResponse(_without_secret(_with_pictures(message), notice) if message else "")
 
-    def _message(self, request: HttpRequest, pk: int) -> tuple[Notice, Any]:
-        notice = self.get_object(request, str(pk))
+    def _readable(self, request: HttpRequest, pk: int) -> Notice:
+        notice: Notice | None = self.get_object(request, str(pk))
         if notice is None or not self.has_view_permission(request, notice):
             raise Http404
-        if notice.party.erased_at:
-            return notice, None
-        return notice, build(notice, now=timezone.now())
+        return notice
 
     @admin.action(description=_("Send again"), permissions=["change"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
-        """Owe the same mail once more. When its turn comes it is still left out if it is no longer true."""
+        """Owe the same mail once more, where it is settled and what it says is still so."""
         now = timezone.now()
-        for notice in queryset.filter(party__erased_at=None):
+        again = [notice for notice in queryset if _makes_sense_again(notice, now=now)]
+        for notice in again:
             outbox.post(
                 NoticeKind(notice.kind),
                 notice.party,
                 booking=notice.booking,
-                key=f"again:{notice.pk}:{who(request)}:{now.isoformat()}"[:100],
+                key=f"again:{notice.pk}:{now.isoformat()}",
                 now=now,
                 expires_at=notice.expires_at,
                 facts=notice.facts,
             )
-        self.message_user(request, _("The mails are owed again. What is no longer true is not sent."), messages.SUCCESS)
+        if again:
+            told = ngettext("%(n)d mail is owed again.", "%(n)d mails are owed again.", len(again))
+            self.message_user(request, told % {"n": len(again)}, messages.SUCCESS)
+        if left_out := len(queryset) - len(again):
+            told = ngettext(
+                "%(n)d mail was left out: it still waits to be sent, or what it says is no longer so.",
+                "%(n)d mails were left out: they still wait to be sent, or what they say is no longer so.",
+                left_out,
+            )
+            self.message_user(request, told % {"n": left_out}, messages.WARNING)
+
+
+def _makes_sense_again(notice: Notice, *, now: datetime) -> bool:
+    is_settled = notice.status not in {NoticeStatus.QUEUED, NoticeStatus.SENDING}
+    is_in_time = notice.expires_at is None or now < notice.expires_at
+    return is_settled and is_in_time and outbox.still_true(notice, now)
+
+
+def _built(notice: Notice) -> EmailMultiAlternatives | None:
+    """The mail as it would be built now; none for a party whose data are erased."""
+    return None if notice.party.erased_at else build(notice, now=timezone.now())
+
+
+def _with_pictures(message: EmailMultiAlternatives) -> str:
+    """The HTML of the mail, with the pictures it carries put where it names them."""
+    html = str(message.alternatives[0][0])
+    for part in message.attachments:
+        if isinstance(part, MIMEImage):
+            picture = str(part.get_payload()).replace("\n", "")
+            html = html.replace(
+                f"cid:{part['Content-ID'].strip('<>')}", f"data:{part.get_content_type()};base64,{picture}"
+            )
+    return html
+
+
+def _without_secret(words: str, notice: Notice) -> str:
+    return words.replace(notice.party.link_token, LEFT_OUT)

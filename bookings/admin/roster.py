@@ -64,7 +64,9 @@ def desk(request: HttpRequest) -> HttpResponse:
 def roster(request: HttpRequest, pk: int) -> HttpResponse:
     now = timezone.now()
     session = _session(pk)
-    return TemplateResponse(request, "admin/bookings/roster.html", {**_parties(session), "now": now})
+    parties = _parties(session)
+    coming = [booking for booking in parties["bookings"] if booking.status != BookingStatus.NO_SHOW]
+    return TemplateResponse(request, "admin/bookings/roster.html", {**parties, "bookings": coming, "now": now})
 
 
 @for_the_gate

@@ -14,12 +14,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from bookings.admin.languages import IN_EACH_LANGUAGE
-from bookings.admin.standing import machinery, season_figures
+from bookings.admin.reasons import ActsOnPage
+from bookings.admin.standing import machinery, season_figures, with_places_offered
 from bookings.models import Season
 
 
 @admin.register(Season)
-class SeasonAdmin(admin.ModelAdmin):
+class SeasonAdmin(ActsOnPage):
     formfield_overrides = {**IN_EACH_LANGUAGE, JSONField: {"widget": TextInput}}
     list_display = ["__str__", "tour", "mode", "published", "opens_at", "closes_at", "overview_link"]
     list_filter = ["published", "tour"]
@@ -63,10 +64,13 @@ class SeasonAdmin(admin.ModelAdmin):
         if not self.has_view_permission(request, season):
             raise PermissionDenied
         now = timezone.now()
-        sessions = season.sessions.select_related("season__tour", "venue").order_by("starts_at", "pk")
+        sessions = with_places_offered(season.sessions.select_related("season__tour", "venue")).order_by(
+            "starts_at", "pk"
+        )
         context = {
             "season": season,
             "figures": season_figures(sessions, now=now),
+            "venue": next((session.venue for session in sessions), None),
             "machinery": machinery(now=now),
             "now": now,
         }

@@ -11,8 +11,9 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.dateformat import format as format_date
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from i18nfield.forms import I18nFormField
@@ -20,8 +21,8 @@ from i18nfield.strings import LazyI18nString
 
 from bookings.admin import roster
 from bookings.admin.languages import IN_EACH_LANGUAGE, Textarea
-from bookings.admin.reasons import who
-from bookings.admin.standing import bar, tag, touched
+from bookings.admin.reasons import FROM_PAGE, ActsOnPage, who
+from bookings.admin.standing import bar, tag, touched, with_places_offered
 from bookings.domain import sessions
 from bookings.domain.errors import BookingError
 from bookings.models import Decision, Season, TourSession
@@ -53,6 +54,35 @@ class TourSessionForm(forms.ModelForm):
         return cleaned
 
 
+class StateFilter(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("coming", _("coming")),
+            ("waitlist", _("with a waitlist")),
+            ("closed", _("closed by a host")),
+            ("off", _("called off")),
+            ("over", _("over")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[TourSession]) -> QuerySet[TourSession]:
+        now = timezone.now()
+        match self.value():
+            case "coming":
+                return queryset.filter(ends_at__gt=now, called_off_at=None)
+            case "waitlist":
+                return queryset.filter(ends_at__gt=now, called_off_at=None, parties_waiting__gt=0)
+            case "closed":
+                return queryset.filter(closed_at__isnull=False, called_off_at=None)
+            case "off":
+                return queryset.filter(called_off_at__isnull=False)
+            case "over":
+                return queryset.filter(ends_at__lte=now, called_off_at=None)
+        return queryset
+
+
 class ReasonForm(forms.Form):
     """Why a session is called off, in each language; everybody who is touched reads it."""
 
@@ -66,12 +96,12 @@ class ReasonForm(forms.Form):
 
 
 @admin.register(TourSession)
-class TourSessionAdmin(admin.ModelAdmin):
+class TourSessionAdmin(ActsOnPage):
     form = TourSessionForm
     formfield_overrides = IN_EACH_LANGUAGE
-    list_display = ["when", "festival", "spoken", "state", "parties", "people", "links"]
+    list_display = ["when", "what", "parties", "links"]
     list_display_links = ["when"]
-    list_filter = ["season", "language", ("starts_at", admin.DateFieldListFilter)]
+    list_filter = [StateFilter, "season", "language", ("starts_at", admin.DateFieldListFilter)]
     list_select_related = ["season__tour", "venue"]
     date_hierarchy = "starts_at"
     actions = ["publish", "close_sign_up", "reopen_sign_up", "call_off"]
@@ -98,6 +128,9 @@ class TourSessionAdmin(admin.ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         own = [path(address, view, name=name) for address, view, name in roster.urls(self.admin_site)]
         return [*own, *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TourSession]:
+        return with_places_offered(super().get_queryset(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: TourSession | None = None) -> list[str]:
         return [*self.readonly_fields, *(CHOSEN_BY if obj and obj.bookings.live().exists() else [])]
@@ -137,25 +170,15 @@ class TourSessionAdmin(admin.ModelAdmin):
     def when(self, session: TourSession) -> str:
         return f"{session.local_start:%Y-%m-%d %H:%M}"
 
-    @admin.display(description=_("label"))
-    def festival(self, session: TourSession) -> str:
-        return str(session.label)
+    @admin.display(description=_("what"))
+    def what(self, session: TourSession) -> SafeString:
+        lines = [format_date(session.local_start, "l"), session.get_language_display(), str(session.label)]
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines if line))
 
-    @admin.display(description=_("language"), ordering="language")
-    def spoken(self, session: TourSession) -> str:
-        return session.get_language_display()
-
-    @admin.display(description=_("state"))
-    def state(self, session: TourSession) -> SafeString:
-        return format_html('<span class="tag tag-{}">{}</span>', *tag(session, now=timezone.now()))
-
-    @admin.display(description=_("parties"))
+    @admin.display(description=_("parties"), ordering="places_held")
     def parties(self, session: TourSession) -> SafeString:
-        return SafeString(render_to_string("admin/bookings/toursession/bar.html", {"bar": bar(session)}))
-
-    @admin.display(description=_("people"), ordering="places_held")
-    def people(self, session: TourSession) -> str:
-        return _("%(held)d of %(capacity)d") % {"held": session.places_held, "capacity": session.capacity}
+        context = {"bar": bar(session), "session": session, "tag": tag(session, now=timezone.now())}
+        return SafeString(render_to_string("admin/bookings/toursession/bar.html", context))
 
     @admin.display(description=_("standing"))
     def standing(self, session: TourSession) -> SafeString:
@@ -169,7 +192,7 @@ class TourSessionAdmin(admin.ModelAdmin):
         if session._state.adding:
             return "–"
         return format_html(
-            '<a href="{}">{}</a> · <a href="{}">{}</a>',
+            '<a class="keep" href="{}">{}</a> · <a class="keep" href="{}">{}</a>',
             reverse("admin:bookings_roster", args=[session.pk]),
             _("Roster"),
             reverse("admin:bookings_check_in", args=[session.pk]),
@@ -230,6 +253,7 @@ class TourSessionAdmin(admin.ModelAdmin):
                 "opts": self.opts,
                 "form": form,
                 "rows": [(session, touched(session)) for session in queryset],
+                "from_page": request.POST.get(FROM_PAGE, ""),
             }
             return TemplateResponse(request, "admin/bookings/toursession/call_off.html", context)
         now = timezone.now()

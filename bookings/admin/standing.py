@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Count, Min, Sum
-from django.utils.functional import Promise
+from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.utils.translation import gettext, ngettext, npgettext
 
 from bookings.models import (
     HOLDS_PLACES,
@@ -21,17 +21,12 @@ from bookings.models import (
 
 # The clock beats every half minute; this long without it and hosts are told.
 SILENCE = timedelta(minutes=2)
-TAG_OF_STATE = {
-    SessionState.NOT_YET: "out",
-    SessionState.PLACES: "free",
-    SessionState.WAITLIST: "wait",
-    SessionState.CLOSED: "out",
-    SessionState.CALLED_OFF: "out",
-}
+# From so many down what is free is told as "only".
+FEW = 4
 
 
 class Bar(NamedTuple):
-    """What the party marks show of a session, in parties."""
+    """What the party marks show of a session: parties, or places where no limit of parties is tighter than places."""
 
     confirmed: int
     offered: int
@@ -42,7 +37,7 @@ class Bar(NamedTuple):
 
 class Tag(NamedTuple):
     kind: str
-    words: str | Promise
+    words: str
 
 
 class SessionLine(NamedTuple):
@@ -50,6 +45,8 @@ class SessionLine(NamedTuple):
     tag: Tag
     bar: Bar
     people: int
+    told: int  # parties that were in when the session was called off
+    elsewhere: int  # and those of them that hold places in another one
 
 
 @dataclass(frozen=True)
@@ -78,19 +75,51 @@ class Machinery(NamedTuple):
     mails_failed: int
 
 
+def with_places_offered(sessions: QuerySet[TourSession]) -> QuerySet[TourSession]:
+    """The ledger counts offers in parties; a bar of places needs their places as well."""
+    return sessions.annotate(
+        places_offered=Sum("bookings__places", filter=Q(bookings__status=BookingStatus.OFFERED), default=0)
+    )
+
+
 def bar(session: TourSession) -> Bar:
+    """``session`` is one of ``with_places_offered``."""
+    if session.max_parties >= session.capacity:
+        offered = int(vars(session)["places_offered"])
+        return Bar(session.places_held - offered, offered, session.places_free, session.parties_waiting, "places")
     free = session.room_for(session.season.tour.smallest_party)
     return Bar(session.parties_confirmed, session.parties_offered, free, session.parties_waiting)
 
 
 def tag(session: TourSession, *, now: datetime) -> Tag:
-    state = session.state(now)
-    return Tag(TAG_OF_STATE[state], state.label)
+    """The state in a word or two, as visitors read it."""
+    state, stands = session.state(now), bar(session)
+    if state == SessionState.WAITLIST:
+        return Tag("wait", gettext("Waitlist"))
+    if state != SessionState.PLACES:
+        return Tag("out", str(state.label))
+    if stands.free <= FEW:
+        return Tag("few", _only(stands) % {"n": stands.free})
+    return Tag("free", _free(stands) % {"n": stands.free})
+
+
+def _only(stands: Bar) -> str:
+    if stands.unit == "places":
+        return npgettext("places", "Only %(n)s left", "Only %(n)s left", stands.free)
+    return ngettext("Only %(n)s left", "Only %(n)s left", stands.free)
+
+
+def _free(stands: Bar) -> str:
+    if stands.unit == "places":
+        return npgettext("places", "%(n)s free", "%(n)s free", stands.free)
+    return ngettext("%(n)s free", "%(n)s free", stands.free)
 
 
 def season_figures(sessions: Iterable[TourSession], *, now: datetime) -> SeasonFigures:
-    """From the ledgers, and one query more for the age of the oldest offer."""
-    lines = [SessionLine(s, tag(s, now=now), bar(s), s.places_held) for s in sessions]
+    """From the ledgers, and two queries more: the age of the oldest offer, and what became of who was called off."""
+    sessions = list(sessions)
+    called_off = _what_became([session.pk for session in sessions if session.called_off_at])
+    lines = [SessionLine(s, tag(s, now=now), bar(s), s.places_held, *called_off.get(s.pk, (0, 0))) for s in sessions]
     held = [line for line in lines if line.session.called_off_at is None]
     offers = Booking.objects.filter(session__in=[line.session.pk for line in held], status=BookingStatus.OFFERED)
     return SeasonFigures(
@@ -105,10 +134,24 @@ def season_figures(sessions: Iterable[TourSession], *, now: datetime) -> SeasonF
     )
 
 
+def _what_became(called_off: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """For each session the parties that were in it when it was called off, and how many hold places elsewhere."""
+    elsewhere = Q(party__bookings__status__in=HOLDS_PLACES)
+    rows = (
+        Booking.objects.filter(session__in=called_off, status=BookingStatus.CALLED_OFF)
+        .values("session")
+        .annotate(told=Count("party", distinct=True), moved=Count("party", filter=elsewhere, distinct=True))
+    )
+    return {row["session"]: (row["told"], row["moved"]) for row in rows}
+
+
 def machinery(*, now: datetime) -> Machinery:
-    """Two queries."""
+    """Three queries. A mail waits when its turn has come, when a try has failed, and when its sender was lost."""
     seen_at = Heartbeat.objects.filter(name="clock").values_list("seen_at", flat=True).first()
-    owed = Notice.objects.filter(status=NoticeStatus.QUEUED, next_attempt_at__lte=now)
+    owed = Notice.objects.filter(
+        Q(status=NoticeStatus.QUEUED) & (Q(next_attempt_at__lte=now) | ~Q(last_error=""))
+        | Q(status=NoticeStatus.SENDING, lease_until__lte=now)
+    )
     failed = Notice.objects.filter(status__in=[NoticeStatus.BOUNCED, NoticeStatus.DEAD])
     waiting = owed.aggregate(number=Count("pk"), oldest=Min("created_at"))
     return Machinery(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import Sum
-from django.utils.translation import gettext, gettext_lazy, ngettext, npgettext
+from django.utils.translation import gettext, gettext_lazy, ngettext, npgettext, pgettext
 
 from bookings.models import Booking, BookingStatus, SessionState, TourSession
 from portal.templatetags.marks import Tally
@@ -93,6 +93,11 @@ def row(words: SessionWords, *, with_day: bool = False, with_zone: bool = False,
         link=links.get(words.state) or gettext("See the session"),
         session_url=session.get_absolute_url(),
     )
+
+
+def between_sentences() -> str:
+    # Translators: where a language sets no space after a full stop, a zero-width space
+    return pgettext("between sentences", " ")
 
 
 def length(session: TourSession) -> str:
@@ -183,8 +188,8 @@ def _sentence(session: TourSession, state: SessionState, tally: Tally, *, now: d
 
 
 def _called_off(session: TourSession) -> str:
-    told = gettext("This session will not take place.")
-    return f"{told} {session.call_off_reason}".strip()
+    told = [gettext("This session will not take place."), str(session.call_off_reason)]
+    return between_sentences().join(filter(None, told))
 
 
 def _closed(session: TourSession, *, now: datetime) -> str:
@@ -207,7 +212,7 @@ def _waitlist(tally: Tally) -> str:
         taken = gettext("What is free goes to the parties that wait, in their order.")
     else:
         taken = gettext("All places are taken.")
-    return f"{taken} {waiting}"
+    return between_sentences().join([taken, waiting])
 
 
 def _room(tally: Tally) -> str:

@@ -32,7 +32,7 @@ def sign_up(session: TourSession, number: int) -> None:
         {
             "submission_key": key[1],
             "size": "2",
-            "lead_name": f"Lead {number}" if False else "Lin Xiaoyun",
+            "lead_name": "Lin Xiaoyun",
             "lead_age": "18-",
             "email": f"lead{number}@visitors.example",
             "name_2": "Wei Jun",
@@ -61,8 +61,14 @@ def follow(message: EmailMessage) -> tuple[Client, str]:
 
 
 def press(message: EmailMessage, act: str) -> None:
-    browser, page = follow(message)
-    answer = browser.post(f"{page}{act}/", follow=True)
+    """Open the page behind the link and press its button, with what the form around it carries."""
+    browser, address = follow(message)
+    form = re.search(
+        rf'<form method="post" action="{address}{act}/">(.*?)</form>', browser.get(address).content.decode()
+    )
+    assert form, f"no button to {act}"
+    carried = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form[1]))
+    answer = browser.post(f"{address}{act}/", carried, follow=True)
     assert answer.status_code == 200, answer.content.decode()
 
 

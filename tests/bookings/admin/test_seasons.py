@@ -129,8 +129,8 @@ def test_the_figures_of_a_season_are_those_of_its_sessions_that_take_place():
         "places": 26,
     }
     assert figures.called_off == 1
-    assert [(session, tag.kind, str(tag.words), tuple(bar), people) for session, tag, bar, people in lines] == [
-        (first, "free", "Places", (2, 1, 2, 0, "parties"), 6),
+    assert [(session, tag.kind, str(tag.words), tuple(bar), people) for session, tag, bar, people, *_told in lines] == [
+        (first, "few", "Only 2 left", (2, 1, 2, 0, "parties"), 6),
         (second, "wait", "Waitlist", (0, 1, 1, 2, "parties"), 3),
         (off, "out", "Called off", (0, 0, 20, 0, "parties"), 0),
     ]

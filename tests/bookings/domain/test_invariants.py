@@ -47,23 +47,19 @@ def update(row: Any, **values: Any) -> None:
 BREAKS: dict[str, tuple[Callable[..., object], str]] = {
     "the ledger counts a place too many": (
         lambda house: update(house["session"], places_held=8),
-        "session {session}: the ledger (places, parties, offers, waiting) says [8, 3, 1, 1], "
-        "the bookings say [7, 3, 1, 1]",
+        "session {session}: the ledger (places, parties, offers, waiting) says [8, 3, 1, 1], the rows say [7, 3, 1, 1]",
     ),
     "the ledger counts a party too few": (
         lambda house: update(house["session"], parties_held=2),
-        "session {session}: the ledger (places, parties, offers, waiting) says [7, 2, 1, 1], "
-        "the bookings say [7, 3, 1, 1]",
+        "session {session}: the ledger (places, parties, offers, waiting) says [7, 2, 1, 1], the rows say [7, 3, 1, 1]",
     ),
     "the ledger forgets an offer": (
         lambda house: update(house["session"], parties_offered=0),
-        "session {session}: the ledger (places, parties, offers, waiting) says [7, 3, 0, 1], "
-        "the bookings say [7, 3, 1, 1]",
+        "session {session}: the ledger (places, parties, offers, waiting) says [7, 3, 0, 1], the rows say [7, 3, 1, 1]",
     ),
     "the ledger counts an unproven party as waiting": (
         lambda house: update(house["session"], parties_waiting=2),
-        "session {session}: the ledger (places, parties, offers, waiting) says [7, 3, 1, 2], "
-        "the bookings say [7, 3, 1, 1]",
+        "session {session}: the ledger (places, parties, offers, waiting) says [7, 3, 1, 2], the rows say [7, 3, 1, 1]",
     ),
     "a party with a booking is ended": (
         lambda house: update(house["confirmed"].party, ended_at=NOON),
