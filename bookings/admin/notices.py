@@ -5,7 +5,7 @@ from email.mime.image import MIMEImage
 from typing import Any
 
 from csp.constants import NONE, SELF, UNSAFE_INLINE
-from csp.decorators import csp_replace, csp_update
+from csp.decorators import csp, csp_update
 from django.contrib import admin, messages
 from django.core.mail import EmailMultiAlternatives
 from django.db.models import QuerySet
@@ -46,7 +46,6 @@ class NoticeAdmin(WrittenByRules):
         "status",
         "lane",
         "created_at",
-        "next_attempt_at",
         "sent_at",
         "attempts",
         "last_error",
@@ -110,7 +109,7 @@ class NoticeAdmin(WrittenByRules):
         }
         return TemplateResponse(request, "admin/bookings/notice/preview.html", context)
 
-    @method_decorator([xframe_options_sameorigin, csp_replace(MAIL_POLICY)])
+    @method_decorator([xframe_options_sameorigin, csp(MAIL_POLICY)])
     def preview_html(self, request: HttpRequest, pk: int) -> HttpResponse:
         notice = self._readable(request, pk)
         message = _built(notice)
@@ -149,6 +148,18 @@ class NoticeAdmin(WrittenByRules):
             self.message_user(request, told % {"n": left_out}, messages.WARNING)
 
 
+def _with_pictures(message: EmailMultiAlternatives) -> str:
+    """The HTML as a mail program shows it: pictures that travel with the mail are put where it names them."""
+    html = str(message.alternatives[0][0])
+    for picture in message.attachments:
+        if isinstance(picture, MIMEImage):
+            data = "".join(str(picture.get_payload()).split())
+            html = html.replace(
+                f"cid:{picture['Content-ID'].strip('<>')}", f"data:{picture.get_content_type()};base64,{data}"
+            )
+    return html
+
+
 def _makes_sense_again(notice: Notice, *, now: datetime) -> bool:
     is_settled = notice.status not in {NoticeStatus.QUEUED, NoticeStatus.SENDING}
     is_in_time = notice.expires_at is None or now < notice.expires_at
@@ -158,18 +169,6 @@ def _makes_sense_again(notice: Notice, *, now: datetime) -> bool:
 def _built(notice: Notice) -> EmailMultiAlternatives | None:
     """The mail as it would be built now; none for a party whose data are erased."""
     return None if notice.party.erased_at else build(notice, now=timezone.now())
-
-
-def _with_pictures(message: EmailMultiAlternatives) -> str:
-    """The HTML of the mail, with the pictures it carries put where it names them."""
-    html = str(message.alternatives[0][0])
-    for part in message.attachments:
-        if isinstance(part, MIMEImage):
-            picture = str(part.get_payload()).replace("\n", "")
-            html = html.replace(
-                f"cid:{part['Content-ID'].strip('<>')}", f"data:{part.get_content_type()};base64,{picture}"
-            )
-    return html
 
 
 def _without_secret(words: str, notice: Notice) -> str:

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from bookings import outbox
 from bookings.admin.histories import history
@@ -172,7 +173,7 @@ class PartyAdmin(WrittenByRules):
 
     @admin.display(description=_("bookings"))
     def statuses(self, party: Party) -> str:
-        return ", ".join(booking.get_status_display() for booking in party.bookings.all())
+        return pgettext("between names", ", ").join(b.get_status_display() for b in party.bookings.all())
 
     @admin.display(description=_("history"))
     def what_happened(self, party: Party) -> SafeString:

@@ -14,13 +14,14 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from bookings.admin.languages import IN_EACH_LANGUAGE
+from bookings.admin.moments import NamesMoments
 from bookings.admin.reasons import ActsOnPage
 from bookings.admin.standing import machinery, season_figures, with_places_offered
 from bookings.models import Season
 
 
 @admin.register(Season)
-class SeasonAdmin(ActsOnPage):
+class SeasonAdmin(NamesMoments, ActsOnPage):
     formfield_overrides = {**IN_EACH_LANGUAGE, JSONField: {"widget": TextInput}}
     list_display = ["__str__", "tour", "mode", "published", "opens_at", "closes_at", "overview_link"]
     list_filter = ["published", "tour"]

@@ -11,9 +11,8 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.dateformat import format as format_date
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from i18nfield.forms import I18nFormField
@@ -21,6 +20,7 @@ from i18nfield.strings import LazyI18nString
 
 from bookings.admin import roster
 from bookings.admin.languages import IN_EACH_LANGUAGE, Textarea
+from bookings.admin.moments import NamesMoments
 from bookings.admin.reasons import FROM_PAGE, ActsOnPage, who
 from bookings.admin.standing import bar, tag, touched, with_places_offered
 from bookings.domain import sessions
@@ -96,10 +96,10 @@ class ReasonForm(forms.Form):
 
 
 @admin.register(TourSession)
-class TourSessionAdmin(ActsOnPage):
+class TourSessionAdmin(NamesMoments, ActsOnPage):
     form = TourSessionForm
     formfield_overrides = IN_EACH_LANGUAGE
-    list_display = ["when", "what", "parties", "links"]
+    list_display = ["when", "festival", "spoken", "state", "parties", "people", "links"]
     list_display_links = ["when"]
     list_filter = [StateFilter, "season", "language", ("starts_at", admin.DateFieldListFilter)]
     list_select_related = ["season__tour", "venue"]
@@ -170,15 +170,26 @@ class TourSessionAdmin(ActsOnPage):
     def when(self, session: TourSession) -> str:
         return f"{session.local_start:%Y-%m-%d %H:%M}"
 
-    @admin.display(description=_("what"))
-    def what(self, session: TourSession) -> SafeString:
-        lines = [format_date(session.local_start, "l"), session.get_language_display(), str(session.label)]
-        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines if line))
+    @admin.display(description=_("label"))
+    def festival(self, session: TourSession) -> str:
+        return str(session.label)
 
-    @admin.display(description=_("parties"), ordering="places_held")
+    @admin.display(description=_("language"), ordering="language")
+    def spoken(self, session: TourSession) -> str:
+        return session.get_language_display()
+
+    @admin.display(description=_("state"))
+    def state(self, session: TourSession) -> SafeString:
+        return format_html('<span class="tag tag-{}">{}</span>', *tag(session, now=timezone.now()))
+
+    @admin.display(description=_("parties"))
     def parties(self, session: TourSession) -> SafeString:
-        context = {"bar": bar(session), "session": session, "tag": tag(session, now=timezone.now())}
+        context = {"bar": bar(session), "session": session}
         return SafeString(render_to_string("admin/bookings/toursession/bar.html", context))
+
+    @admin.display(description=_("people"), ordering="places_held")
+    def people(self, session: TourSession) -> str:
+        return _("%(held)d of %(capacity)d") % {"held": session.places_held, "capacity": session.capacity}
 
     @admin.display(description=_("standing"))
     def standing(self, session: TourSession) -> SafeString:
@@ -192,7 +203,7 @@ class TourSessionAdmin(ActsOnPage):
         if session._state.adding:
             return "–"
         return format_html(
-            '<a class="keep" href="{}">{}</a> · <a class="keep" href="{}">{}</a>',
+            '<a href="{}">{}</a> · <a href="{}">{}</a>',
             reverse("admin:bookings_roster", args=[session.pk]),
             _("Roster"),
             reverse("admin:bookings_check_in", args=[session.pk]),

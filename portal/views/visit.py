@@ -18,6 +18,7 @@ from bookings.domain import visit as domain
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
 from bookings.models import BookingStatus, Party
+from portal.forms.people import band_words
 from portal.forms.visit import FewerForm, PeopleOfPartyForm
 from portal.templatetags.times import session_day
 from portal.views.sessions import others_with_room
@@ -93,6 +94,7 @@ def _page(request: HttpRequest, party: Party, *, now: datetime, refusal: str = "
         "others": others_with_room(now=now) if stands.has_ended else [],
         "many_sessions": len({entry.booking.session_id for entry in log}) > 1,
         "tour": party.season.tour,
+        "people": [(name, band_words(low, high)) for name, low, high in party.people()],
         "is_locked": bool(stands.session and now >= stands.session.roster_locks_at),
         "refusal": refusal,
         "now": now,
@@ -163,7 +165,8 @@ def _while_it_can_change(view: PartyView) -> PartyView:
 @_while_it_can_change
 def fewer(request: HttpRequest, party: Party, day: str, now: datetime) -> HttpResponse:
     """Come with fewer people: who still comes."""
-    if party.size == party.season.tour.smallest_party:
+    is_done = request.POST.get("size") == str(party.size)  # The second press of a double click.
+    if is_done or party.size == party.season.tour.smallest_party:
         return _to_page(party)
     form = FewerForm(party, request.POST if request.method == "POST" else None, day=day)
     if form.is_valid():

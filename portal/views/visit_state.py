@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.utils.timesince import timeuntil
@@ -14,6 +14,9 @@ from portal.views.session_words import SessionWords, describe_all
 
 # States in which the sheets that follow the sign begin with the line and its reasons, not with the day of the visit.
 LOOKS_BACK = frozenset({"waiting", "requeued", "prove_line"})
+
+# What a party ends itself, unless a host does it for the party.
+ENDED_BY_PARTY = frozenset({"cancelled", "declined", "withdrawn"})
 
 STATE_OF_ENDED = {
     BookingStatus.WITHDRAWN: "withdrawn",
@@ -86,7 +89,7 @@ class Standing:
 
     @property
     def has_ended(self) -> bool:
-        return self.state in {*STATE_OF_ENDED.values(), "no_show", "over", "erased"}
+        return self.state in {*STATE_OF_ENDED.values(), "by_host", "no_show", "over", "erased"}
 
 
 def standing(party: Party, *, now: datetime) -> Standing:
@@ -108,9 +111,9 @@ def standing(party: Party, *, now: datetime) -> Standing:
         held=next((each for each in confirmed if each is not booking), None),
         lines=_lines(live, now=now),
         deadline=deadline,
-        left=timeuntil(deadline, now) if deadline else "",
+        left=_left(deadline, now=now) if deadline else "",
         has_begun=booking is not None and now >= booking.session.starts_at,
-        can_cancel=any(now < each.session.starts_at for each in confirmed),
+        can_cancel=state != "erased" and any(now < each.session.starts_at for each in confirmed),
         steps=_steps(party, booking, state, [e for e in events if booking is not None and e.booking_id == booking.pk]),
     )
 
@@ -142,13 +145,19 @@ def _state(
     if offered:
         return "lapsed", offered  # The clock has not come by yet.
     last = max(bookings, key=lambda booking: (booking.status_since, -booking.preference))
-    return STATE_OF_ENDED[BookingStatus(last.status)], last
+    state = STATE_OF_ENDED[BookingStatus(last.status)]
+    who = next((event.who for event in reversed(events) if event.booking_id == last.pk), "")
+    return ("by_host" if state in ENDED_BY_PARTY and who.startswith("host:") else state), last
 
 
 def _deadline(party: Party, booking: Booking | None, state: str) -> datetime | None:
     """To the minute below, so that what is shown is never later than what is enforced."""
     at = party.prove_by if state == "prove_line" else booking.offer_expires_at if booking else None
     return at.replace(second=0, microsecond=0) if at else None
+
+
+def _left(deadline: datetime, *, now: datetime) -> str:
+    return timeuntil(deadline, now) if now + timedelta(minutes=1) <= deadline else gettext("less than a minute")
 
 
 def _lines(live: Sequence[Booking], *, now: datetime) -> list[Line]:

@@ -67,6 +67,12 @@ def requeued():
     return offer
 
 
+def ended_by_host():
+    booking = make_booking()
+    visit.cancel_places(booking.party_id, now=NOON, who="host:lin")
+    return booking
+
+
 def called_off():
     booking = ended(BookingStatus.CALLED_OFF)
     booking.session.called_off_at = NOON
@@ -149,6 +155,12 @@ STATES = {
         lambda: ended(BookingStatus.CANCELLED),
         "Your 2 places are free again",
         f"{ASKED} · [Cancelled 18 Jan]",
+        AFTER,
+    ),
+    "by_host": (
+        ended_by_host,
+        "A host of the house ended this for you.",
+        f"{ASKED} · Confirmed 17 Jan · [Cancelled 18 Jan]",
         AFTER,
     ),
     "declined": (
@@ -384,7 +396,7 @@ def test_once_the_tour_has_begun_nothing_is_offered_that_would_be_refused(client
     booking = make_booking(size=3)
     clock(START)
     page = words(page_of(client, booking))
-    assert headline(page_of(client, booking)) == "See you on Saturday 13 February at 09:30"
+    assert headline(page_of(client, booking)) == "Your tour has begun"
     refused = ["Can’t come?", "Cancel our", "Change names", "Come with fewer people"]
     assert [act for act in refused if act in page] == []
 
