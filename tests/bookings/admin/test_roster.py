@@ -114,7 +114,7 @@ def test_one_press_checks_the_whole_party_in(gate):
     answer = press(gate, booking, "here")
 
     page = reverse("admin:bookings_check_in", args=[session.pk])
-    assert (answer.status_code, answer["Location"]) == (302, f"{page}#party-{booking.pk}")
+    assert (answer.status_code, answer["Location"]) == (303, f"{page}#party-{booking.pk}")
     assert (state(booking), state(other)) == (("checked in", 3), ("confirmed", None))
     event = BookingEvent.objects.latest("pk")
     assert (event.from_status, event.to_status, event.who) == ("confirmed", "checked in", "host:gate")
@@ -201,7 +201,7 @@ def test_opening_the_address_of_a_press_changes_nothing(gate):
 
     answer = gate.get(reverse("admin:bookings_check_in_act", args=[booking.pk, "here"]))
 
-    assert (answer.status_code, state(booking)) == (302, ("confirmed", None))
+    assert (answer.status_code, state(booking)) == (303, ("confirmed", None))
 
 
 def test_unknown_sessions_parties_and_presses_are_not_found(gate):
