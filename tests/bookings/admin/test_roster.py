@@ -78,7 +78,9 @@ def test_the_roster_lists_by_name_who_is_confirmed_with_ages_size_and_needs(gate
     answer = show(gate, "roster", session)
 
     assert expected(answer) == [an, zhou]
-    assert "2 parties · 3 people" in words(answer)
+    assert (answer.context["parties"], answer.context["people"]) == (2, 3)
+    assert "2 parties" in words(answer)
+    assert "3 people" in words(answer)
     assert f"Zhou Min , Zhou Lan (6–17) {zhou.party.code_in_words} 2 English · A wheelchair" in words(answer)
     assert f"An Rui {an.party.code_in_words} 1 " in words(answer)
 
