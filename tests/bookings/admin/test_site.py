@@ -26,8 +26,8 @@ NOBODY: set[str] = set()
 
 # Every address by its name, and who may use it. Whoever has not signed in may use none of them.
 MAY_USE: dict[str, set[str]] = {
-    "index": ALL_STAFF,
-    "password_change": ALL_STAFF,
+    "index": {*ALL_STAFF, "no role"},
+    "password_change": {*ALL_STAFF, "no role"},
     "bookings_desk": ALL_STAFF,
     "bookings_roster": ALL_STAFF,
     "bookings_check_in": ALL_STAFF,
@@ -123,7 +123,7 @@ def test_every_address_of_the_admin_site_says_who_may_use_it():
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-@pytest.mark.parametrize("role", ["anonymous", "Gate", "Hosts", "superuser"])
+@pytest.mark.parametrize("role", ["anonymous", "no role", "Gate", "Hosts", "superuser"])
 def test_each_role_uses_what_it_may_and_nothing_else(client, rows, role, method):
     sign_in(client, role)
 
