@@ -276,7 +276,8 @@ def test_nothing_typed_is_lost_where_a_name_is_missing(client):
 
 
 def test_a_locked_roster_keeps_the_names_but_lets_fewer_come(client, clock):
-    booking = make_booking(size=3)
+    booking = make_booking(size=3, lead_name="Lin Xiaoyun", companions=["Wei Jun", "Chen"])
+    booking.party.members.filter(name="Wei Jun").update(age_from=6, age_to=17)
     enter(client, booking.party)
     clock(START - DAY)
     page = words(client.get(address(booking.party)))
