@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -70,15 +69,6 @@ class BookingAdmin(WrittenByRules):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Booking]:
         return super().get_queryset(request).select_related("party", "session__venue", "session__season")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        found, duplicates = super().get_search_results(request, queryset, search_term)
-        code = search_term.replace("-", "").strip().upper()
-        if code and code != search_term:
-            found |= super().get_search_results(request, queryset, code)[0]
-        return found, duplicates
 
     def in_words(self, row: Booking) -> str:
         return f"{row.party.code_in_words} · {row.session} · {row.get_status_display()}"

@@ -131,15 +131,6 @@ class PartyAdmin(WrittenByRules):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Party]:
         return super().get_queryset(request).select_related("season").prefetch_related("bookings")
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        found, duplicates = super().get_search_results(request, queryset, search_term)
-        code = search_term.replace("-", "").strip().upper()
-        if code and code != search_term:
-            found |= super().get_search_results(request, queryset, code)[0]
-        return found, duplicates
-
     def get_readonly_fields(self, request: HttpRequest, obj: Party | None = None) -> list[str]:
         """Of an erased party nothing is left to correct."""
         return [*self.readonly_fields, *(ContactForm.Meta.fields if obj and obj.erased_at else [])]

@@ -129,3 +129,13 @@ class WrittenByRules(ActsOnPage):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """The code of a party is found as people read it, with its dash, too."""
+        found, duplicates = super().get_search_results(request, queryset, search_term)
+        code = search_term.replace("-", "").strip().upper()
+        if code and code != search_term:
+            found |= super().get_search_results(request, queryset, code)[0]
+        return found, duplicates
