@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 
 from bookings.domain import sessions, sign_up
 from bookings.models import Booking, TourSession
@@ -82,6 +83,19 @@ def test_what_a_crash_left_when_calling_off_is_finished_later_and_only_once():
 
     assert statuses(session) == {left_over: "called off"}
     assert owed() == [("called_off", left_over.party_id)]
+
+
+def test_the_clock_finishes_what_a_crash_left_when_calling_off():
+    dead, alive = make_session(called_off_at=NOON - HOUR, call_off_reason=REPAIR), make_session()
+    left_over, untouched = make_booking(dead), make_booking(alive)
+    here = make_booking(dead, "checked in")
+
+    done = [sessions.finish_all_calling_off(now=NOON) for _time in range(2)]
+
+    assert done == [1, 0]
+    assert statuses(dead, alive) == {left_over: "called off", untouched: "confirmed", here: "checked in"}
+    assert owed() == [("called_off", left_over.party_id)]
+    assert "bookings.finish_calling_off" in settings.CELERY_BEAT_SCHEDULE
 
 
 def test_whoever_was_there_stays_checked_in_when_the_rest_is_called_off():
