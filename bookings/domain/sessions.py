@@ -8,7 +8,7 @@ from bookings import outbox
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import for_each, in_one_transaction, lock_party
-from bookings.models import LIVE, Booking, BookingStatus, DecisionTrigger, NoticeKind, Party, TourSession
+from bookings.models import LIVE, Booking, BookingStatus, DecisionTrigger, NoticeKind, OfferSource, Party, TourSession
 
 # What ends with its session; who was there, or was missed, stays so.
 UNTIL_CALLED_OFF = LIVE - {BookingStatus.CHECKED_IN, BookingStatus.NO_SHOW}
@@ -146,7 +146,8 @@ def move(
 ) -> None:
     """Give the session another time; everybody who holds places or waits is told old and new.
 
-    Another moment of the roster's lock alone is told to nobody: visitors come and leave at the same times.
+    Another moment of the roster's lock alone is told only to whom it leaves less time to answer an offer: all others
+    come and leave at the same times.
     Raises AlreadyCalledOff, AlreadyBegun or TimeHasPassed.
     """
     session = TourSession.objects.lock([session_pk])[session_pk]
@@ -159,9 +160,8 @@ def move(
         facts = {}
     session.starts_at, session.ends_at, session.roster_locks_at = starts_at, ends_at, roster_locks_at
     session.save(update_fields=["starts_at", "ends_at", "roster_locks_at"])
-    Booking.objects.filter(session=session, status=BookingStatus.OFFERED, offer_expires_at__gt=roster_locks_at).update(
-        offer_expires_at=roster_locks_at
-    )
+    for booking in session.bookings.filter(status=BookingStatus.OFFERED, offer_expires_at__gt=roster_locks_at):
+        _shorten_offer(booking, ends=roster_locks_at, now=now)
     touched = session.bookings.live().filter(party__mailbox_proven_at__isnull=False).select_related("party")
     for booking in touched.order_by("party") if facts else []:
         party = Party.objects.lock(booking.party_id)
@@ -175,3 +175,10 @@ def move(
             facts=facts,
         )
     waitlist.serve(session, now=now, trigger=DecisionTrigger.CAPACITY)
+
+
+def _shorten_offer(booking: Booking, *, ends: datetime, now: datetime) -> None:
+    """The mail of an offer named a deadline, so another goes out; that of a sign-up names one when it is sent."""
+    Booking.objects.filter(pk=booking.pk).update(offer_expires_at=ends)
+    if booking.offer_source != OfferSource.SIGN_UP and ends > now:
+        waitlist.tell_of_offer(booking, ends=ends, now=now)
