@@ -217,7 +217,7 @@ class PartyAdmin(WrittenByRules):
         now = timezone.now()
 
         def erase(party: Party, why: str) -> None:
-            retention.erase(party.pk, now=now)
+            retention.erase(party.pk, now=now, who=who(request))
             self.log_change(request, party, why)
 
         return with_reason(
