@@ -252,7 +252,14 @@ LOGGING = {
         "json": {"()": "portal.logs.JsonFormatter"},
         "short": {"format": "%(levelname)s %(name)s: %(message)s"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json" if IN_PRODUCTION else "short"}},
+    "filters": {"keys": {"()": "portal.logs.KeysLeftOut"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if IN_PRODUCTION else "short",
+            "filters": ["keys"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": env.variables.get("LOG_LEVEL") or "INFO"},
     "loggers": {
         # Django's own would mail the request, with whatever stood in its form, to ADMINS.
