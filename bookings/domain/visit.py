@@ -97,8 +97,8 @@ def come_with_fewer(
 ) -> None:
     """The party shrinks to the lead and ``companions``; what it holds too much goes to the line, its numbers stay.
 
-    Possible until the start; once the roster is locked only by leaving people out, not by naming others. Raises NotFewer,
-    VisitOver, TooLateToCancel, NamesAreFixed and what ``check_people`` raises.
+    Possible until the start; once the roster is locked only by leaving people out, not by naming others. Raises
+    NotFewer, VisitOver, TooLateToCancel, NamesAreFixed and what ``check_people`` raises.
     """
     locked = lock_party(party_pk)
     party = locked.party
