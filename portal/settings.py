@@ -184,7 +184,7 @@ _every = {
     "bookings.close_lines": 60.0,
     "bookings.drop_unproven": 60.0,
     "bookings.finish_calling_off": 60.0,
-    "bookings.erase_due": 3600.0,
+    "bookings.erase_due": 60.0,
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     # One that waited longer than its interval is worth nothing: the next one does its work.

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from bookings.domain import retention
 from bookings.models import Booking, Member, Party
@@ -168,3 +169,8 @@ def test_a_party_erased_before_its_visit_gives_up_its_places_and_its_line(commit
     ]
     held.party.refresh_from_db()
     assert (held.party.email, held.party.ended_at, held.party.erased_at) == ("", NOON, NOON)
+
+
+def test_the_clock_erases_a_rush_of_a_hundred_thousand_within_its_day():
+    interval = settings.CELERY_BEAT_SCHEDULE["bookings.erase_due"]["schedule"]
+    assert retention.BATCH * DAY.total_seconds() / interval >= 100_000
