@@ -1,12 +1,34 @@
-"""One JSON object a line, for machines that collect logs."""
+"""What a line of the log looks like, and what never stands in one."""
 
 import json
 import logging
+import re
 from datetime import UTC, datetime
+from typing import Any
+
+# The address of a party's page with the token that opens it; see ``Party.link_token``.
+LINK = re.compile(r"(/visit/[^/\s]+/)[0-9a-f]{43}\b")
+
+
+class KeysLeftOut(logging.Filter):
+    """Django names the address of a request that fails; with a party's link, that would be the key to its page."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = _without_key(record.msg)
+        if isinstance(record.args, tuple):
+            record.args = tuple(_without_key(said) for said in record.args)
+        return True
+
+
+def _without_key(said: Any) -> Any:
+    return LINK.sub(r"\1…", said) if isinstance(said, str) else said
 
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, logger and sentence only: no request, no user, nothing that could carry somebody's data along."""
+    """One JSON object a line, for machines that collect logs.
+
+    Time, level, logger and sentence only: no request, no user, nothing that could carry somebody's data along.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line = {

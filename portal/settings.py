@@ -184,7 +184,7 @@ _every = {
     "bookings.close_lines": 60.0,
     "bookings.drop_unproven": 60.0,
     "bookings.finish_calling_off": 60.0,
-    "bookings.erase_due": 3600.0,
+    "bookings.erase_due": 60.0,
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     # One that waited longer than its interval is worth nothing: the next one does its work.
@@ -252,7 +252,14 @@ LOGGING = {
         "json": {"()": "portal.logs.JsonFormatter"},
         "short": {"format": "%(levelname)s %(name)s: %(message)s"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json" if IN_PRODUCTION else "short"}},
+    "filters": {"keys": {"()": "portal.logs.KeysLeftOut"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if IN_PRODUCTION else "short",
+            "filters": ["keys"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": env.variables.get("LOG_LEVEL") or "INFO"},
     "loggers": {
         # Django's own would mail the request, with whatever stood in its form, to ADMINS.

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import Max, Q, QuerySet
 
 from bookings.domain import waitlist
@@ -70,4 +72,7 @@ def erase(party_pk: int, *, now: datetime, who: str = "clock") -> None:
     party.save(update_fields=[*BLANK, "link_version", "erased_at", "ended_at"])
     Member.objects.filter(party=party).update(name="")
     BookingEvent.objects.filter(booking__party=party).update(why="")
+    LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(Party), object_id=str(party_pk)).update(
+        change_message=""
+    )
     waitlist.serve_all((booking.session for booking in leaving), now=now, trigger=DecisionTrigger.LEFT)

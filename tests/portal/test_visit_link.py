@@ -1,5 +1,7 @@
 """The link to a party's page: who it lets in, and what only looking at it changes."""
 
+import io
+import logging
 import re
 
 import pytest
@@ -201,3 +203,16 @@ def test_a_press_with_the_token_of_the_page_counts():
     response = press(client, offer.party, "accept/", offer, csrfmiddlewaretoken=token)
     offer.refresh_from_db()
     assert (response.status_code, offer.status) == (303, "confirmed")
+
+
+def test_the_log_names_the_page_of_a_refused_request_but_not_the_key_to_it(client, monkeypatch):
+    """A link stays valid when the request for it fails, and logs are read by more people than the party."""
+    party = make_booking().party
+    (handler,) = (handler for handler in logging.getLogger().handlers if type(handler) is logging.StreamHandler)
+    monkeypatch.setattr(handler, "stream", log := io.StringIO())
+
+    assert client.post(link(party)).status_code == 405
+
+    assert "Method Not Allowed" in log.getvalue()
+    assert f"/en/visit/{party.code}/…/" in log.getvalue()
+    assert party.link_token not in log.getvalue()

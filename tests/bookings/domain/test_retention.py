@@ -4,6 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
 
 from bookings.domain import retention
 from bookings.models import Booking, Member, Party
@@ -168,3 +171,22 @@ def test_a_party_erased_before_its_visit_gives_up_its_places_and_its_line(commit
     ]
     held.party.refresh_from_db()
     assert (held.party.email, held.party.ended_at, held.party.erased_at) == ("", NOON, NOON)
+
+
+def test_the_clock_erases_a_rush_of_a_hundred_thousand_within_its_day():
+    interval = settings.CELERY_BEAT_SCHEDULE["bookings.erase_due"]["schedule"]
+    assert retention.BATCH * DAY.total_seconds() / interval >= 100_000
+
+
+@pytest.mark.django_db
+def test_what_hosts_noted_about_a_party_is_blanked_with_it():
+    """An entry of the admin site's log keeps the reason that a host typed; who did what, and when, stays."""
+    party, other = make_booking().party, make_booking().party
+    host = User.objects.create_user("lin")
+    for one in (party, other):
+        LogEntry.objects.log_actions(host.pk, [one], CHANGE, change_message="Lin Xiaoyun lost the phone")
+
+    retention.erase(party.pk, now=NOON)
+
+    told = LogEntry.objects.order_by("pk").values_list("object_id", "action_flag", "change_message")
+    assert list(told) == [(str(party.pk), CHANGE, ""), (str(other.pk), CHANGE, "Lin Xiaoyun lost the phone")]
