@@ -72,7 +72,7 @@ def decide(session, reason=DecisionReason.OFFERED, *, at=NOON, free=2, **given):
     ("status", "told"),
     [
         (BookingStatus.WAITING, "You joined the waitlist."),
-        (BookingStatus.OFFERED, "It was your turn: 2 places were offered to you."),
+        (BookingStatus.OFFERED, "It was your turn, and we kept places for you."),
         (BookingStatus.CONFIRMED, "You said yes."),
         (BookingStatus.CHECKED_IN, "You were checked in."),
         (BookingStatus.NO_SHOW, "You were expected and did not come."),
@@ -119,7 +119,7 @@ def test_a_whole_story_is_told_newest_first(read, django_capture_on_commit_callb
         "You were checked in.",
         "Your party was changed.",
         "You said yes.",
-        "It was your turn: 2 places were offered to you.",
+        "It was your turn, and we kept places for you.",
         "You joined the waitlist.",
     ]
     assert read.times == [
@@ -134,7 +134,7 @@ def test_a_whole_story_is_told_newest_first(read, django_capture_on_commit_callb
 
 def test_places_kept_at_sign_up_were_not_a_turn_in_line(read):
     party = ask(make_session())
-    assert read(party.bookings.get()) == ["2 places were free and are kept for you."]
+    assert read(party.bookings.get()) == ["There was room, and we kept it for you."]
 
 
 def test_a_lapse_that_moved_the_party_is_told(read):
@@ -197,7 +197,7 @@ def test_who_went_behind_because_of_the_fit_is_told(read):
         "1 place was offered to number 2, behind you: your party did not fit, and in the last two days the first that "
         "fits is asked. You keep your number."
     )
-    assert read(one, now=LAST_CALL)[0] == "It was your turn: 1 place was offered to you."
+    assert read(one, now=LAST_CALL)[0] == "It was your turn, and we kept places for you."
 
 
 def test_who_went_behind_at_short_notice_is_not_told_as_a_misfit(read):
