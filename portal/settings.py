@@ -266,6 +266,8 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         # A wrong host or a page not found is the visitor's, not ours.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # What is answered with 403, 404, 410 or 422 is the visitor's as well; what is ours, 500, is an error.
+        "django.request": {"level": "ERROR"},
         # It warns of every HEAD, whose body Django leaves to the server to drop.
         "gunicorn.http.wsgi": {"level": "ERROR"},
     },

@@ -125,7 +125,7 @@ def postgresql_url(services: ExitStack) -> str:
 
 def run_pytest(environment: Mapping[str, str], conditions: Sequence[str], for_pytest: Sequence[str]) -> int:
     """Ctrl-C reaches pytest directly, as it shares our terminal; we wait until it has put its own things away."""
-    command = [sys.executable, "-m", "pytest", *for_pytest]
+    command = [sys.executable, "-m", "pytest", *in_parallel(for_pytest), *for_pytest]
     # pytest obeys the last `-m` only, so one that was asked for is narrowed by ours.
     asked = [f"({after})" for before, after in pairwise(for_pytest) if before == "-m"]
     if expression := " and ".join([*asked[-1:], *conditions]):
@@ -138,6 +138,13 @@ def run_pytest(environment: Mapping[str, str], conditions: Sequence[str], for_py
             pytest.send_signal(signal.SIGINT)
         wait_despite_interrupts(pytest)
         raise
+
+
+def in_parallel(for_pytest: Sequence[str]) -> list[str]:
+    """The whole suite runs in as many processes as there are cores, up to four; a choice of tests in one."""
+    cores = min(os.cpu_count() or 1, 4)
+    is_whole = all(argument.startswith("--durations") for argument in for_pytest)
+    return ["-n", str(cores), "--dist", "loadfile"] if is_whole and cores > 1 else []
 
 
 def wait_despite_interrupts(process: subprocess.Popen[bytes]) -> None:

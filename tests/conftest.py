@@ -7,6 +7,7 @@ import psycopg
 import pytest
 import redis
 from django.conf import settings
+from django.utils import timezone, translation
 
 from tests.smtp import MailServer, running_mail_server
 
@@ -36,6 +37,14 @@ def broker_version() -> str:
 def broker_info() -> dict[str, Any]:
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
         return client.info("server")
+
+
+@pytest.fixture(autouse=True)
+def english_and_utc() -> Iterator[None]:
+    """A request leaves its language and time zone behind in its thread; the next test begins without them."""
+    yield
+    translation.deactivate()
+    timezone.deactivate()
 
 
 @pytest.fixture

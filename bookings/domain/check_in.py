@@ -21,6 +21,10 @@ class NobodyArrived(BookingError):
     message = _("At least one person has to be here to check a party in.")
 
 
+class NoRoomLeft(BookingError):
+    message = _("There is no room for this party any more: its places went when it was marked as missing.")
+
+
 class NoShowTooEarly(BookingError):
     message = _("The session has not begun: nobody can be missing yet.")
 
@@ -29,7 +33,7 @@ class NoShowTooEarly(BookingError):
 def check_in_party(booking_pk: int, *, arrived: int | None = None, now: datetime, who: str, why: str = "") -> None:
     """The party is here; ``arrived`` people of it, all if not said. Twice is once.
 
-    Raises NotExpected, NobodyArrived or TooManyArrived.
+    Raises NotExpected, NobodyArrived, TooManyArrived, or NoRoomLeft for a party that was given up as missing.
     """
     booking = _lock(booking_pk)
     if booking.status == BookingStatus.CHECKED_IN:
@@ -41,6 +45,11 @@ def check_in_party(booking_pk: int, *, arrived: int | None = None, now: datetime
         raise NobodyArrived
     if arrived > booking.places:
         raise TooManyArrived
+    session = booking.session
+    if not booking.holds_places and (
+        session.places_held + booking.places > session.capacity or session.parties_held >= session.max_parties
+    ):
+        raise NoRoomLeft
     booking.move_to(BookingStatus.CHECKED_IN, now=now, who=who, why=why, arrived=arrived)
 
 

@@ -7,7 +7,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Max, Q, QuerySet
 
 from bookings.domain import waitlist
-from bookings.domain.locks import in_one_transaction, lock_party
+from bookings.domain.locks import for_each, in_one_transaction, lock_party
 from bookings.models import BookingEvent, BookingStatus, DecisionTrigger, Member, Party
 
 # A party whose mailbox was never proven is erased this long after it ended ...
@@ -34,12 +34,11 @@ GIVEN_UP = {
 def erase_due(*, now: datetime) -> int:
     """Erase the parties whose day has come and the person keys past their year; returns how many parties."""
     due = list(parties_to_erase(now=now).values_list("pk", flat=True)[:BATCH])
-    for party_pk in due:
-        erase(party_pk, now=now)
+    erased = for_each(due, lambda party_pk: erase(party_pk, now=now) is None)
     Party.objects.filter(asked_at__lte=now - KEEP_PERSON_KEY, erased_at__isnull=False).exclude(person_key=None).update(
         person_key=None
     )
-    return len(due)
+    return erased
 
 
 def parties_to_erase(*, now: datetime) -> QuerySet[Party]:

@@ -34,6 +34,10 @@ class OfferGone(BookingError):
     message = _("These places are no longer kept for you: the time to answer had run out.")
 
 
+class WillNotTakePlace(BookingError):
+    message = _("This session will not take place.")
+
+
 class NothingOffered(BookingError):
     message = _("There is no offer to answer.")
 
@@ -192,7 +196,8 @@ def prove(locked: Locked, *, now: datetime) -> None:
 
 @in_one_transaction
 def accept_offer(booking_pk: int, *, now: datetime, who: str = "party", why: str = "") -> None:
-    """Say yes: the places are the party's, its other bookings are superseded. Raises OfferGone, NothingOffered.
+    """Say yes: the places are the party's, its other bookings are superseded. Raises OfferGone, NothingOffered,
+    WillNotTakePlace.
 
     Saying yes twice is one yes. Taking the offer proves the mailbox as well: the link came by mail.
     """
@@ -201,6 +206,8 @@ def accept_offer(booking_pk: int, *, now: datetime, who: str = "party", why: str
         return
     if booking.status != BookingStatus.OFFERED:
         raise OfferGone if booking.status == BookingStatus.LAPSED else NothingOffered
+    if booking.session.called_off_at:
+        raise WillNotTakePlace
     if booking.offer_has_run_out(now):
         raise OfferGone
     prove(locked, now=now)

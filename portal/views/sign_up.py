@@ -5,7 +5,7 @@ from email.utils import parseaddr
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
@@ -16,6 +16,7 @@ from bookings.models import SIGN_UP_OFFER, SeasonMode, SessionState, TourSession
 from portal.forms.sign_up import SignUpForm
 from portal.templatetags.times import session_when
 from portal.views import session_words
+from portal.views.answers import see_other
 from portal.views.caching import kept_by_nobody, kept_for_a_second
 from portal.views.session_words import SessionWords
 from portal.views.sessions import others_with_room
@@ -45,7 +46,7 @@ def sign_up(request: HttpRequest, session_pk: int) -> HttpResponse:
         except BookingError as refusal:
             form.add_error(None, str(refusal))
         else:
-            return redirect("asked", session_pk=session.pk)
+            return see_other("asked", session_pk=session.pk)
     context = {
         "session": session,
         "tour": session.season.tour,

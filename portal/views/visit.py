@@ -8,7 +8,7 @@ from typing import Any
 import segno
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
@@ -21,6 +21,7 @@ from bookings.models import BookingStatus, Party
 from portal.forms.people import band_words
 from portal.forms.visit import FewerForm, PeopleOfPartyForm
 from portal.templatetags.times import session_day
+from portal.views.answers import see_other
 from portal.views.sessions import others_with_room
 from portal.views.visit_log import why_log
 from portal.views.visit_state import standing
@@ -58,8 +59,7 @@ def visit_link(request: HttpRequest, code: str, token: str) -> HttpResponse:
     party = Party.objects.filter(code=code).first()
     if party is None or not party.link_token_is(token):
         return render(request, "portal/visit_link_old.html", {"section": "visit"}, status=404)
-    response = redirect("visit", code=code)
-    response.status_code = 303
+    response = see_other("visit", code=code)
     response.set_signed_cookie(
         _cookie(code),
         str(party.link_version),
@@ -124,9 +124,7 @@ def _act(change: Callable[[HttpRequest, Party, datetime], None]) -> PartyView:
 
 
 def _to_page(party: Party) -> HttpResponse:
-    response = redirect("visit", code=party.code)
-    response.status_code = 303
-    return response
+    return see_other("visit", code=party.code)
 
 
 def _booking_pk(request: HttpRequest, party: Party) -> int:

@@ -19,7 +19,7 @@ def test_the_link_is_owed_to_the_address_in_the_rows(client):
     party = make_booking(email="lin@visitors.example").party
     for written in ("lin@visitors.example", "LIN+again@visitors.example"):
         response = client.post("/en/link/", {"email": written})
-        assert (response.status_code, response["Location"]) == (302, "/en/link/asked/")
+        assert (response.status_code, response["Location"]) == (303, "/en/link/asked/")
     assert list(Notice.objects.values_list("kind", "party")) == [(NoticeKind.LINK, party.pk)]
 
 

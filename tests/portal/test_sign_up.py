@@ -74,7 +74,7 @@ def owed():
 
 def test_a_party_asks_and_its_places_are_kept(client, session):
     response = client.post(path(session, "zh-hans"), answers(access_needs="A wheelchair."))
-    assert (response.status_code, response["Location"]) == (302, f"/zh-hans/sessions/{session.pk}/asked/")
+    assert (response.status_code, response["Location"]) == (303, f"/zh-hans/sessions/{session.pk}/asked/")
     assert standing() == [("xiaoyun@visitors.example", "offered", 2)]
     party = Party.objects.get()
     assert (party.language, party.people(), party.access_needs, party.asked_at) == (

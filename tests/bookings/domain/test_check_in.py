@@ -94,3 +94,11 @@ def test_nobody_is_missing_before_the_session_begins():
         check_in.mark_no_show(booking.pk, now=START - timedelta(seconds=1), who=GATE)
 
     assert statuses(booking.session) == {booking: BookingStatus.CONFIRMED}
+
+
+def test_a_party_given_up_as_missing_is_refused_where_its_room_is_gone():
+    booking = make_booking(make_session(capacity=2), BookingStatus.NO_SHOW, size=2)
+    make_booking(booking.session, size=2)
+
+    with pytest.raises(check_in.NoRoomLeft):
+        check_in.check_in_party(booking.pk, now=NOON, who="host:lin")

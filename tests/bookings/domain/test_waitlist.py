@@ -573,3 +573,15 @@ def test_a_decision_is_written_for_every_serving_that_is_not_the_scan():
 
     assert decisions(session) == [("sign-up", "saved", None, head.pk, 2, 3)] * 2
     assert Decision.objects.count() == 2
+
+
+def test_nobody_says_yes_to_a_session_that_is_marked_as_called_off():
+    offer = make_offered(make_session(called_off_at=NOON))
+    kept = make_sign_up(make_session(called_off_at=NOON))
+
+    with pytest.raises(waitlist.WillNotTakePlace):
+        waitlist.accept_offer(offer.pk, now=NOON)
+    with pytest.raises(waitlist.WillNotTakePlace):
+        visit.prove_mailbox(kept.party_id, now=NOON)
+    for booking in (offer, kept):
+        sessions.finish_calling_off(booking.session_id, now=NOON, who="host:lin")
