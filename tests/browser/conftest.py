@@ -82,4 +82,5 @@ def accessibility_faults(page: Page) -> list[str]:
 
 
 def scrolls_sideways(page: Page) -> bool:
+    page.wait_for_load_state()  # A page that a press has led to may still wait for its stylesheets.
     return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
