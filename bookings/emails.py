@@ -209,6 +209,9 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
             "prove_by_short": _short_moment(prove_by, now=now, zone=zone),
             "prove_left": timeuntil(prove_by, now),
         }
+    if "ends_at" in notice.facts:
+        before = datetime.fromisoformat(notice.facts["ends_at"]).astimezone(zone)
+        words |= {"ended_before": f"{before:%H:%M}", "ends": f"{main.session.local_end:%H:%M}"}
     if "starts_at" in notice.facts:
         before = datetime.fromisoformat(notice.facts["starts_at"]).astimezone(zone)
         words["before"] = pgettext("a day and a time", "%(day)s, %(time)s") % {

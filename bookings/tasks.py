@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from bookings import outbox
-from bookings.domain import reminders, retention, waitlist
+from bookings.domain import reminders, retention, sessions, waitlist
 from bookings.models import Heartbeat
 
 
@@ -36,6 +36,11 @@ def close_lines() -> None:
 @shared_task(name="bookings.drop_unproven", ignore_result=True)
 def drop_unproven() -> None:
     waitlist.drop_unproven(now=timezone.now())
+
+
+@shared_task(name="bookings.finish_calling_off", ignore_result=True)
+def finish_calling_off() -> None:
+    sessions.finish_all_calling_off(now=timezone.now())
 
 
 @shared_task(name="bookings.erase_due", ignore_result=True)

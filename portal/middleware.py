@@ -1,4 +1,4 @@
-"""Hosts read and type times on the clock of their house."""
+"""What holds for whole parts of the site, whichever view answers."""
 
 from collections.abc import Callable
 
@@ -20,3 +20,23 @@ class StaffInVenueTime:
         venue = Venue.objects.order_by("pk").first()
         with timezone.override(venue.zone if venue else None):
             return self.get_response(request)
+
+
+class VisitsStayPrivate:
+    """Nothing under a party's address is kept by anybody in between, and no other site is told that address.
+
+    Here and not in the views, because refusals count too: no token in a form, a method that is not allowed, no page.
+    Only the link, which holds the key, is told to nobody at all. The page has forms, and with "no-referrer" browsers
+    send the origin of a form as "null", which the check of forged forms refuses.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        name = (request.resolver_match and request.resolver_match.url_name) or ""
+        if name.startswith("visit"):
+            response["Cache-Control"] = "private, no-store"
+            response["Referrer-Policy"] = "no-referrer" if name == "visit_link" else "same-origin"
+        return response

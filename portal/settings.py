@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "portal.middleware.StaffInVenueTime",
+    "portal.middleware.VisitsStayPrivate",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
@@ -182,6 +183,7 @@ _every = {
     "bookings.plan_reminders": 30.0,
     "bookings.close_lines": 60.0,
     "bookings.drop_unproven": 60.0,
+    "bookings.finish_calling_off": 60.0,
     "bookings.erase_due": 3600.0,
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -10,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from bookings.admin.histories import who_in_words, why_in_words
 from bookings.admin.reasons import ReadOnlyInline, WrittenByRules, who, with_reason
 from bookings.domain import check_in, visit, waitlist
 from bookings.models import Booking, BookingEvent, BookingStatus
@@ -17,7 +17,16 @@ from bookings.models import Booking, BookingEvent, BookingStatus
 
 class EventInline(ReadOnlyInline):
     model = BookingEvent
-    fields = ["happened_at", "from_status", "to_status", "who", "why"]
+    fields = ["happened_at", "from_status", "to_status", "by", "reason"]
+    readonly_fields = ["by", "reason"]
+
+    @admin.display(description=_("who"))
+    def by(self, event: BookingEvent) -> str:
+        return who_in_words(event)
+
+    @admin.display(description=_("why"))
+    def reason(self, event: BookingEvent) -> str:
+        return why_in_words(event)
 
 
 def cancel_these_places(booking: Booking, *, now: datetime, who: str, why: str) -> None:
@@ -61,14 +70,8 @@ class BookingAdmin(WrittenByRules):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Booking]:
         return super().get_queryset(request).select_related("party", "session__venue", "session__season")
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        found, duplicates = super().get_search_results(request, queryset, search_term)
-        code = search_term.replace("-", "").strip().upper()
-        if code and code != search_term:
-            found |= super().get_search_results(request, queryset, code)[0]
-        return found, duplicates
+    def in_words(self, row: Booking) -> str:
+        return f"{row.party.code_in_words} · {row.session} · {row.get_status_display()}"
 
     @admin.display(description=_("code"), ordering="party__code")
     def code(self, booking: Booking) -> str:

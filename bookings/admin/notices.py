@@ -5,7 +5,7 @@ from email.mime.image import MIMEImage
 from typing import Any
 
 from csp.constants import NONE, SELF, UNSAFE_INLINE
-from csp.decorators import csp_replace, csp_update
+from csp.decorators import csp, csp_update
 from django.contrib import admin, messages
 from django.core.mail import EmailMultiAlternatives
 from django.db.models import QuerySet
@@ -46,7 +46,6 @@ class NoticeAdmin(WrittenByRules):
         "status",
         "lane",
         "created_at",
-        "next_attempt_at",
         "sent_at",
         "attempts",
         "last_error",
@@ -81,6 +80,9 @@ class NoticeAdmin(WrittenByRules):
         ]
         return [*own, *super().get_urls()]
 
+    def in_words(self, row: Notice) -> str:
+        return f"{row.get_kind_display()} · {row.party.code_in_words}"
+
     @admin.display(description=_("party"), ordering="party__code")
     def code(self, notice: Notice) -> str:
         return notice.party.code_in_words
@@ -107,7 +109,7 @@ class NoticeAdmin(WrittenByRules):
         }
         return TemplateResponse(request, "admin/bookings/notice/preview.html", context)
 
-    @method_decorator([xframe_options_sameorigin, csp_replace(MAIL_POLICY)])
+    @method_decorator([xframe_options_sameorigin, csp(MAIL_POLICY)])
     def preview_html(self, request: HttpRequest, pk: int) -> HttpResponse:
         notice = self._readable(request, pk)
         message = _built(notice)

@@ -1,19 +1,23 @@
 """Parties: found by code, name or address; changed only through the rules, with a reason."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import IntegrityError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from bookings import outbox
+from bookings.admin.histories import history
 from bookings.admin.reasons import ReadOnlyInline, WrittenByRules, who, with_reason
-from bookings.domain import retention, visit, waitlist
+from bookings.domain import people, retention, visit, waitlist
+from bookings.domain.errors import BookingError
 from bookings.models import Booking, BookingEvent, Member, Notice, NoticeKind, Party, person_key
 
 
@@ -48,14 +52,22 @@ class NoticeInline(ReadOnlyInline):
 
 
 class ContactForm(forms.ModelForm):
-    """How the lead is reached; the rest of a party is its own to change."""
+    """What the lead is called and how it is reached; the rest of a party is its own to change."""
 
     class Meta:
         model = Party
-        fields = ["email", "phone", "language"]
+        fields = ["lead_name", "email", "phone", "language"]
+
+    def clean_lead_name(self) -> str:
+        name: str = self.cleaned_data["lead_name"]
+        if not name.strip():
+            raise forms.ValidationError(str(people.NamesMissing.message))
+        return name.strip()
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"]
+        if not email:
+            raise forms.ValidationError(_("Write an address: without one the party hears of nothing."))
         others = Party.objects.live().filter(season=self.instance.season_id, person_key=person_key(email))
         if not self.instance.ended_at and others.exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError(str(visit.AddressTaken.message))
@@ -76,9 +88,6 @@ class PartyAdmin(WrittenByRules):
     readonly_fields = [
         "code_in_words",
         "season",
-        "lead_name",
-        "lead_age_from",
-        "lead_age_to",
         "size",
         "smallest_size",
         "short_notice",
@@ -89,7 +98,7 @@ class PartyAdmin(WrittenByRules):
         "lapses",
         "ended_at",
         "erased_at",
-        "history",
+        "what_happened",
     ]
     fieldsets = [
         (
@@ -110,29 +119,44 @@ class PartyAdmin(WrittenByRules):
             _("How the lead is reached"),
             {
                 "fields": ["email", "phone", "language"],
-                "description": _("A new address ends the links that were sent to the old one."),
+                "description": _("A new address ends the links that were sent to the old one and is sent its own."),
             },
         ),
         (
             _("What happened"),
-            {"fields": ["history", "asked_at", "mailbox_proven_at", "lapses", "ended_at", "erased_at"]},
+            {"fields": ["what_happened", "asked_at", "mailbox_proven_at", "lapses", "ended_at", "erased_at"]},
         ),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Party]:
         return super().get_queryset(request).select_related("season").prefetch_related("bookings")
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        found, duplicates = super().get_search_results(request, queryset, search_term)
-        code = search_term.replace("-", "").strip().upper()
-        if code and code != search_term:
-            found |= super().get_search_results(request, queryset, code)[0]
-        return found, duplicates
+    def get_readonly_fields(self, request: HttpRequest, obj: Party | None = None) -> list[str]:
+        """Of an erased party nothing is left to correct."""
+        return [*self.readonly_fields, *(ContactForm.Meta.fields if obj and obj.erased_at else [])]
 
     def save_model(self, request: HttpRequest, obj: Party, form: Any, change: bool) -> None:
+        """Raises AddressTaken, NamesAreFixed or VisitOver."""
+        now = timezone.now()
+        if "lead_name" in form.changed_data:
+            _rename_lead(obj, now=now, who=who(request))
         visit.change_contact(obj.pk, email=obj.email, phone=obj.phone, language=obj.language)
+        if "email" in form.changed_data:
+            _owe_link(Party.objects.get(pk=obj.pk), now=now)
+            told = _("The links sent to the old address have ended. The new address is sent one of its own.")
+            self.message_user(request, told, messages.INFO)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The whole page is saved or nothing of it; what the rules refuse is said."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except BookingError as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+        except IntegrityError:  # Somebody signed up with this address at the same moment.
+            self.message_user(request, str(visit.AddressTaken.message), messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
 
     @admin.display(description=_("code"), ordering="code")
     def code_in_words(self, party: Party) -> str:
@@ -140,15 +164,12 @@ class PartyAdmin(WrittenByRules):
 
     @admin.display(description=_("bookings"))
     def statuses(self, party: Party) -> str:
-        return ", ".join(booking.get_status_display() for booking in party.bookings.all())
+        return pgettext("between names", ", ").join(b.get_status_display() for b in party.bookings.all())
 
     @admin.display(description=_("history"))
-    def history(self, party: Party) -> SafeString:
+    def what_happened(self, party: Party) -> SafeString:
         events = BookingEvent.objects.filter(booking__party=party).select_related("booking__session__venue")
-        return format_html(
-            '<ol class="history">{}</ol>',
-            SafeString("".join(_line(event) for event in events.order_by("happened_at", "pk"))),
-        )
+        return history(events)
 
     @admin.action(description=_("Cancel the confirmed places"), permissions=["change"])
     def cancel_places(self, request: HttpRequest, queryset: QuerySet[Party]) -> HttpResponse | None:
@@ -178,7 +199,7 @@ class PartyAdmin(WrittenByRules):
     def send_link(self, request: HttpRequest, queryset: QuerySet[Party]) -> None:
         now = timezone.now()
         for party in queryset.filter(erased_at=None):
-            outbox.post(NoticeKind.LINK, party, key=f"{party.pk}:{who(request)}:{now.isoformat()}", now=now)
+            _owe_link(party, now=now)
         self.message_user(request, _("The links are on their way."), messages.SUCCESS)
 
     @admin.action(description=_("End all links sent so far"), permissions=["change"])
@@ -196,7 +217,7 @@ class PartyAdmin(WrittenByRules):
         now = timezone.now()
 
         def erase(party: Party, why: str) -> None:
-            retention.erase(party.pk, now=now)
+            retention.erase(party.pk, now=now, who=who(request))
             self.log_change(request, party, why)
 
         return with_reason(
@@ -204,15 +225,10 @@ class PartyAdmin(WrittenByRules):
         )
 
 
-def _line(event: BookingEvent) -> SafeString:
-    """One passage: when at the venue, which session, from what to what, who and why."""
-    zone = event.booking.session.venue.zone
-    return format_html(
-        "<li>{} · {} · {} → {} · {}{}</li>",
-        f"{event.happened_at.astimezone(zone):%Y-%m-%d %H:%M}",
-        event.booking.session,
-        event.get_from_status_display() or "–",
-        event.get_to_status_display(),
-        event.who,
-        f" · {event.why}" if event.why else "",
-    )
+def _owe_link(party: Party, *, now: datetime) -> None:
+    outbox.post(NoticeKind.LINK, party, key=f"{party.pk}:host:{now.isoformat()}", now=now)
+
+
+def _rename_lead(party: Party, *, now: datetime, who: str) -> None:
+    lead, *companions = [people.Person(*told) for told in party.people()]
+    visit.change_people(party.pk, lead=lead, companions=companions, access_needs=party.access_needs, now=now, who=who)

@@ -11,6 +11,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.translation import gettext_lazy as _
 
 from bookings.admin.reasons import who
 from bookings.domain import check_in as domain
@@ -20,7 +22,14 @@ from bookings.models import Booking, BookingStatus, TourSession
 ON_THE_ROSTER = [BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN, BookingStatus.NO_SHOW]
 # The desk lists sessions from yesterday on, a week ahead.
 LOOKS_BACK, LOOKS_AHEAD = timedelta(days=1), timedelta(days=7)
+SEE_OTHER = 303
 CONFLICT = 409
+LONGEST_NUMBER = 6
+
+
+class NotANumber(BookingError):
+    message = _("Write how many came as a number.")
+
 
 StaffView = Callable[..., HttpResponse]
 
@@ -56,14 +65,16 @@ def desk(request: HttpRequest) -> HttpResponse:
 def roster(request: HttpRequest, pk: int) -> HttpResponse:
     now = timezone.now()
     session = _session(pk)
-    return TemplateResponse(request, "admin/bookings/roster.html", {**_parties(session), "now": now})
+    parties = _parties(session)
+    coming = [booking for booking in parties["bookings"] if booking.status != BookingStatus.NO_SHOW]
+    return TemplateResponse(request, "admin/bookings/roster.html", {**parties, "bookings": coming, "now": now})
 
 
 @for_the_gate
 def check_in(request: HttpRequest, pk: int, *, refusal: str = "") -> HttpResponse:
     now = timezone.now()
     session = _session(pk)
-    asked = " ".join(request.GET.get("q", "").split())
+    asked = _asked(request)
     context = {**_parties(session, asked), "now": now, "asked": asked, "refusal": refusal}
     return TemplateResponse(request, "admin/bookings/check_in.html", context, status=CONFLICT if refusal else 200)
 
@@ -79,21 +90,17 @@ def act(request: HttpRequest, pk: int, act: str) -> HttpResponse:
             ACTS[act](request, booking, timezone.now())
         except BookingError as refusal:
             return check_in(request, booking.session_id, refusal=str(refusal))
-    return HttpResponseRedirect(f"{reverse('admin:bookings_check_in', args=[booking.session_id])}#party-{booking.pk}")
+    page, asked = reverse("admin:bookings_check_in", args=[booking.session_id]), _asked(request)
+    query = f"?{urlencode({'q': asked})}" if asked else ""
+    return HttpResponseRedirect(f"{page}{query}#party-{booking.pk}", status=SEE_OTHER)
 
 
 def _here(request: HttpRequest, booking: Booking, now: datetime) -> None:
-    domain.check_in_party(booking.pk, arrived=_arrived(request), now=now, who=who(request))
-
-
-def _arrived(request: HttpRequest) -> int | None:
-    """How many came, all if the button does not say. What is no number is nobody: the rules refuse it."""
-    if "arrived" not in request.POST:
-        return None
-    try:
-        return int(request.POST["arrived"])
-    except ValueError:
-        return 0
+    """The whole party, unless a number was typed."""
+    arrived = request.POST.get("arrived")
+    if arrived is not None and not (arrived.isdecimal() and len(arrived) <= LONGEST_NUMBER):
+        raise NotANumber
+    domain.check_in_party(booking.pk, arrived=int(arrived) if arrived else None, now=now, who=who(request))
 
 
 def _undo(request: HttpRequest, booking: Booking, now: datetime) -> None:
@@ -105,6 +112,11 @@ def _missing(request: HttpRequest, booking: Booking, now: datetime) -> None:
 
 
 ACTS: dict[str, Callable[[HttpRequest, Booking, datetime], None]] = {"here": _here, "undo": _undo, "missing": _missing}
+
+
+def _asked(request: HttpRequest) -> str:
+    """The code or name looked for; a press carries it along, so that the same list is shown after it."""
+    return " ".join((request.POST.get("q") or request.GET.get("q", "")).split())
 
 
 def _session(pk: int) -> TourSession:

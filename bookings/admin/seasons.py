@@ -2,7 +2,8 @@
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import JSONField, QuerySet
+from django.forms import TextInput
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -14,13 +15,14 @@ from django.utils.translation import ngettext
 
 from bookings.admin.languages import IN_EACH_LANGUAGE
 from bookings.admin.moments import NamesMoments
+from bookings.admin.reasons import ActsOnPage
 from bookings.admin.standing import machinery, season_figures, with_places_offered
 from bookings.models import Season
 
 
 @admin.register(Season)
-class SeasonAdmin(NamesMoments):
-    formfield_overrides = IN_EACH_LANGUAGE
+class SeasonAdmin(NamesMoments, ActsOnPage):
+    formfield_overrides = {**IN_EACH_LANGUAGE, JSONField: {"widget": TextInput}}
     list_display = ["__str__", "tour", "mode", "published", "opens_at", "closes_at", "overview_link"]
     list_filter = ["published", "tour"]
     list_select_related = ["tour"]
@@ -69,6 +71,7 @@ class SeasonAdmin(NamesMoments):
         context = {
             "season": season,
             "figures": season_figures(sessions, now=now),
+            "venue": next((session.venue for session in sessions), None),
             "machinery": machinery(now=now),
             "now": now,
         }

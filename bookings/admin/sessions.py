@@ -1,11 +1,11 @@
 """Sessions: watch them fill; close, call off, move and resize them through the rules."""
 
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -14,15 +14,15 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
-from i18nfield.forms import I18nFormField, I18nTextarea
+from i18nfield.forms import I18nFormField
+from i18nfield.strings import LazyI18nString
 
 from bookings.admin import roster
-from bookings.admin.languages import IN_EACH_LANGUAGE
+from bookings.admin.languages import IN_EACH_LANGUAGE, Textarea
 from bookings.admin.moments import NamesMoments
-from bookings.admin.reasons import who
-from bookings.admin.rehearsal import refusal_of
+from bookings.admin.reasons import FROM_PAGE, ActsOnPage, who
 from bookings.admin.standing import bar, tag, touched, with_places_offered
 from bookings.domain import sessions
 from bookings.domain.errors import BookingError
@@ -30,30 +30,34 @@ from bookings.models import Decision, Season, TourSession
 
 LIMITS = ["capacity", "max_parties", "sell_limit"]
 TIMES = ["starts_at", "ends_at", "roster_locks_at"]
+# What parties chose a session by; it stays as it is while somebody holds places or waits.
+CHOSEN_BY = ["season", "venue", "language"]
 LATEST_DECISIONS = 20
+# A year mistyped further ahead lies where calendars end, and the waking minutes until then take long to count.
+FURTHEST_AHEAD = timedelta(days=36_525)
 
 
 class TourSessionForm(forms.ModelForm):
-    now: datetime
-
     class Meta:
         model = TourSession
         fields = ["season", "venue", "label", "language", *TIMES, *LIMITS]
 
-    def full_clean(self) -> None:
-        super().full_clean()
-        if self.is_bound and self.instance.pk and not self.errors:
-            refusal = refusal_of(lambda: self.change_by_the_rules(who=""))
-            if refusal:
-                self.add_error(None, refusal)
-
-    def change_by_the_rules(self, *, who: str) -> None:
-        """What others are told of, and what frees places. Raises BookingError."""
-        pk, given = self.instance.pk, self.cleaned_data
-        if set(self.changed_data) & set(LIMITS):
-            sessions.resize(pk, **{name: given[name] for name in LIMITS}, now=self.now)
-        if set(self.changed_data) & set(TIMES):
-            sessions.move(pk, **{name: given[name] for name in TIMES}, now=self.now, who=who)
+    def clean(self) -> dict[str, Any]:
+        """What the rules would refuse is said beside what was typed."""
+        cleaned = super().clean() or self.cleaned_data
+        now = timezone.now()
+        if any(cleaned[name] - now > FURTHEST_AHEAD for name in TIMES if cleaned.get(name)):
+            raise ValidationError(_("That is more than a hundred years ahead. Look at the year again."))
+        if self.errors or not self.instance.pk:
+            return cleaned
+        session = TourSession.objects.get(pk=self.instance.pk)
+        try:
+            if {*TIMES} & {*self.changed_data}:
+                sessions.check_move(session, starts_at=cleaned["starts_at"], now=now)
+            sessions.check_limits(session, **{name: cleaned[name] for name in LIMITS})
+        except BookingError as refusal:
+            raise ValidationError(str(refusal)) from refusal
+        return cleaned
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -88,14 +92,20 @@ class StateFilter(admin.SimpleListFilter):
 class ReasonForm(forms.Form):
     """Why a session is called off, in each language; everybody who is touched reads it."""
 
-    reason = I18nFormField(label=_("Reason"), widget=I18nTextarea, required=True)
+    reason = I18nFormField(label=_("Reason"), widget=Textarea, required=True)
+
+    def clean_reason(self) -> LazyI18nString:
+        reason: LazyI18nString = self.cleaned_data["reason"]
+        if not any(text.strip() for text in reason.data.values()):
+            raise ValidationError(str(sessions.ReasonMissing.message))
+        return reason
 
 
 @admin.register(TourSession)
-class TourSessionAdmin(NamesMoments):
+class TourSessionAdmin(NamesMoments, ActsOnPage):
     form = TourSessionForm
     formfield_overrides = IN_EACH_LANGUAGE
-    list_display = ["when", "festival", "language", "state", "parties", "people", "links"]
+    list_display = ["when", "festival", "spoken", "state", "parties", "people", "links"]
     list_display_links = ["when"]
     list_filter = [StateFilter, "season", "language", ("starts_at", admin.DateFieldListFilter)]
     list_select_related = ["season__tour", "venue"]
@@ -103,7 +113,13 @@ class TourSessionAdmin(NamesMoments):
     actions = ["publish", "close_sign_up", "reopen_sign_up", "call_off"]
     readonly_fields = ["standing", "decisions", "links"]
     fieldsets = [
-        (None, {"fields": ["season", "venue", "label", "language"]}),
+        (
+            None,
+            {
+                "fields": ["season", "venue", "language", "label"],
+                "description": _("Season, venue and language stay as they are while a party holds places or waits."),
+            },
+        ),
         (
             _("When"),
             {"fields": [*TIMES], "description": _("A new time is mailed to everybody who holds places or waits.")},
@@ -119,6 +135,12 @@ class TourSessionAdmin(NamesMoments):
         own = [path(address, view, name=name) for address, view, name in roster.urls(self.admin_site)]
         return [*own, *super().get_urls()]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TourSession]:
+        return with_places_offered(super().get_queryset(request))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: TourSession | None = None) -> list[str]:
+        return [*self.readonly_fields, *(CHOSEN_BY if obj and obj.bookings.live().exists() else [])]
+
     def has_delete_permission(self, request: HttpRequest, obj: TourSession | None = None) -> bool:
         return super().has_delete_permission(request, obj) and (obj is None or not obj.bookings.exists())
 
@@ -126,35 +148,27 @@ class TourSessionAdmin(NamesMoments):
         """Deleting many at once would not ask each whether it has bookings."""
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[TourSession]:
-        return with_places_offered(super().get_queryset(request))
-
-    def get_form(self, *args: Any, **kwargs: Any) -> type[forms.ModelForm]:
-        form: Any = super().get_form(*args, **kwargs)
-        form.now = timezone.now()
-        return form  # type: ignore[no-any-return]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: TourSession | None = None) -> list[str]:
-        """What a party has asked for stays what it is: another place or language is another session."""
-        fixed = ["season", "venue", "language"] if obj and obj.bookings.exists() else []
-        return [*self.readonly_fields, *fixed]
-
     def save_model(self, request: HttpRequest, obj: TourSession, form: Any, change: bool) -> None:
         """What others are told of, and what frees places, goes through the rules; the rest is plain."""
         if not change:
             super().save_model(request, obj, form, change)
             return
+        now = timezone.now()
         plain = [name for name in form.changed_data if name not in {*LIMITS, *TIMES}]
         if plain:
             obj.save(update_fields=plain)
-        form.change_by_the_rules(who=who(request))
+        if set(form.changed_data) & set(TIMES):
+            times = {name: getattr(obj, name) for name in TIMES}
+            sessions.move(obj.pk, **times, now=now, who=who(request))
+        if set(form.changed_data) & set(LIMITS):
+            sessions.resize(obj.pk, **{name: getattr(obj, name) for name in LIMITS}, now=now)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
-        except BookingError as refusal:  # Somebody was faster between the rehearsal and the change.
+        except BookingError as refusal:  # Somebody was faster between the check of the form and the change.
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
@@ -166,25 +180,18 @@ class TourSessionAdmin(NamesMoments):
     def festival(self, session: TourSession) -> str:
         return str(session.label)
 
+    @admin.display(description=_("language"), ordering="language")
+    def spoken(self, session: TourSession) -> str:
+        return session.get_language_display()
+
     @admin.display(description=_("state"))
     def state(self, session: TourSession) -> SafeString:
         return format_html('<span class="tag tag-{}">{}</span>', *tag(session, now=timezone.now()))
 
     @admin.display(description=_("parties"))
     def parties(self, session: TourSession) -> SafeString:
-        return SafeString(render_to_string("admin/bookings/toursession/bar.html", {"bar": bar(session)}))
-
-    @admin.display(description=_("confirmed"))
-    def confirmed(self, session: TourSession) -> int:
-        return session.parties_confirmed
-
-    @admin.display(description=_("offers"), ordering="parties_offered")
-    def offers(self, session: TourSession) -> int:
-        return session.parties_offered
-
-    @admin.display(description=_("waiting"), ordering="parties_waiting")
-    def waiting(self, session: TourSession) -> int:
-        return session.parties_waiting
+        context = {"bar": bar(session), "session": session}
+        return SafeString(render_to_string("admin/bookings/toursession/bar.html", context))
 
     @admin.display(description=_("people"), ordering="places_held")
     def people(self, session: TourSession) -> str:
@@ -215,7 +222,9 @@ class TourSessionAdmin(NamesMoments):
             return "–"
         latest = session.decisions.select_related("offered_to__party", "saved_for__party").order_by(
             "-decided_at", "-pk"
-        )
+        )[:LATEST_DECISIONS]
+        if not latest:
+            return gettext("Nothing was decided yet: places went to whoever asked first.")
         zone = session.venue.zone
         return format_html(
             '<ol class="history">{}</ol>',
@@ -224,14 +233,15 @@ class TourSessionAdmin(NamesMoments):
                 "<li>{} · {} · {}</li>",
                 (
                     (f"{d.decided_at.astimezone(zone):%Y-%m-%d %H:%M}", d.get_trigger_display(), decision_in_words(d))
-                    for d in latest[:LATEST_DECISIONS]
+                    for d in latest
                 ),
             ),
         )
 
     @admin.action(description=_("Publish (the whole season)"), permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[TourSession]) -> None:
-        self._tell(request, Season.objects.filter(sessions__in=queryset, published=False).update(published=True))
+        hidden = Season.objects.filter(pk__in=queryset.values("season"), published=False)
+        self._tell(request, hidden.update(published=True), seasons=True)
 
     @admin.action(description=_("Close sign-up"), permissions=["change"])
     def close_sign_up(self, request: HttpRequest, queryset: QuerySet[TourSession]) -> None:
@@ -260,6 +270,7 @@ class TourSessionAdmin(NamesMoments):
                 "opts": self.opts,
                 "form": form,
                 "rows": [(session, touched(session)) for session in queryset],
+                "from_page": request.POST.get(FROM_PAGE, ""),
             }
             return TemplateResponse(request, "admin/bookings/toursession/call_off.html", context)
         now = timezone.now()
@@ -274,17 +285,20 @@ class TourSessionAdmin(NamesMoments):
         self._tell(request, done)
         return None
 
-    def _tell(self, request: HttpRequest, changed: int) -> None:
-        told = ngettext("Done for %(n)d row.", "Done for %(n)d rows.", changed) % {"n": changed}
-        self.message_user(request, told, messages.SUCCESS if changed else messages.INFO)
+    def _tell(self, request: HttpRequest, changed: int, *, seasons: bool = False) -> None:
+        if seasons:
+            told = ngettext("%(n)d season changed.", "%(n)d seasons changed.", changed)
+        else:
+            told = ngettext("%(n)d session changed.", "%(n)d sessions changed.", changed)
+        self.message_user(request, told % {"n": changed}, messages.SUCCESS if changed else messages.INFO)
 
 
 def decision_in_words(decision: Decision) -> str:
     """Free places and parties, and who got them or for whom they are saved."""
-    room = _("%(places)d places and %(parties)d parties free") % {
-        "places": decision.places_free,
-        "parties": decision.parties_free,
-    }
+    places = ngettext("%(n)d place", "%(n)d places", decision.places_free) % {"n": decision.places_free}
+    parties = ngettext("%(n)d party", "%(n)d parties", decision.parties_free) % {"n": decision.parties_free}
+    # Translators: how much room a session had: "2 places and 1 party free"
+    room = _("%(places)s and %(parties)s free") % {"places": places, "parties": parties}
     whom = decision.offered_to or decision.saved_for
     party = f": {whom.party.code_in_words} ({whom.places})" if whom else ""
     return f"{room}; {decision.get_reason_display()}{party}"

@@ -41,6 +41,8 @@ class Tag(NamedTuple):
 
 
 class SessionLine(NamedTuple):
+    """One row of the overview. Its numbers count parties, also where the bar counts places."""
+
     session: TourSession
     tag: Tag
     bar: Bar
@@ -124,11 +126,11 @@ def season_figures(sessions: Iterable[TourSession], *, now: datetime) -> SeasonF
     offers = Booking.objects.filter(session__in=[line.session.pk for line in held], status=BookingStatus.OFFERED)
     return SeasonFigures(
         lines=lines,
-        confirmed=sum(line.bar.confirmed for line in held),
+        confirmed=sum(line.session.parties_confirmed for line in held),
         parties=sum(line.session.max_parties for line in held),
-        offered=sum(line.bar.offered for line in held),
+        offered=sum(line.session.parties_offered for line in held),
         oldest_offer=offers.aggregate(oldest=Min("status_since"))["oldest"],
-        waiting=sum(line.bar.waiting for line in held),
+        waiting=sum(line.session.parties_waiting for line in held),
         people=sum(line.people for line in held),
         places=sum(line.session.capacity for line in held),
     )

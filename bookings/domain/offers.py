@@ -13,6 +13,8 @@ SHARE = 4
 SHORTEST = 120
 LONGEST = 840
 IN_LAST_CALL = 45
+# Whatever lies further ahead makes no offer longer: a week holds more than SHARE times the longest.
+FAR_ENOUGH = timedelta(days=7)
 # With fewer waking minutes left than this, no offer is made.
 TOO_LATE = 30
 
@@ -31,7 +33,7 @@ def waking_minutes(start: datetime, end: datetime, *, zone: ZoneInfo) -> int:
 
 def offer_ends(now: datetime, *, roster_locks_at: datetime, zone: ZoneInfo) -> datetime | None:
     """When an offer made now ends (an instant, never after the lock), or None if it is too late to make one."""
-    left = waking_minutes(now, roster_locks_at, zone=zone)
+    left = waking_minutes(now, min(roster_locks_at, now + FAR_ENOUGH), zone=zone)
     if left < TOO_LATE:
         return None
     if in_last_call(now, roster_locks_at=roster_locks_at):

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 from django.db.models import Max, Q, QuerySet
 
-from bookings.domain.locks import in_one_transaction
-from bookings.models import BookingEvent, Member, Party
+from bookings.domain import waitlist
+from bookings.domain.locks import in_one_transaction, lock_party
+from bookings.models import BookingEvent, BookingStatus, DecisionTrigger, Member, Party
 
 # A party whose mailbox was never proven is erased this long after it ended ...
 KEEP_UNPROVEN = timedelta(days=1)
@@ -18,6 +19,14 @@ BATCH = 500
 
 # All personal data of a party but its members, and what stands there afterwards.
 BLANK: dict[str, object] = {"lead_name": "", "email": "", "phone": "", "access_needs": "", "consents": []}
+
+# How a booking ends whose party is erased before its visit.
+GIVEN_UP = {
+    BookingStatus.ENTERED: BookingStatus.WITHDRAWN,
+    BookingStatus.WAITING: BookingStatus.WITHDRAWN,
+    BookingStatus.OFFERED: BookingStatus.WITHDRAWN,
+    BookingStatus.CONFIRMED: BookingStatus.CANCELLED,
+}
 
 
 def erase_due(*, now: datetime) -> int:
@@ -42,9 +51,17 @@ def parties_to_erase(*, now: datetime) -> QuerySet[Party]:
 
 
 @in_one_transaction
-def erase(party_pk: int, *, now: datetime) -> None:
-    """Blank the personal data of one party, end its links, keep its bookings and counts."""
-    party = Party.objects.lock(party_pk)
+def erase(party_pk: int, *, now: datetime, who: str = "clock") -> None:
+    """Blank the personal data of one party, end its links, keep its bookings and counts.
+
+    A party whose visit still lies ahead can no longer be told of anything: what it holds or waits for goes to others.
+    """
+    locked = lock_party(party_pk)
+    ahead = [booking for booking in locked.bookings() if now < booking.session.starts_at]
+    leaving = [booking for booking in ahead if booking.status in GIVEN_UP]
+    for booking in leaving:
+        booking.move_to(GIVEN_UP[BookingStatus(booking.status)], now=now, who=who)
+    party = locked.party
     for name, blank in BLANK.items():
         setattr(party, name, blank)
     party.link_version += 1
@@ -53,3 +70,4 @@ def erase(party_pk: int, *, now: datetime) -> None:
     party.save(update_fields=[*BLANK, "link_version", "erased_at", "ended_at"])
     Member.objects.filter(party=party).update(name="")
     BookingEvent.objects.filter(booking__party=party).update(why="")
+    waitlist.serve_all((booking.session for booking in leaving), now=now, trigger=DecisionTrigger.LEFT)

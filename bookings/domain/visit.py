@@ -1,5 +1,6 @@
 """What a party does on its own page, from the proof of its mailbox to giving up its places."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -96,7 +97,8 @@ def come_with_fewer(
 ) -> None:
     """The party shrinks to the lead and ``companions``; what it holds too much goes to the line, its numbers stay.
 
-    Possible until the start. Raises NotFewer, VisitOver, TooLateToCancel and what ``check_people`` raises.
+    Possible until the start; once the roster is locked, only by leaving people out and not by naming others. Raises
+    NotFewer, VisitOver, TooLateToCancel, NamesAreFixed and what ``check_people`` raises.
     """
     locked = lock_party(party_pk)
     party = locked.party
@@ -105,6 +107,8 @@ def come_with_fewer(
         raise NotFewer
     shrinking = _changeable(locked, now=now)
     check_people(party.season.tour, [lead, *companions])
+    if _roster_is_locked(shrinking, now=now) and not _are_of_the_party(party, [lead, *companions]):
+        raise NamesAreFixed
     for booking in shrinking:
         if booking.holds_places:
             TourSession.objects.filter(pk=booking.session_id).update(
@@ -130,7 +134,7 @@ def change_people(
     locked = lock_party(party_pk)
     party = locked.party
     bookings = _changeable(locked, now=now)
-    if any(booking.holds_places and now >= booking.session.roster_locks_at for booking in bookings):
+    if _roster_is_locked(bookings, now=now):
         raise NamesAreFixed
     if 1 + len(companions) != party.size:
         raise SizeIsFixed
@@ -194,6 +198,15 @@ def _changeable(locked: Locked, *, now: datetime) -> list[Booking]:
     if any(booking.holds_places and now >= booking.session.starts_at for booking in bookings):
         raise TooLateToCancel
     return bookings
+
+
+def _roster_is_locked(bookings: Sequence[Booking], *, now: datetime) -> bool:
+    return any(booking.holds_places and now >= booking.session.roster_locks_at for booking in bookings)
+
+
+def _are_of_the_party(party: Party, people: Sequence[Person]) -> bool:
+    known = Counter(party.people())
+    return not Counter((person.name, person.age_from, person.age_to) for person in people) - known
 
 
 def _write_people(party: Party, lead: Person, companions: Sequence[Person]) -> None:

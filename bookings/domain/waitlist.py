@@ -138,6 +138,12 @@ def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrig
         offer_expires_at=ends,
         offer_source=OfferSource.WAITLIST,
     )
+    tell_of_offer(booking, ends=ends, now=now)
+    return booking
+
+
+def tell_of_offer(booking: Booking, *, ends: datetime, now: datetime) -> None:
+    """Owe the mail that names this deadline; it is sent only while the offer ends then."""
     outbox.post(
         NoticeKind.OFFER,
         booking.party,
@@ -147,7 +153,6 @@ def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrig
         expires_at=ends,
         facts={"ends": ends.isoformat()},
     )
-    return booking
 
 
 def _decide(

@@ -197,7 +197,7 @@ class Booking(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.party_id}@{self.session_id} {self.status}"
+        return f"{self.party.code_in_words}, {self.session}"
 
     @property
     def holds_places(self) -> bool:

@@ -180,7 +180,7 @@ def one_line(text: str) -> str:
 
 
 def age_choices(tour: Tour) -> list[tuple[str, str]]:
-    return [(write_band(low, high), _band_words(low, high)) for low, high in tour.age_bands]
+    return [(write_band(low, high), band_words(low, high)) for low, high in tour.age_bands]
 
 
 def write_band(low: int, high: int | None) -> str:
@@ -202,7 +202,7 @@ def initial_people(people: Sequence[tuple[str, int, int | None]]) -> dict[str, s
     return first
 
 
-def _band_words(low: int, high: int | None) -> str:
+def band_words(low: int, high: int | None) -> str:
     if high is None:
         return gettext("%(age)s or older") % {"age": low} if low else gettext("Any age")
     if not low:

@@ -216,7 +216,7 @@ def smallest_size_field(tour: Tour) -> forms.ChoiceField:
     at_least = [(str(n), ngettext("Even %(n)s of us", "Even %(n)s of us", n) % {"n": n}) for n in fewer]
     return forms.ChoiceField(
         label=gettext_lazy("Would fewer of you come, too?"),
-        help_text=gettext_lazy("If fewer places become free than you ask for, we can offer you those."),
+        help_text=gettext_lazy("Hosts see this when places run short. It changes nothing about your place in line."),
         choices=[("", gettext_lazy("No, only all of us together")), *at_least],
         required=False,
         error_messages={"invalid_choice": gettext_lazy("Choose a number from the list.")},

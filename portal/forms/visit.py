@@ -12,6 +12,8 @@ from portal.forms.layout import SizeTiles
 from portal.forms.people import PeopleForm, initial_people
 from portal.forms.sign_up import NeedsField, people
 
+CHOOSE = _("Choose how many people will come.")
+
 
 class FewerForm(PeopleForm):
     """A smaller party: how many, and who of them."""
@@ -26,7 +28,7 @@ class FewerForm(PeopleForm):
             coerce=int,
             initial=party.size - 1,
             widget=forms.RadioSelect,
-            error_messages={"required": _("Choose how many people will come.")},
+            error_messages={"required": CHOOSE, "invalid_choice": CHOOSE},
         )
         self.helper = FormHelper()
         self.helper.layout = Layout(

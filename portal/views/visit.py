@@ -18,6 +18,7 @@ from bookings.domain import visit as domain
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
 from bookings.models import BookingStatus, Party
+from portal.forms.people import band_words
 from portal.forms.visit import FewerForm, PeopleOfPartyForm
 from portal.templatetags.times import session_day
 from portal.views.sessions import others_with_room
@@ -30,16 +31,6 @@ CONFLICT = 409
 NEEDS_ANOTHER_LOOK = 422
 
 PartyView = Callable[..., HttpResponse]
-
-
-def _quietly(response: HttpResponse) -> HttpResponse:
-    """Nothing under this address is kept by anybody in between, and it is told to no other site.
-
-    Not "no-referrer": browsers then send the origin of a form as "null", and the check of forged forms refuses it.
-    """
-    response["Cache-Control"] = "private, no-store"
-    response["Referrer-Policy"] = "same-origin"
-    return response
 
 
 def _cookie(code: str) -> str:
@@ -55,8 +46,8 @@ def for_the_party(view: PartyView) -> PartyView:
         party = Party.objects.select_related("season__tour").filter(code=code).first()
         version = request.get_signed_cookie(_cookie(code), default="", salt="visit", max_age=COOKIE_DAYS * 86400)
         if party is None or version != str(party.link_version):
-            return _quietly(render(request, "portal/visit_locked.html", {"section": "visit"}, status=403))
-        return _quietly(view(request, party, *args, **kwargs))
+            return render(request, "portal/visit_locked.html", {"section": "visit"}, status=403)
+        return view(request, party, *args, **kwargs)
 
     return guarded
 
@@ -66,7 +57,7 @@ def visit_link(request: HttpRequest, code: str, token: str) -> HttpResponse:
     """The link of a mail: becomes a cookie for this party and is gone from the address bar. Changes no row."""
     party = Party.objects.filter(code=code).first()
     if party is None or not party.link_token_is(token):
-        return _quietly(render(request, "portal/visit_link_old.html", {"section": "visit"}, status=404))
+        return render(request, "portal/visit_link_old.html", {"section": "visit"}, status=404)
     response = redirect("visit", code=code)
     response.status_code = 303
     response.set_signed_cookie(
@@ -78,7 +69,7 @@ def visit_link(request: HttpRequest, code: str, token: str) -> HttpResponse:
         httponly=True,
         samesite="Lax",
     )
-    return _quietly(response)
+    return response
 
 
 @require_safe
@@ -103,6 +94,7 @@ def _page(request: HttpRequest, party: Party, *, now: datetime, refusal: str = "
         "others": others_with_room(now=now) if stands.has_ended else [],
         "many_sessions": len({entry.booking.session_id for entry in log}) > 1,
         "tour": party.season.tour,
+        "people": [(name, band_words(low, high)) for name, low, high in party.people()],
         "is_locked": bool(stands.session and now >= stands.session.roster_locks_at),
         "refusal": refusal,
         "now": now,
@@ -153,13 +145,33 @@ leave = _act(lambda _request, party, now: waitlist.leave_lines(party.pk, now=now
 cancel = _act(lambda _request, party, now: domain.cancel_places(party.pk, now=now))
 
 
-@for_the_party
-def fewer(request: HttpRequest, party: Party) -> HttpResponse:
+def _while_it_can_change(view: PartyView) -> PartyView:
+    """A form for what can still be changed; where nothing can, the page says so."""
+
+    @for_the_party
+    def guarded(request: HttpRequest, party: Party) -> HttpResponse:
+        now = timezone.now()
+        stands = standing(party, now=now)
+        if stands.session and stands.can_change:
+            return view(request, party, session_day(stands.session), now)
+        if request.method == "POST":
+            refusal = domain.TooLateToCancel() if stands.has_begun else domain.VisitOver()
+            return _page(request, party, now=now, refusal=str(refusal))
+        return _to_page(party)
+
+    return guarded
+
+
+@_while_it_can_change
+def fewer(request: HttpRequest, party: Party, day: str, now: datetime) -> HttpResponse:
     """Come with fewer people: who still comes."""
-    form = FewerForm(party, request.POST if request.method == "POST" else None, day=_day(party))
+    is_done = request.POST.get("size") == str(party.size)  # The second press of a double click.
+    if is_done or party.size == party.season.tour.smallest_party:
+        return _to_page(party)
+    form = FewerForm(party, request.POST if request.method == "POST" else None, day=day)
     if form.is_valid():
         try:
-            domain.come_with_fewer(party.pk, lead=form.lead, companions=form.companions, now=timezone.now())
+            domain.come_with_fewer(party.pk, lead=form.lead, companions=form.companions, now=now)
         except BookingError as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -167,10 +179,10 @@ def fewer(request: HttpRequest, party: Party) -> HttpResponse:
     return _form_page(request, party, "portal/visit_fewer.html", form)
 
 
-@for_the_party
-def people(request: HttpRequest, party: Party) -> HttpResponse:
+@_while_it_can_change
+def people(request: HttpRequest, party: Party, day: str, now: datetime) -> HttpResponse:
     """Correct names and ages, and what the house should prepare."""
-    form = PeopleOfPartyForm(party, request.POST if request.method == "POST" else None, day=_day(party))
+    form = PeopleOfPartyForm(party, request.POST if request.method == "POST" else None, day=day)
     if form.is_valid():
         try:
             domain.change_people(
@@ -178,7 +190,7 @@ def people(request: HttpRequest, party: Party) -> HttpResponse:
                 lead=form.lead,
                 companions=form.companions,
                 access_needs=form.cleaned_data["access_needs"],
-                now=timezone.now(),
+                now=now,
             )
         except BookingError as refusal:
             form.add_error(None, str(refusal))
@@ -190,11 +202,6 @@ def people(request: HttpRequest, party: Party) -> HttpResponse:
 def _form_page(request: HttpRequest, party: Party, template: str, form: FewerForm | PeopleOfPartyForm) -> HttpResponse:
     context = {"party": party, "form": form, "section": "visit"}
     return render(request, template, context, status=NEEDS_ANOTHER_LOOK if form.is_bound else 200)
-
-
-def _day(party: Party) -> str:
-    stands = standing(party, now=timezone.now())
-    return session_day(stands.session) if stands.session else ""
 
 
 @require_safe

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from django.db.models import Exists, OuterRef
+
+from bookings.domain.offers import in_last_call
 from bookings.models import Booking, BookingEvent, BookingStatus, Decision, DecisionReason, OfferSource, Party
 from portal.views.visit_state import Line
 
@@ -22,7 +25,8 @@ class Entry(NamedTuple):
 
 def why_log(party: Party, lines: Sequence[Line]) -> list[Entry]:
     """Two queries, however long the lines and the histories are."""
-    entries = [*_own(party), *_of_lines(party, [line.booking for line in lines])]
+    # At one moment, what a line decided follows from what the party did, so it stands above it.
+    entries = [*_of_lines(party, [line.booking for line in lines]), *_own(party)]
     return sorted(entries, key=lambda entry: entry.at, reverse=True)[:MOST_ENTRIES]
 
 
@@ -47,9 +51,16 @@ def _own(party: Party) -> Iterator[Entry]:
 def _of_lines(party: Party, waiting: Sequence[Booking]) -> Iterator[Entry]:
     """What was decided in the lines the party stands in, since it asked, as far as it concerns the party."""
     own = {booking.session_id: booking for booking in waiting}
+    lapsed_later = BookingEvent.objects.filter(
+        booking=OuterRef("offered_to"),
+        from_status=BookingStatus.OFFERED,
+        to_status=BookingStatus.WAITING,
+        happened_at__gte=OuterRef("decided_at"),
+    )
     decisions = (
         Decision.objects.filter(session__in=own, decided_at__gte=party.asked_at)
-        .select_related("offered_to", "saved_for")
+        .annotate(lapsed_later=Exists(lapsed_later))
+        .select_related("offered_to__party", "saved_for")
         .order_by("-decided_at", "-pk")
     )
     for decision in decisions[:MOST_ENTRIES]:
@@ -57,11 +68,25 @@ def _of_lines(party: Party, waiting: Sequence[Booking]) -> Iterator[Entry]:
         asked, saved = decision.offered_to, decision.saved_for
         at, free = decision.decided_at, decision.places_free
         if asked and asked.pk != booking.pk:
-            is_before = (asked.queue_number or 0) < (booking.queue_number or 0)
-            kind = "went_before" if is_before else "went_behind"
+            # Whoever let an offer lapse stands at the end now; the number it had then is gone.
+            kind = "went_to_nobody" if decision.lapsed_later else _how_it_went(decision, asked, party, booking)
             yield Entry(at, kind, booking, asked.places, asked.queue_number)
         elif saved:
             kind = "saved_for_you" if saved.pk == booking.pk else "saved_before"
             yield Entry(at, kind, booking, free, saved.queue_number)
         elif decision.reason in {DecisionReason.TOO_LATE, DecisionReason.NO_FIT}:
             yield Entry(at, decision.reason.replace(" ", "_"), booking, free)
+
+
+def _how_it_went(decision: Decision, asked: Booking, party: Party, booking: Booking) -> str:
+    """Why another party was asked: its number, or else the one rule of the line that let it overtake."""
+    if (asked.queue_number or 0) < (booking.queue_number or 0):
+        return "went_before"
+    if party.mailbox_proven_at is None or decision.decided_at < party.mailbox_proven_at:
+        return "went_behind_unproven"
+    if in_last_call(decision.decided_at, roster_locks_at=booking.session.roster_locks_at):
+        if booking.places > decision.places_free:
+            return "went_behind"
+        if asked.party.short_notice and not party.short_notice:
+            return "went_behind_short_notice"
+    return "went_behind_offered"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.utils.timesince import timeuntil
@@ -14,6 +14,9 @@ from portal.views.session_words import SessionWords, describe_all
 
 # States in which the sheets that follow the sign begin with the line and its reasons, not with the day of the visit.
 LOOKS_BACK = frozenset({"waiting", "requeued", "prove_line"})
+
+# What a party ends itself, unless a host does it for the party.
+ENDED_BY_PARTY = frozenset({"cancelled", "declined", "withdrawn"})
 
 STATE_OF_ENDED = {
     BookingStatus.WITHDRAWN: "withdrawn",
@@ -53,6 +56,8 @@ class Standing:
     lines: Sequence[Line]
     deadline: datetime | None
     left: str  # until the deadline, in words
+    has_begun: bool  # the session of the booking
+    can_cancel: bool
     steps: Sequence[Step]
 
     @property
@@ -79,11 +84,12 @@ class Standing:
 
     @property
     def can_change(self) -> bool:
-        return self.state in {"prove_places", "prove_line", "offered", "waiting", "requeued", "confirmed"}
+        changes = {"prove_places", "prove_line", "offered", "waiting", "requeued", "confirmed"}
+        return self.state in changes and not self.has_begun
 
     @property
     def has_ended(self) -> bool:
-        return self.state in {*STATE_OF_ENDED.values(), "no_show", "over", "erased"}
+        return self.state in {*STATE_OF_ENDED.values(), "by_host", "no_show", "over", "erased"}
 
 
 def standing(party: Party, *, now: datetime) -> Standing:
@@ -97,14 +103,17 @@ def standing(party: Party, *, now: datetime) -> Standing:
     live = [booking for booking in bookings if booking.status not in ENDED]
     state, booking = _state(party, bookings, live, events, now=now)
     deadline = _deadline(party, booking, state)
+    confirmed = [each for each in live if each.status == BookingStatus.CONFIRMED]
     return Standing(
         party=party,
         state=state,
         booking=booking,
-        held=_held(live, booking),
+        held=next((each for each in confirmed if each is not booking), None),
         lines=_lines(live, now=now),
         deadline=deadline,
-        left=timeuntil(deadline, now) if deadline else "",
+        left=_left(deadline, now=now) if deadline else "",
+        has_begun=booking is not None and now >= booking.session.starts_at,
+        can_cancel=state != "erased" and any(now < each.session.starts_at for each in confirmed),
         steps=_steps(party, booking, state, [e for e in events if booking is not None and e.booking_id == booking.pk]),
     )
 
@@ -116,9 +125,8 @@ def _state(
     if party.erased_at or not bookings:
         return "erased", None
     by_status = {booking.status: booking for booking in reversed(live)}
-    if offered := by_status.get(BookingStatus.OFFERED):
-        if offered.offer_has_run_out(now):
-            return "lapsed", offered
+    offered = by_status.get(BookingStatus.OFFERED)
+    if offered and not offered.offer_has_run_out(now):
         unproven = offered.offer_source == OfferSource.SIGN_UP and not party.is_proven
         return ("prove_places" if unproven else "offered"), offered
     if here := by_status.get(BookingStatus.CHECKED_IN):
@@ -134,8 +142,12 @@ def _state(
         if requeued:
             return "requeued", next(b for b in live if b.pk == events[-1].booking_id)
         return "waiting", waiting
+    if offered:
+        return "lapsed", offered  # The clock has not come by yet.
     last = max(bookings, key=lambda booking: (booking.status_since, -booking.preference))
-    return STATE_OF_ENDED[BookingStatus(last.status)], last
+    state = STATE_OF_ENDED[BookingStatus(last.status)]
+    who = next((event.who for event in reversed(events) if event.booking_id == last.pk), "")
+    return ("by_host" if state in ENDED_BY_PARTY and who.startswith("host:") else state), last
 
 
 def _deadline(party: Party, booking: Booking | None, state: str) -> datetime | None:
@@ -144,8 +156,8 @@ def _deadline(party: Party, booking: Booking | None, state: str) -> datetime | N
     return at.replace(second=0, microsecond=0) if at else None
 
 
-def _held(live: Sequence[Booking], booking: Booking | None) -> Booking | None:
-    return next((b for b in live if b.status == BookingStatus.CONFIRMED and b is not booking), None)
+def _left(deadline: datetime, *, now: datetime) -> str:
+    return timeuntil(deadline, now) if now + timedelta(minutes=1) <= deadline else gettext("less than a minute")
 
 
 def _lines(live: Sequence[Booking], *, now: datetime) -> list[Line]:
@@ -161,7 +173,8 @@ def _steps(party: Party, booking: Booking | None, state: str, events: Sequence[B
     if booking is None:
         return []
     venue = booking.session.venue
-    reached = {event.to_status: venue_short_date(event.happened_at, venue) for event in events}
+    passages = [event for event in events if event.from_status not in {event.to_status, BookingStatus.CHECKED_IN}]
+    reached = {event.to_status: venue_short_date(event.happened_at, venue) for event in passages}
     asked = Step(pgettext("step", "Asked"), venue_short_date(party.asked_at, venue), "done")
     visit = Step(pgettext("step", "Visit"), venue_short_date(booking.session.starts_at, venue), "next")
     offered = pgettext("step", "Offered")
@@ -181,7 +194,7 @@ def _steps(party: Party, booking: Booking | None, state: str, events: Sequence[B
         return [asked, *past[:-1], past[-1]._replace(state="now"), visit]
     if state in {"checked_in", "over"}:
         return [asked, *past, visit._replace(state="now")]
-    if booking.status == BookingStatus.CONFIRMED:
-        past = past[:-1]
-    end = Step(booking.get_status_display().capitalize(), venue_short_date(booking.status_since, venue), "now")
-    return [asked, *past, end]
+    # An offer that ran out stays one until the clock comes by.
+    ended = BookingStatus.LAPSED if state == "lapsed" else BookingStatus(booking.status)
+    since = booking.offer_expires_at or booking.status_since
+    return [asked, *past, Step(str(ended.label).capitalize(), venue_short_date(since, venue), "now")]

@@ -145,6 +145,9 @@ class Example:
         parties["over"] = self.booking("over", BookingStatus.CHECKED_IN, arrived=2).party
         for status, state in ENDINGS.items():
             parties[state] = self.booking("few", status, ended_at=now - HOUR).party
+        by_host = self.booking("few", BookingStatus.CANCELLED, ended_at=now - HOUR)
+        BookingEvent.objects.filter(booking=by_host).update(who="host:lin")
+        parties["by_host"] = by_host.party
         parties["called_off"] = self.booking("called off", BookingStatus.CALLED_OFF, ended_at=now - HOUR).party
         erased = make_party(season=self.season, lead_name="", email="", person_key=None, companions=[], size=1)
         Party.objects.filter(pk=erased.pk).update(erased_at=now, ended_at=now - DAY)

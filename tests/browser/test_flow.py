@@ -1,4 +1,4 @@
-"""The main job in a real browser: by keyboard alone on the smallest phone without scripts, and with a mouse."""
+"""The main job in a real browser: by keyboard alone on the smallest phone, without scripts; by mouse at a desk."""
 
 import re
 from collections.abc import Callable

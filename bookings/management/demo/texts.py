@@ -43,7 +43,7 @@ TOUR = {
     "title": both("The whole car line", "一辆车的诞生"),
     "summary": both(
         "Walk the whole car line, from a roll of steel to the first drive. Two hours, with someone who works here.",
-        "从一卷钢板到第一次上路，由在这里工作的人带您走完整条造车线，全程约两小时。",
+        "从一卷钢板到第一次上路，由在这里工作的人带您走完整条生产线，全程约两小时。",
     ),
     "story": both(
         "A yellow line on the floor leads you through six halls, 1.4 km in all. It starts where steel comes off the"
@@ -68,7 +68,7 @@ TOUR = {
     ),
     "lockers": both(
         "Lockers at the gate. They take bags, umbrellas and phones, are free, and you keep the key.",
-        "门口有储物柜。包、雨伞和手机都可以存放，免费，钥匙您自己带着。",
+        "门口有储物柜。包、雨伞和手机都可以存放，免费，钥匙由您自己保管。",
     ),
     "identification": both(
         "ID for each person. The gate compares it with the roster; names stay fixed once the roster locks, two days"
@@ -114,7 +114,7 @@ STOPS = [
         both("Battery hall", "电池"),
         both(
             "The pack rises from below and meets the car in forty seconds. Sixteen bolts later they are one.",
-            "电池包从下方升起，四十秒与车身合上。再拧紧十六颗螺栓，就成了一体。",
+            "电池包从下方升起，四十秒就与车身合上。再拧紧十六颗螺栓，就成了一体。",
         ),
         20,
         Drawing.BATTERY,
@@ -173,7 +173,7 @@ EVENING_TOUR = {
     "story": both(
         "In the evening the halls are half dark and the robots light themselves. The group is small, so there is time"
         " for every question, and the tea at the end is made by the shift that has just finished.",
-        "到了晚上，车间只亮一半灯，机器人自己发光。人少，什么都问得完；最后那壶茶，由刚下班的师傅来泡。",
+        "到了晚上，车间只亮一半灯，机器人自己发光。人少，想问的都来得及问；最后那壶茶，由刚下班的师傅来泡。",
     ),
     "minimum_age": 6,
     "adult_age": 18,

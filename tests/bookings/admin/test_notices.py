@@ -3,7 +3,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from bookings import outbox
-from bookings.models import Notice, NoticeKind, NoticeStatus
+from bookings.models import Booking, BookingStatus, Notice, NoticeKind, NoticeStatus
 from tests.factories import NOON, make_booking, make_house
 
 pytestmark = pytest.mark.django_db
@@ -58,3 +58,42 @@ def test_a_mail_is_owed_again_as_a_row_of_its_own(host, notice):
         ("confirmed", "sent"),
         ("confirmed", "queued"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "left_out"),
+    [
+        ({"status": NoticeStatus.QUEUED}, "1 mail was left out"),
+        ({"status": NoticeStatus.SENT, "sent_at": NOON, "expires_at": NOON.replace(year=2020)}, "1 mail was left out"),
+    ],
+)
+def test_a_mail_that_waits_or_came_too_late_is_not_owed_again(host, notice, values, left_out):
+    Notice.objects.update(**values)
+    assert left_out in send_again(host, notice)
+    assert Notice.objects.count() == 1
+
+
+def test_a_mail_that_is_no_longer_true_is_not_owed_again(host, notice):
+    Notice.objects.update(status=NoticeStatus.SENT, sent_at=NOON)
+    Booking.objects.update(status=BookingStatus.CANCELLED)
+    assert "1 mail was left out" in send_again(host, notice)
+    assert Notice.objects.count() == 1
+
+
+def send_again(client, notice):
+    data = {"action": "send_again", "_selected_action": [notice.pk]}
+    return client.post(reverse("admin:bookings_notice_changelist"), data, follow=True).content.decode()
+
+
+@pytest.mark.parametrize("page", ["preview", "html"])
+def test_whoever_reads_a_mail_of_a_party_does_not_get_its_link(host, notice, page):
+    shown = host.get(reverse(f"admin:bookings_notice_{page}", args=[notice.pk])).content.decode()
+    assert f"/visit/{notice.party.code}/…/" in shown
+    assert notice.party.link_token not in shown
+
+
+def test_the_picture_of_the_code_is_shown_where_the_mail_names_it(host, notice):
+    framed = host.get(reverse("admin:bookings_notice_html", args=[notice.pk]))
+    assert 'src="data:image/png;base64,' in framed.content.decode()
+    assert "cid:" not in framed.content.decode()
+    assert "img-src data:;" in framed["Content-Security-Policy"] + ";"

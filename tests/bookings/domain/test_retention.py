@@ -147,3 +147,24 @@ def test_whoever_was_erased_may_come_again_in_the_same_season():
     make_booking(booking.session, email="lin@example.com")
 
     assert Party.objects.live().count() == 1
+
+
+@pytest.mark.django_db
+def test_a_party_erased_before_its_visit_gives_up_its_places_and_its_line(commits):
+    season = make_season()
+    session, other = make_session(season=season, capacity=2), make_session(season=season, capacity=2)
+    held = make_booking(session)
+    line, next_in_line = make_waiting(other, party=held.party), make_waiting(session)
+
+    with commits():
+        retention.erase(held.party_id, now=NOON, who="host:lin")
+
+    bookings = Booking.objects.in_bulk([held.pk, line.pk, next_in_line.pk])
+    assert [bookings[pk].status for pk in (held.pk, line.pk, next_in_line.pk)] == ["cancelled", "withdrawn", "offered"]
+    assert held.events.latest("pk").who == "host:lin"
+    assert [ledger(session), ledger(other)] == [
+        {"places": 2, "parties": 1, "offered": 1, "waiting": 0},
+        {"places": 0, "parties": 0, "offered": 0, "waiting": 0},
+    ]
+    held.party.refresh_from_db()
+    assert (held.party.email, held.party.ended_at, held.party.erased_at) == ("", NOON, NOON)

@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 
+from bookings import outbox
 from bookings.domain import sessions, sign_up
-from bookings.models import Booking, TourSession
+from bookings.models import Booking, Notice, TourSession
 from tests.acts import ask, ledger, owed, statuses
 from tests.factories import (
     DAY,
@@ -82,6 +84,19 @@ def test_what_a_crash_left_when_calling_off_is_finished_later_and_only_once():
 
     assert statuses(session) == {left_over: "called off"}
     assert owed() == [("called_off", left_over.party_id)]
+
+
+def test_the_clock_finishes_what_a_crash_left_when_calling_off():
+    dead, alive = make_session(called_off_at=NOON - HOUR, call_off_reason=REPAIR), make_session()
+    left_over, untouched = make_booking(dead), make_booking(alive)
+    here = make_booking(dead, "checked in")
+
+    done = [sessions.finish_all_calling_off(now=NOON) for _time in range(2)]
+
+    assert done == [1, 0]
+    assert statuses(dead, alive) == {left_over: "called off", untouched: "confirmed", here: "checked in"}
+    assert owed() == [("called_off", left_over.party_id)]
+    assert "bookings.finish_calling_off" in settings.CELERY_BEAT_SCHEDULE
 
 
 def test_whoever_was_there_stays_checked_in_when_the_rest_is_called_off():
@@ -180,6 +195,28 @@ def test_no_offer_stands_past_an_earlier_roster_lock():
     )
 
     assert Booking.objects.get(pk=offer.pk).offer_expires_at == NOON + 2 * DAY
+
+
+def test_whoever_is_told_a_deadline_that_an_earlier_lock_cuts_is_told_the_new_one():
+    """The mail that is still queued names a deadline that no longer holds; it must not be the last word."""
+    session = make_session()
+    cut, kept = (make_offered(session, offer_expires_at=NOON + days * DAY) for days in (3, 1))
+    unproven = make_sign_up(session, offer_expires_at=NOON + 3 * DAY)
+
+    for _time in range(2):
+        sessions.move(
+            session.pk,
+            starts_at=session.starts_at,
+            ends_at=session.ends_at,
+            roster_locks_at=NOON + 2 * DAY,
+            now=NOON,
+            who="host:lin",
+        )
+
+    assert owed() == [("offer", cut.party_id)]
+    notice = Notice.objects.get(booking=cut)
+    assert (notice.expires_at, outbox.still_true(notice, NOON)) == (NOON + 2 * DAY, True)
+    assert (owed(kept.party), owed(unproven.party)) == ([], [])
 
 
 def test_a_session_that_was_called_off_is_not_moved():

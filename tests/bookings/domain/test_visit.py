@@ -280,3 +280,16 @@ def test_the_link_is_sent_for_the_three_latest_parties_of_a_person_and_for_no_er
     visit.send_link_again("lin@example.com", now=NOON)
 
     assert owed() == [("link", booking.party_id) for booking in reversed(bookings[1:])]
+
+
+def test_once_the_roster_is_locked_somebody_may_stay_home_but_nobody_may_be_swapped():
+    booking = make_booking(size=3)
+    party, locked = booking.party, booking.session.roster_locks_at
+    lead, *companions = [Person(*person) for person in party.people()]
+
+    with pytest.raises(visit.NamesAreFixed):
+        visit.come_with_fewer(party.pk, lead=Person("A Stranger", 18, None), companions=[companions[0]], now=locked)
+    visit.come_with_fewer(party.pk, lead=lead, companions=[companions[1]], now=locked)
+
+    party.refresh_from_db()
+    assert [name for name, _low, _high in party.people()] == [lead.name, companions[1].name]

@@ -1,0 +1,251 @@
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from bookings import outbox
+from bookings.admin.standing import Machinery, machinery, season_figures, with_places_offered
+from bookings.models import Booking, Heartbeat, Notice, NoticeKind, NoticeStatus, Season
+from tests.acts import owed, statuses
+from tests.factories import (
+    DAY,
+    HOUR,
+    NOON,
+    START,
+    make_booking,
+    make_house,
+    make_offered,
+    make_party,
+    make_season,
+    make_session,
+    make_tour,
+    make_waiting,
+)
+
+pytestmark = pytest.mark.django_db
+
+LISTED = reverse("admin:bookings_season_changelist")
+SILENT = "No worker or clock has been seen"
+FAILED = "could not be delivered"
+
+
+@pytest.fixture
+def host(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("lin", password="x"))
+    make_house()
+    return client
+
+
+def press(client: Client, action: str, *seasons: Season) -> list[str]:
+    """Press the action and return what the page says of it."""
+    data = {"action": action, "_selected_action": [season.pk for season in seasons]}
+    return [str(message) for message in client.post(LISTED, data, follow=True).context["messages"]]
+
+
+def overview(client: Client, season: Season) -> Any:
+    return client.get(reverse("admin:bookings_season_overview", args=[season.pk]))
+
+
+def test_a_season_is_published_and_taken_off_the_site(host):
+    hidden, shown = make_season(published=False), make_season(published=True)
+
+    assert press(host, "publish", hidden, shown) == ["1 season changed."]
+    assert set(Season.objects.public()) == {hidden, shown}
+
+    assert press(host, "unpublish", hidden, shown) == ["2 seasons changed."]
+    assert not Season.objects.public().exists()
+
+
+def test_closing_ends_the_sign_up_of_open_seasons_alone_and_leaves_the_line(host):
+    now = timezone.now()
+    coming = make_season(opens_at=now + DAY, closes_at=now + 2 * DAY)
+    still_open = make_season(opens_at=now - DAY, closes_at=now + DAY)
+    over = make_season(opens_at=now - 2 * DAY, closes_at=now - DAY)
+    session = make_session(season=still_open, capacity=2)
+    waiting = make_waiting(session)
+
+    assert press(host, "close_sign_up", coming, still_open, over) == ["1 season changed."]
+
+    ends = {season: Season.objects.get(pk=season.pk).closes_at for season in (coming, still_open, over)}
+    assert now <= ends[still_open] <= timezone.now()
+    assert (ends[coming], ends[over]) == (coming.closes_at, over.closes_at)
+    assert (statuses(session), owed()) == ({waiting: "waiting"}, [])
+
+
+def test_a_season_is_added_with_times_on_the_clock_of_the_house(host):
+    tour = make_tour()
+    make_session()  # its venue keeps Shanghai time
+
+    host.post(
+        reverse("admin:bookings_season_add"),
+        {
+            "tour": tour.pk,
+            "title_0": "Spring",
+            "title_1": "春季",
+            "mode": "first come",
+            "opens_at_0": "2100-03-01",
+            "opens_at_1": "10:00",
+            "closes_at_0": "2100-04-01",
+            "closes_at_1": "10:00",
+            "choices_allowed": "3",
+            "proves_mailbox": "on",
+            "reminder_days": "[7, 1]",
+        },
+    )
+
+    season = Season.objects.latest("pk")
+    assert season.title.data == {"en": "Spring", "zh-hans": "春季"}
+    assert season.opens_at.isoformat() == "2100-03-01T02:00:00+00:00"
+    assert (season.published, season.reminder_days) == (False, [7, 1])
+
+
+def test_the_figures_of_a_season_are_those_of_its_sessions_that_take_place():
+    season = make_season(tour=make_tour(smallest_party=1, largest_party=3))
+    first = make_session(season=season, capacity=20, max_parties=5)
+    second = make_session(season=season, starts_at=START + DAY, capacity=6, max_parties=2)
+    off = make_session(season=season, starts_at=START + 2 * DAY, called_off_at=NOON)
+    make_booking(first, size=3), make_booking(first, size=2), make_offered(first, size=1, status_since=NOON - 5 * HOUR)
+    make_offered(second, size=3, status_since=NOON - HOUR), make_waiting(second, size=3), make_waiting(second, size=2)
+    make_offered(make_session(), size=3, status_since=NOON - 9 * HOUR)
+
+    figures = season_figures(season.sessions.select_related("season__tour", "venue"), now=NOON)
+
+    told = asdict(figures)
+    lines = told.pop("lines")
+    assert told == {
+        "confirmed": 2,
+        "parties": 7,
+        "offered": 2,
+        "oldest_offer": NOON - 5 * HOUR,
+        "waiting": 2,
+        "people": 9,
+        "places": 26,
+    }
+    assert figures.called_off == 1
+    assert [(session, tag.kind, str(tag.words), tuple(bar), people) for session, tag, bar, people, *_told in lines] == [
+        (first, "few", "Only 2 left", (2, 1, 2, 0, "parties"), 6),
+        (second, "wait", "Waitlist", (0, 1, 1, 2, "parties"), 3),
+        (off, "out", "Called off", (0, 0, 20, 0, "parties"), 0),
+    ]
+
+
+def test_figures_count_parties_also_where_the_bar_counts_places(host):
+    session = make_session(capacity=12)
+    make_booking(session, size=3), make_booking(session, size=2), make_offered(session, size=3)
+    make_waiting(session, size=2)
+
+    figures = season_figures(
+        with_places_offered(session.season.sessions.select_related("season__tour", "venue")), now=NOON
+    )
+    page = host.get(reverse("admin:bookings_season_overview", args=[session.season_id])).content.decode()
+
+    assert tuple(figures.lines[0].bar) == (5, 3, 4, 1, "places")
+    assert (figures.confirmed, figures.offered, figures.waiting, figures.people) == (2, 1, 1, 8)
+    assert '<td class="num">2</td><td class="num">1</td><td class="num">1</td>' in page
+
+
+@pytest.mark.parametrize(
+    ("beat", "is_silent"),
+    [(None, True), (timedelta(minutes=2, seconds=1), True), (timedelta(minutes=2), False), (timedelta(0), False)],
+)
+def test_the_machinery_is_silent_after_two_minutes_without_a_beat(beat, is_silent):
+    if beat is not None:
+        Heartbeat.objects.create(name="clock", seen_at=NOON - beat)
+    Heartbeat.objects.create(name="worker of another kind", seen_at=NOON)
+
+    seen_at = None if beat is None else NOON - beat
+    assert machinery(now=NOON) == Machinery(is_silent, seen_at, 0, None, 0)
+
+
+def test_mails_that_wait_and_mails_that_failed_are_counted():
+    Heartbeat.objects.create(name="clock", seen_at=NOON)
+    for minutes, status in enumerate(["queued", "queued", "sent", "bounced", "dead", "void"]):
+        post_notice(status, created_at=NOON - timedelta(minutes=minutes))
+    post_notice("queued", created_at=NOON - DAY, next_attempt_at=NOON + HOUR)
+
+    assert machinery(now=NOON) == Machinery(False, NOON, 2, NOON - timedelta(minutes=1), 2)
+
+
+def post_notice(status: str, **values: Any) -> None:
+    party = make_party()
+    outbox.post(NoticeKind.LINK, party, key=str(party.pk), now=NOON)
+    sent_at = NOON if status == NoticeStatus.SENT else None
+    Notice.objects.filter(party=party).update(status=status, sent_at=sent_at, **values)
+
+
+def test_an_overview_warns_of_nothing_when_all_is_well(host):
+    Heartbeat.objects.create(name="clock", seen_at=timezone.now())
+    post_notice(NoticeStatus.SENT)
+
+    page = overview(host, make_season()).content.decode()
+
+    assert (SILENT in page, FAILED in page, "Not published" in page) == (False, False, False)
+
+
+def test_an_overview_warns_when_nobody_works_and_mails_fail(host):
+    Heartbeat.objects.create(name="clock", seen_at=timezone.now() - timedelta(minutes=5))
+    post_notice(NoticeStatus.BOUNCED), post_notice(NoticeStatus.DEAD)
+
+    page = overview(host, make_season(published=False)).content.decode()
+
+    assert f"{SILENT} for 5\xa0minutes." in page
+    assert "2 mails could not be delivered." in page
+    assert "Not published" in page
+
+
+def test_the_warning_of_failed_mails_leads_to_all_of_them(host):
+    for status in (NoticeStatus.BOUNCED, NoticeStatus.DEAD, NoticeStatus.SENT):
+        post_notice(status)
+    page = overview(host, make_season()).content.decode()
+    link = page.split('could not be delivered.</b> <a href="')[1].split('"')[0]
+
+    listed = host.get(link.replace("&amp;", "&")).context["cl"].result_list
+
+    assert sorted(notice.status for notice in listed) == ["bounced", "dead"]
+
+
+def test_an_overview_tells_what_a_session_was_called_off_for(host):
+    session = make_session(called_off_at=NOON, call_off_reason="The line is repaired.")
+
+    assert "The line is repaired." in overview(host, session.season).content.decode()
+
+
+def test_an_overview_of_a_season_without_sessions_says_so(host):
+    page = overview(host, make_season()).content.decode()
+
+    assert "No sessions yet." in page
+    assert reverse("admin:bookings_toursession_add") in page
+
+
+def test_an_unknown_season_has_no_overview(host):
+    assert host.get(reverse("admin:bookings_season_overview", args=[4711])).status_code == 404
+
+
+@pytest.mark.parametrize("page", ["list", "overview"])
+def test_pages_of_seasons_take_the_same_number_of_queries_at_two_sizes(host, page):
+    session = make_session()
+    address = LISTED if page == "list" else reverse("admin:bookings_season_overview", args=[session.season_id])
+
+    def grow(sessions: int) -> None:
+        for number in range(sessions):
+            another = make_session(season=session.season, starts_at=START + number * DAY)
+            make_booking(another), make_offered(another), make_waiting(another)
+            make_season()
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert host.get(address).status_code == 200
+        return len(captured)
+
+    grow(1)
+    few = queries()
+    grow(7)
+    assert Booking.objects.count() == 24
+    assert queries() == few

@@ -1,0 +1,64 @@
+"""How sessions and mails stand, as hosts read it."""
+
+from typing import Any
+
+import pytest
+
+from bookings import outbox
+from bookings.admin.standing import Bar, bar, machinery, season_figures, tag, with_places_offered
+from bookings.models import Booking, Notice, NoticeKind, NoticeStatus, TourSession
+from tests.factories import HOUR, NOON, make_booking, make_offered, make_party, make_season, make_session
+
+pytestmark = pytest.mark.django_db
+
+
+def owe(status: str = NoticeStatus.QUEUED, **values: Any) -> None:
+    party = make_party()
+    outbox.post(NoticeKind.LINK, party, key=str(party.pk), now=NOON)
+    Notice.objects.filter(party=party).update(status=status, **values)
+
+
+@pytest.mark.parametrize(
+    ("status", "values", "waits"),
+    [
+        ("queued", {}, True),
+        ("queued", {"next_attempt_at": NOON + HOUR, "attempts": 1, "last_error": "SMTPServerDisconnected"}, True),
+        ("queued", {"next_attempt_at": NOON + HOUR, "last_error": "the server takes nothing"}, True),
+        ("queued", {"next_attempt_at": NOON + HOUR}, False),  # put off to the morning
+        ("sending", {"lease_until": NOON + HOUR}, False),
+        ("sending", {"lease_until": NOON - HOUR}, True),  # its worker was lost
+        ("sent", {"sent_at": NOON}, False),
+        ("dead", {}, False),
+    ],
+)
+def test_a_mail_waits_when_due_when_a_try_failed_and_when_its_worker_was_lost(status, values, waits):
+    owe(status, **values)
+    assert machinery(now=NOON).mails_waiting == int(waits)
+
+
+def test_a_session_without_a_limit_of_parties_is_told_in_places():
+    session = make_session(capacity=12, max_parties=12, sell_limit=12)
+    make_booking(session, size=3)
+    make_offered(session, size=2)
+
+    told = with_places_offered(TourSession.objects.select_related("season__tour", "venue")).get()
+
+    assert bar(told) == Bar(confirmed=3, offered=2, free=7, waiting=0, unit="places")
+    assert tag(told, now=NOON) == ("free", "7 free")
+
+
+def test_of_a_session_called_off_is_told_how_many_heard_and_how_many_have_places_elsewhere():
+    season = make_season()
+    off, other = (
+        make_session(season=season, called_off_at=NOON),
+        make_session(season=season, starts_at=NOON + 900 * HOUR),
+    )
+    moved, gone = make_booking(off, status="called off"), make_booking(off, status="called off")
+    make_booking(other, party=moved.party)
+    assert gone.party_id != moved.party_id
+
+    sessions = with_places_offered(TourSession.objects.select_related("season__tour", "venue"))
+    lines = {line.session: (line.told, line.elsewhere) for line in season_figures(sessions, now=NOON).lines}
+
+    assert lines == {off: (2, 1), other: (0, 0)}
+    assert Booking.objects.count() == 3

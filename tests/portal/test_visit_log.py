@@ -1,0 +1,327 @@
+"""The reasons on a party's page: what happened to it, and what its lines decided meanwhile."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from bookings.domain import check_in, visit, waitlist
+from bookings.domain.people import Person
+from bookings.models import BookingStatus, Decision, DecisionReason, DecisionTrigger, Party
+from portal.views.visit_log import MOST_ENTRIES
+from tests.acts import ask
+from tests.factories import (
+    DAY,
+    HOUR,
+    NOON,
+    START,
+    make_booking,
+    make_house,
+    make_offered,
+    make_season,
+    make_session,
+    make_waiting,
+)
+from tests.portal.visits import address, enter
+
+pytestmark = pytest.mark.django_db
+
+# The roster locks two days before the start; the last call begins two days before that.
+LAST_CALL = START - 4 * DAY
+
+
+@pytest.fixture
+def read(client, monkeypatch):
+    """``read(booking)`` is the log on the party's page, newest first, without its times."""
+
+    def entries(booking, *, now=NOON, language="en"):
+        monkeypatch.setattr(timezone, "now", lambda: now)
+        party = Party.objects.get(pk=booking.party_id)
+        page = enter(client, party).get(address(party, language=language)).content.decode()
+        found = re.findall(r"(?s)<li><time>(.*?)</time>\s*<p>(.*?)</p></li>", page)
+        entries.times = [time.replace("\xa0", " ") for time, _text in found]
+        return [" ".join(re.sub(r"<[^>]+>", "", text).split()) for _time, text in found]
+
+    make_house()
+    return entries
+
+
+def full_session(**given):
+    session = make_session(**{"capacity": 2} | given)
+    make_booking(session)
+    return session
+
+
+def decide(session, reason=DecisionReason.OFFERED, *, at=NOON, free=2, **given):
+    return Decision.objects.create(
+        session=session,
+        decided_at=at,
+        trigger=DecisionTrigger.CANCELLED,
+        places_free=free,
+        parties_free=1,
+        reason=reason,
+        **given,
+    )
+
+
+# Its own events
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (BookingStatus.WAITING, "You joined the waitlist."),
+        (BookingStatus.OFFERED, "It was your turn: 2 places were offered to you."),
+        (BookingStatus.CONFIRMED, "You said yes."),
+        (BookingStatus.CHECKED_IN, "You were checked in."),
+        (BookingStatus.NO_SHOW, "You were expected and did not come."),
+        (BookingStatus.WITHDRAWN, "You left the waitlist."),
+        (BookingStatus.DECLINED, "You said no to this date."),
+        (BookingStatus.LAPSED, "The offer ran out without an answer."),
+        (BookingStatus.CANCELLED, "You gave up your places."),
+        (BookingStatus.SUPERSEDED, "Ended, because you said yes to another session."),
+        (BookingStatus.DROPPED, "The mailbox was not proven in time, so the number was let go."),
+        (BookingStatus.CLOSED, "The list of visitors was fixed, so the line closed."),
+        (BookingStatus.CALLED_OFF, "The session was called off."),
+    ],
+)
+def test_every_passage_of_a_booking_has_its_sentence(read, status, told):
+    given = {"queue_number": 1} if status == BookingStatus.WAITING else {}
+    booking = {BookingStatus.WAITING: make_waiting, BookingStatus.OFFERED: make_offered}.get(
+        status, lambda: make_booking(status=status, **given)
+    )()
+    assert read(booking) == [told]
+    chinese = read(booking, language="zh-hans")
+    assert (len(chinese), re.findall("[A-Za-z]{2,}", chinese[0])) == (1, [])
+
+
+def test_a_whole_story_is_told_newest_first(read, django_capture_on_commit_callbacks):
+    session = full_session()
+    leaving = session.bookings.get()
+    party = ask(session)
+    booking = party.bookings.get()
+    visit.prove_mailbox(party.pk, now=NOON)
+    with django_capture_on_commit_callbacks(execute=True):
+        visit.cancel_places(leaving.party_id, now=NOON + HOUR)
+    waitlist.accept_offer(booking.pk, now=NOON + 2 * HOUR)
+    visit.change_people(
+        party.pk,
+        lead=Person("Lin Xiaoyun", 18, None),
+        companions=[Person("Wei Jun", 18, None)],
+        access_needs="",
+        now=NOON + 3 * HOUR,
+    )
+    check_in.check_in_party(booking.pk, now=START, who="host:lin")
+    check_in.undo_check_in(booking.pk, now=START + timedelta(minutes=1), who="host:lin", why="the wrong party")
+    assert read(booking, now=START + timedelta(minutes=2)) == [
+        "The check-in was undone at the gate.",
+        "You were checked in.",
+        "Your party was changed.",
+        "You said yes.",
+        "It was your turn: 2 places were offered to you.",
+        "You joined the waitlist.",
+    ]
+    assert read.times == [
+        "09:31 today",
+        "09:30 today",
+        "23:00 on Monday 18 January",
+        "22:00 on Monday 18 January",
+        "21:00 on Monday 18 January",
+        "20:00 on Monday 18 January",
+    ]
+
+
+def test_places_kept_at_sign_up_were_not_a_turn_in_line(read):
+    party = ask(make_session())
+    assert read(party.bookings.get()) == ["2 places were free and are kept for you."]
+
+
+def test_a_lapse_that_moved_the_party_is_told(read):
+    session = make_session(capacity=4)
+    offer, _other = make_offered(session, offer_expires_at=NOON), make_offered(session)
+    make_waiting(session)
+    waitlist.lapse_offers(now=NOON)
+    assert read(offer)[:2] == [
+        "2 places were offered to number 1, before you in line.",
+        "The offer ran out. You moved to the end of the waitlist.",
+    ]
+
+
+@pytest.mark.parametrize("who", ["party", "host:lin"])
+def test_what_a_host_ended_is_not_told_as_the_partys_own_act(read, who):
+    booking = make_booking()
+    visit.cancel_places(booking.party_id, now=NOON, who=who, why="no ID")
+    assert (
+        read(booking)[0]
+        == {
+            "party": "You gave up your places.",
+            "host:lin": "A host of the house ended this for you.",
+        }[who]
+    )
+
+
+def test_reasons_that_hosts_wrote_for_the_house_stay_in_the_house(read):
+    booking = make_booking()
+    visit.cancel_places(booking.party_id, now=NOON, who="host:lin", why="banned")
+    assert [entry for entry in read(booking) if "banned" in entry or "lin" in entry] == []
+
+
+def test_with_several_sessions_each_entry_names_its_own(read):
+    season = make_season()
+    booking = make_waiting(full_session(season=season))
+    make_waiting(full_session(season=season, starts_at=START + DAY), party=booking.party)
+    assert read(booking) == [
+        "Sunday 14 February, 09:30: You joined the waitlist.",
+        "Saturday 13 February, 09:30: You joined the waitlist.",
+    ]
+
+
+# What its lines decided
+
+
+def test_who_went_before_is_told_by_number(read):
+    session = full_session()
+    first, second = make_waiting(session), make_waiting(session)
+    decide(session, offered_to=first)
+    assert read(second)[0] == "2 places were offered to number 1, before you in line."
+
+
+def test_who_went_behind_because_of_the_fit_is_told(read):
+    """Through the rules: in the last call one place goes to the first party that fits."""
+    session = make_session(capacity=3)
+    make_booking(session)
+    two, one = make_waiting(session, size=2), make_waiting(session, size=1)
+    assert waitlist.offer_free_places(session.pk, now=LAST_CALL, trigger=DecisionTrigger.SCAN) == 1
+    assert read(two, now=LAST_CALL)[0] == (
+        "1 place was offered to number 2, behind you: your party did not fit, and in the last two days the first that "
+        "fits is asked. You keep your number."
+    )
+    assert read(one, now=LAST_CALL)[0] == "It was your turn: 1 place was offered to you."
+
+
+def test_who_went_behind_at_short_notice_is_not_told_as_a_misfit(read):
+    session = make_session(capacity=4)
+    make_booking(session)
+    patient, quick = make_waiting(session), make_waiting(session, short_notice=True)
+    assert waitlist.offer_free_places(session.pk, now=LAST_CALL, trigger=DecisionTrigger.SCAN) == 1
+    assert quick.queue_number == 2
+    assert read(patient, now=LAST_CALL)[0] == (
+        "2 places were offered to number 2, behind you: in the last two days, parties that can come at short notice "
+        "are asked first. You keep your number."
+    )
+
+
+def test_who_went_behind_before_the_mailbox_was_proven_is_told(read):
+    session = make_session(capacity=4)
+    make_booking(session)
+    late, proven = make_waiting(session, proven=False), make_waiting(session)
+    assert waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.SCAN) == 1
+    told = (
+        "2 places were offered to number 2, behind you: you had not pressed yet to show us that your mailbox is yours. "
+        "You keep your number."
+    )
+    assert read(late)[0] == told
+    visit.prove_mailbox(late.party_id, now=NOON + HOUR)
+    assert read(late, now=NOON + HOUR)[0] == told
+    assert proven.queue_number == 2
+
+
+def test_who_went_behind_while_another_offer_stood_is_told(read):
+    season = make_season()
+    session = make_session(capacity=4, season=season)
+    make_booking(session)
+    busy, behind = make_waiting(session), make_waiting(session)
+    offer = make_offered(make_session(season=season), party=busy.party)
+    assert waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.SCAN) == 1
+    waitlist.decline_offer(offer.pk, now=NOON + HOUR)
+    assert behind.queue_number == 2
+    assert (
+        "Saturday 13 February, 09:30: 2 places were offered to number 2, behind you, while another offer stood for "
+        "you. You keep your number."
+    ) in read(busy, now=NOON + HOUR)
+
+
+def test_who_went_before_and_let_it_lapse_is_not_told_as_behind(read, django_capture_on_commit_callbacks):
+    """Its new number is higher than the reader's, the one it had was lower."""
+    session = full_session()
+    leaving = session.bookings.get()
+    first, _second, third = (make_waiting(session) for _party in range(3))
+    with django_capture_on_commit_callbacks(execute=True):
+        visit.cancel_places(leaving.party_id, now=NOON)
+    first.refresh_from_db()
+    lapses = first.offer_expires_at
+    with django_capture_on_commit_callbacks(execute=True):
+        waitlist.lapse_offers(now=lapses)
+    first.refresh_from_db()
+    assert (first.status, first.queue_number) == ("waiting", 4)
+    assert read(third, now=lapses) == [
+        "2 places were offered to number 2, before you in line.",
+        "2 places were offered to another party in line, which did not answer in time.",
+        "You joined the waitlist.",
+    ]
+
+
+def test_places_saved_are_told_to_whom_they_are_saved_for_and_to_those_behind(read):
+    """Through the rules: before the last call one free place waits for the head of the line."""
+    session = make_session(capacity=3)
+    make_booking(session)
+    head, behind = make_waiting(session, size=2), make_waiting(session, size=1)
+    assert waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.CANCELLED) == 0
+    assert read(head)[0] == "1 place is free. You are 2, so it is saved for you until there is room for all of you."
+    assert read(behind)[0] == "1 place is free and saved for number 1, before you in line, until its whole party fits."
+
+
+def test_what_an_act_of_the_party_caused_stands_above_it(read):
+    session = full_session()
+    booking = make_waiting(session, status_since=NOON)
+    decide(session, DecisionReason.SAVED, saved_for=booking, free=1)
+    assert [entry.partition(".")[0] for entry in read(booking)] == ["1 place is free", "You joined the waitlist"]
+
+
+def test_places_nobody_in_line_can_take_and_those_freed_too_late_are_told(read):
+    session = make_session(capacity=3)
+    make_booking(session)
+    booking = make_waiting(session)
+    waitlist.offer_free_places(session.pk, now=LAST_CALL, trigger=DecisionTrigger.CANCELLED)
+    too_late = session.roster_locks_at - timedelta(minutes=20)
+    waitlist.offer_free_places(session.pk, now=too_late, trigger=DecisionTrigger.CANCELLED)
+    assert read(booking, now=too_late)[:2] == [
+        "Something became free, but too little time was left to ask anybody.",
+        "1 place is free, but no party in line is that small.",
+    ]
+
+
+def test_what_was_decided_elsewhere_or_before_the_party_asked_is_not_told(read):
+    session, elsewhere = full_session(), full_session()
+    first, booking = make_waiting(session), make_waiting(session, asked_at=NOON)
+    decide(session, offered_to=first, at=NOON - timedelta(seconds=1))
+    decide(elsewhere, offered_to=make_waiting(elsewhere))
+    decide(session, DecisionReason.FULL)
+    decide(session, DecisionReason.NOBODY)
+    assert read(booking) == ["You joined the waitlist."]
+
+
+def test_a_log_names_nobody(read):
+    session = full_session()
+    first = make_waiting(session, lead_name="Somebody Else", email="else@visitors.example")
+    booking = make_waiting(session)
+    decide(session, offered_to=first)
+    decide(session, DecisionReason.SAVED, saved_for=first, free=1)
+    told = " ".join(read(booking))
+    assert [known for known in ("Somebody", "else@", first.party.code) if known in told] == []
+
+
+# As many as are read
+
+
+def test_the_newest_entries_are_kept_however_many_there_are(read):
+    session = full_session()
+    first, booking = make_waiting(session), make_waiting(session)
+    for minute in range(MOST_ENTRIES + 20):
+        saved = {"saved_for": first} if minute % 2 else {"saved_for": booking}
+        decide(session, DecisionReason.SAVED, at=NOON + timedelta(minutes=minute), free=1 + minute % 2, **saved)
+    told = read(booking, now=NOON + HOUR)
+    assert len(told) == MOST_ENTRIES
+    assert (read.times[0], read.times[-1]) == ("20:31 today", "20:20 today")
+    assert told[0] == "2 places are free and saved for number 1, before you in line, until its whole party fits."
