@@ -92,8 +92,10 @@ print(next(session.pk for session in sessions.order_by("-parties_held") if sessi
 WORKER_AND_CLOCK = """
 from django.utils import timezone
 from bookings import outbox, tasks
-while outbox.deliver_due(timezone.now()):
-    pass
+from bookings.models import Notice
+now = timezone.now()
+while Notice.objects.due(now).exists():
+    outbox.deliver_due(now)
 tasks.heartbeat()
 """
 

@@ -31,17 +31,17 @@ class Visitor:
         self.faults: list[str] = []
         self.titles: dict[str, str] = {}
 
-    def open(self, name: str, path: str, *, status: int = 200, **options: Any) -> None:
+    def open(self, name: str, path: str, *, status: int = 200, like: str = "") -> None:
         answer = self.page.goto(path)
         assert answer is not None
         if answer.status != status:
             self.faults.append(f"{name}: answers {answer.status}, not {status}")
-        self.look(name, **options)
+        self.look(name, like=like)
 
-    def look(self, name: str, *, like: str = "", hidden: str = "") -> None:
-        """``like`` names a page whose title this one may share, ``hidden`` what is not for axe to see and why."""
+    def look(self, name: str, *, like: str = "") -> None:
+        """``like`` names a page whose title this one may share."""
         page = self.page
-        found = accessibility_faults(page, hidden)
+        found = accessibility_faults(page)
         if scrolls_sideways(page):
             found.append("scrolls sideways")
         if (headings := page.locator("h1:visible").count()) != 1:
