@@ -15,7 +15,7 @@ def own_url(url: str, worker: str) -> str:
     parts = urlsplit(url)
     number = DATABASES_EACH * int(worker.removeprefix("gw"))
     if parts.scheme == "unix":
-        return parts._replace(query=f"db={number}").geturl()
+        return f"unix://{parts.path}?db={number}"
     return parts._replace(path=f"/{number}").geturl()
 
 
