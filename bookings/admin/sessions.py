@@ -105,7 +105,7 @@ class ReasonForm(forms.Form):
 class TourSessionAdmin(NamesMoments, ActsOnPage):
     form = TourSessionForm
     formfield_overrides = IN_EACH_LANGUAGE
-    list_display = ["when", "festival", "spoken", "state", "parties", "people", "links"]
+    list_display = ["when", "spoken", "state", "parties", "people", "links"]
     list_display_links = ["when"]
     list_filter = [StateFilter, "season", "language", ("starts_at", admin.DateFieldListFilter)]
     list_select_related = ["season__tour", "venue"]
@@ -176,13 +176,11 @@ class TourSessionAdmin(NamesMoments, ActsOnPage):
     def when(self, session: TourSession) -> str:
         return f"{session.local_start:%Y-%m-%d %H:%M}"
 
-    @admin.display(description=_("label"))
-    def festival(self, session: TourSession) -> str:
-        return str(session.label)
-
     @admin.display(description=_("language"), ordering="language")
-    def spoken(self, session: TourSession) -> str:
-        return session.get_language_display()
+    def spoken(self, session: TourSession) -> SafeString:
+        """And the label of a festival day below it, so that the list keeps the width of the page."""
+        lines = [(line,) for line in (session.get_language_display(), str(session.label)) if line]
+        return format_html_join(SafeString("<br>"), "{}", lines)
 
     @admin.display(description=_("state"))
     def state(self, session: TourSession) -> SafeString:
