@@ -43,6 +43,8 @@ class Stopped(Exception):
 def main(arguments: Sequence[str]) -> int:
     asked, for_pytest = parse(arguments)
     signal.signal(signal.SIGTERM, raise_stopped)
+    # What a script starts in the background inherits that it ignores Ctrl-C's signal, and pytest would from us.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         browser = find_browser() if asked.browser else None
         with ExitStack() as services:

@@ -38,6 +38,10 @@ def test_without_chromium_the_browser_tests_fail_with_what_to_install():
     assert ran.stderr.startswith("The tests cannot run. The browser tests need Chromium: install it")
 
 
+# As a shell starts what follows it with "&": deaf to Ctrl-C's signal.
+IN_THE_BACKGROUND = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+
+
 def test_an_interrupted_run_leaves_neither_servers_nor_files():
     with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as folder:
         test, reached, temporary = Path(folder, "test_waits.py"), Path(folder, "reached"), Path(folder, "tmp")
@@ -47,7 +51,16 @@ def test_an_interrupted_run_leaves_neither_servers_nor_files():
         temporary.chmod(0o1777)
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         run = subprocess.Popen(
-            [sys.executable, "manage.py", "test", "--postgres-only", "-c", "pyproject.toml", str(test)],
+            [
+                *IN_THE_BACKGROUND,
+                sys.executable,
+                "manage.py",
+                "test",
+                "--postgres-only",
+                "-c",
+                "pyproject.toml",
+                str(test),
+            ],
             cwd=PROJECT,
             env={**kept, "TMPDIR": str(temporary), "REACHED": str(reached)},
             stdout=subprocess.PIPE,
