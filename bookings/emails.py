@@ -194,7 +194,7 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
     if main is None:
         return words | {"asked_on": _day(party.asked_at, zone=ZoneInfo("UTC"))}
     zone = main.session.venue.zone
-    visit = _visit(main, now=now)
+    visit = _visit(main, now=now, offered_until=_offered_until(notice, main, now=now))
     words |= asdict(visit) | _ending(main)
     words |= {
         "visit": visit,
@@ -227,10 +227,16 @@ def _live_bookings(party: Party) -> list[Booking]:
     return sorted(live, key=lambda booking: (SHOWN_FIRST.index(BookingStatus(booking.status)), booking.preference))
 
 
-def _visit(booking: Booking, *, now: datetime) -> Visit:
+def _offered_until(notice: Notice, booking: Booking, *, now: datetime) -> datetime | None:
+    """A mail about an offer that is over, as hosts see it, still names the deadline that it had."""
+    spoke_of_offer = notice.kind in {NoticeKind.PROVE, NoticeKind.OFFER}
+    return offer_shown_until(booking, now=now) or (notice.expires_at if spoke_of_offer else None)
+
+
+def _visit(booking: Booking, *, now: datetime, offered_until: datetime | None = None) -> Visit:
     session, venue = booking.session, booking.session.venue
     start, today = session.local_start, now.astimezone(venue.zone).date()
-    ends = offer_shown_until(booking, now=now)
+    ends = offered_until or offer_shown_until(booking, now=now)
     waiting = booking.status == BookingStatus.WAITING
     return Visit(
         status=booking.status,

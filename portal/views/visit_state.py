@@ -8,7 +8,8 @@ from typing import NamedTuple
 from django.utils.timesince import timeuntil
 from django.utils.translation import gettext, pgettext
 
-from bookings.models import ENDED, Booking, BookingEvent, BookingStatus, OfferSource, Party, TourSession
+from bookings.domain.retention import KEEP_PARTY
+from bookings.models import ENDED, Booking, BookingEvent, BookingStatus, OfferSource, Party, TourSession, Venue
 from portal.templatetags.times import venue_short_date, venue_time
 from portal.views.session_words import SessionWords, describe_all
 
@@ -91,6 +92,11 @@ class Standing:
     def has_ended(self) -> bool:
         return self.state in {*STATE_OF_ENDED.values(), "by_host", "no_show", "over", "erased"}
 
+    @property
+    def keeps_days(self) -> int:
+        """Days after its last session until the party is erased."""
+        return KEEP_PARTY.days
+
 
 def standing(party: Party, *, now: datetime) -> Standing:
     """Asks the database as often for a party in a long line as for one alone."""
@@ -114,7 +120,9 @@ def standing(party: Party, *, now: datetime) -> Standing:
         left=_left(deadline, now=now) if deadline else "",
         has_begun=booking is not None and now >= booking.session.starts_at,
         can_cancel=state != "erased" and any(now < each.session.starts_at for each in confirmed),
-        steps=_steps(party, booking, state, [e for e in events if booking is not None and e.booking_id == booking.pk]),
+        steps=_steps(
+            party, booking, state, [e for e in events if booking is not None and e.booking_id == booking.pk], now=now
+        ),
     )
 
 
@@ -169,7 +177,16 @@ def _lines(live: Sequence[Booking], *, now: datetime) -> list[Line]:
     ]
 
 
-def _steps(party: Party, booking: Booking | None, state: str, events: Sequence[BookingEvent]) -> list[Step]:
+def _step_moment(moment: datetime, venue: Venue, *, now: datetime) -> str:
+    time = venue_time(moment, venue)
+    if moment.astimezone(venue.zone).date() == now.astimezone(venue.zone).date():
+        return time
+    return f"{venue_short_date(moment, venue)} {time}"
+
+
+def _steps(
+    party: Party, booking: Booking | None, state: str, events: Sequence[BookingEvent], *, now: datetime
+) -> list[Step]:
     if booking is None:
         return []
     venue = booking.session.venue
@@ -180,7 +197,7 @@ def _steps(party: Party, booking: Booking | None, state: str, events: Sequence[B
     offered = pgettext("step", "Offered")
     confirmed = pgettext("step", "Confirmed")
     if state in {"prove_places", "offered"} and booking.offer_expires_at:
-        until = gettext("until %(moment)s") % {"moment": venue_time(booking.offer_expires_at, venue)}
+        until = gettext("until %(moment)s") % {"moment": _step_moment(booking.offer_expires_at, venue, now=now)}
         return [asked, Step(offered, until, "now"), Step(confirmed, "", "next"), visit]
     if state in LOOKS_BACK:
         number = gettext("number %(number)s") % {"number": booking.queue_number}

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from bookings.domain import retention, visit, waitlist
 from bookings.domain.people import Person
-from bookings.models import BookingEvent, BookingStatus, Party
+from bookings.models import BookingEvent, BookingStatus, Party, Tour
 from portal.views.visit_state import standing
 from tests.factories import (
     DAY,
@@ -291,8 +291,20 @@ def test_a_deadline_tells_the_time_that_is_left(client, clock):
     clock(NOON + timedelta(minutes=30))
     page = words(page_of(client, offer))
     assert "2 places are yours until 22:00 tomorrow" in page
+    assert "Offered until 19 Jan 22:00" in page
     assert "Say yes within 1 day, 1 hour; after that they go to the next party." in page
     assert "All times are Beijing time." in page
+
+
+def test_an_id_is_asked_only_where_the_tour_asks_for_one(client):
+    booking = make_booking()
+    with_id = words(page_of(client, booking))
+    Tour.objects.update(identification=both("", ""))
+    without = words(page_of(client, booking))
+    asked = "2 places at {gate}. Be there by 09:15, Beijing time{id}. We remind you by mail."
+    gate = booking.session.venue.gate
+    assert asked.format(gate=gate, id=", with an ID for each of you") in with_id
+    assert asked.format(gate=gate, id="") in without
 
 
 def test_what_is_left_is_rounded_down(client, clock):

@@ -1,10 +1,13 @@
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 
 from bookings import outbox
+from bookings.domain import waitlist
 from bookings.models import Booking, BookingStatus, Notice, NoticeKind, NoticeStatus
-from tests.factories import NOON, make_booking, make_house
+from tests.factories import HOUR, NOON, make_booking, make_house, make_offered
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +32,14 @@ def test_a_host_reads_the_mail_as_it_would_be_sent(host, notice):
     assert "Confirmed: 2 places" in text
     assert reverse("admin:bookings_notice_html", args=[notice.pk]) in text
     assert "frame-src 'self'" in page["Content-Security-Policy"]
+
+
+def test_the_mail_of_an_offer_that_is_over_still_names_its_deadline(host):
+    booking = make_offered(offer_expires_at=NOON + HOUR)
+    waitlist.tell_of_offer(booking, ends=NOON + HOUR, now=NOON)
+    waitlist.decline_offer(booking.pk, now=NOON)
+    page = host.get(reverse("admin:bookings_notice_preview", args=[Notice.objects.get().pk]))
+    assert re.findall(r"2 places are yours until (.*)\.", page.content.decode()) == ["21:00 on Monday 18 January"]
 
 
 def test_the_html_of_a_mail_is_framed_by_us_alone_and_runs_nothing(host, notice):
