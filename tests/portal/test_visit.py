@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 from icalendar import Calendar
 
 from bookings.domain import sessions, waitlist
@@ -15,7 +14,6 @@ from tests.factories import (
     NOON,
     START,
     make_booking,
-    make_house,
     make_offered,
     make_season,
     make_session,
@@ -26,27 +24,11 @@ from tests.factories import (
 from tests.portal.pages import words
 from tests.portal.visits import address, dump, enter, press
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "house")]
 
 GONE = "These places are no longer kept for you: the time to answer had run out."
 NOTHING = "There is no offer to answer."
 TWO = {"lead_name": "Lin Xiaoyun", "lead_age": "18-", "name_2": "Wei Jun", "age_2": "6-17"}
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """The time the views read: ``clock(now)`` sets it. It stands at noon."""
-
-    def show(now):
-        monkeypatch.setattr(timezone, "now", lambda: now)
-
-    show(NOON)
-    return show
-
-
-@pytest.fixture(autouse=True)
-def noon(clock):
-    make_house()
 
 
 def full_session(**given):

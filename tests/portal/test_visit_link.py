@@ -6,27 +6,20 @@ import re
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from bookings.domain import retention, visit
 from bookings.models import Party
-from tests.factories import NOON, make_booking, make_house, make_offered, make_session, make_waiting
+from tests.factories import NOON, make_booking, make_offered, make_session, make_waiting
 from tests.portal.pages import links, words
 from tests.portal.visits import address, dump, enter, link, press
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "house")]
 
 ACTS = ["prove/", "accept/", "decline/", "leave/", "cancel/"]
 FORMS = ["fewer/", "people/"]
 PAGES = ["", "calendar.ics", *FORMS]
 LOCKED = "This page opens through the link in your mail"
 OLD = "This link no longer opens anything"
-
-
-@pytest.fixture(autouse=True)
-def noon(monkeypatch):
-    monkeypatch.setattr(timezone, "now", lambda: NOON)
-    make_house()
 
 
 def headers(response):

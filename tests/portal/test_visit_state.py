@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.utils import timezone
 
 from bookings.domain import retention, visit, waitlist
 from bookings.domain.people import Person
@@ -19,7 +18,6 @@ from tests.factories import (
     START,
     both,
     make_booking,
-    make_house,
     make_offered,
     make_season,
     make_session,
@@ -30,23 +28,7 @@ from tests.factories import (
 from tests.portal.pages import words
 from tests.portal.visits import address, enter
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """The time the views read: ``clock(now)`` sets it. It stands at noon, 20:00 in Shanghai."""
-
-    def show(now):
-        monkeypatch.setattr(timezone, "now", lambda: now)
-
-    show(NOON)
-    return show
-
-
-@pytest.fixture(autouse=True)
-def noon(clock):
-    make_house()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "house")]
 
 
 def ended(status):

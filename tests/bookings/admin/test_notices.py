@@ -4,16 +4,9 @@ from django.urls import reverse
 
 from bookings import outbox
 from bookings.models import Booking, BookingStatus, Notice, NoticeKind, NoticeStatus
-from tests.factories import NOON, make_booking, make_house
+from tests.factories import NOON, make_booking
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def host(client):
-    client.force_login(User.objects.create_superuser("lin", password="x"))
-    make_house()
-    return client
 
 
 @pytest.fixture
