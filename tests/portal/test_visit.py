@@ -125,9 +125,9 @@ def test_an_offer_that_ran_out_is_not_taken_and_says_so(client, clock, late):
 
 
 def test_an_offer_is_taken_a_moment_before_it_runs_out(client, clock):
-    offer = make_offered()
+    offer = make_offered(offer_expires_at=NOON + HOUR)
     enter(client, offer.party)
-    clock(offer.offer_expires_at - timedelta(microseconds=1))
+    clock(NOON + HOUR - timedelta(microseconds=1))
     assert press(client, offer.party, "accept/", offer).status_code == 303
     assert statuses(offer.session) == {offer: "confirmed"}
 
@@ -201,7 +201,8 @@ def test_a_party_comes_with_fewer(client):
     page = client.get(address(booking.party, "fewer/"))
     assert (page.status_code, "You are 3 people now." in words(page)) == (200, True)
     assert answer(press(client, booking.party, "fewer/", size="2", **TWO)) == (303, address(booking.party))
-    booking.refresh_from_db(), booking.party.refresh_from_db()
+    booking.refresh_from_db()
+    booking.party.refresh_from_db()
     assert (booking.places, booking.party.people()) == (2, [("Lin Xiaoyun", 18, None), ("Wei Jun", 6, 17)])
     assert ledger(booking.session)["places"] == 2
     assert owed() == [("changed", booking.party_id)]
@@ -329,12 +330,8 @@ def test_the_calendar_file_speaks_the_language_of_its_page(client):
 
 @pytest.mark.parametrize("status", ["waiting", "offered", "cancelled"])
 def test_without_confirmed_places_there_is_no_calendar_file(client, status):
-    booking = {"waiting": make_waiting, "offered": make_offered}.get(status, cancelled)()
+    booking = make_booking(status=BookingStatus(status))
     assert enter(client, booking.party).get(address(booking.party, "calendar.ics")).status_code == 404
-
-
-def cancelled():
-    return make_booking(status=BookingStatus.CANCELLED)
 
 
 # Hostile text

@@ -128,7 +128,8 @@ def test_two_parties_stand_side_by_side_in_one_browser(client):
     read = [words(client.get(address(offer.party))) for offer in (first, second)]
     assert [("Ada" in page, "Bo " in page) for page in read] == [(True, False), (False, True)]
     press(client, second.party, "accept/", second)
-    first.refresh_from_db(), second.refresh_from_db()
+    first.refresh_from_db()
+    second.refresh_from_db()
     assert (first.status, second.status) == ("offered", "confirmed")
 
 
@@ -192,8 +193,9 @@ def test_a_press_with_the_token_of_the_page_counts():
     offer = make_offered()
     client = enter(Client(enforce_csrf_checks=True), offer.party)
     page = client.get(address(offer.party)).content.decode()
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
-    response = press(client, offer.party, "accept/", offer, csrfmiddlewaretoken=token)
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    assert token
+    response = press(client, offer.party, "accept/", offer, csrfmiddlewaretoken=token[1])
     offer.refresh_from_db()
     assert (response.status_code, offer.status) == (303, "confirmed")
 

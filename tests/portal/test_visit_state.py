@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -69,7 +70,7 @@ def erased():
     return booking
 
 
-TODAY_22 = {"offer_expires_at": NOON + 2 * HOUR + timedelta(seconds=59)}
+TODAY_22: dict[str, Any] = {"offer_expires_at": NOON + 2 * HOUR + timedelta(seconds=59)}
 AT_THE_TIME = {
     "checked_in": START + HOUR,
     "no_show": START + HOUR,

@@ -182,7 +182,8 @@ def test_an_overview_warns_of_nothing_when_all_is_well(host):
 
 def test_an_overview_warns_when_nobody_works_and_mails_fail(host):
     Heartbeat.objects.create(name="clock", seen_at=timezone.now() - timedelta(minutes=5))
-    post_notice(NoticeStatus.BOUNCED), post_notice(NoticeStatus.DEAD)
+    for status in (NoticeStatus.BOUNCED, NoticeStatus.DEAD):
+        post_notice(status)
 
     page = overview(host, make_season(published=False)).content.decode()
 

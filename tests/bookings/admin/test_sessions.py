@@ -266,8 +266,7 @@ def test_sign_up_closes_and_opens_again(host):
 
     press(host, "close_sign_up", session)
     session.refresh_from_db()
-    assert session.closed_at is not None
-    assert statuses(session) == {waiting: "waiting"}
+    assert (session.closed_at is not None, statuses(session)) == (True, {waiting: "waiting"})
 
     press(host, "reopen_sign_up", session)
     session.refresh_from_db()
