@@ -14,6 +14,7 @@ from tests.factories import (
     NOON,
     START,
     make_booking,
+    make_full_session,
     make_offered,
     make_season,
     make_session,
@@ -29,12 +30,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "house")]
 GONE = "These places are no longer kept for you: the time to answer had run out."
 NOTHING = "There is no offer to answer."
 TWO = {"lead_name": "Lin Xiaoyun", "lead_age": "18-", "name_2": "Wei Jun", "age_2": "6-17"}
-
-
-def full_session(**given):
-    session = make_session(capacity=2, **given)
-    make_booking(session)
-    return session
 
 
 def answer(response):
@@ -55,7 +50,7 @@ def test_one_press_proves_the_mailbox_and_takes_the_places(client):
 
 
 def test_proving_lets_a_party_stand_in_line(client):
-    session = full_session()
+    session = make_full_session()
     booking = make_waiting(session, proven=False)
     press(enter(client, booking.party), booking.party, "prove/")
     assert (ledger(session)["waiting"], owed()) == (1, [])
@@ -72,7 +67,7 @@ def test_an_offer_is_accepted_once_however_often_it_is_pressed(client):
 
 def test_an_offer_is_declined_once_and_the_other_line_is_kept(client):
     season = make_season()
-    offer, full = make_offered(make_session(season=season)), full_session(season=season)
+    offer, full = make_offered(make_session(season=season)), make_full_session(season=season)
     waiting = make_waiting(full, party=offer.party)
     enter(client, offer.party)
     for _press in range(2):
@@ -83,7 +78,7 @@ def test_an_offer_is_declined_once_and_the_other_line_is_kept(client):
 
 def test_leaving_ends_every_line_once(client):
     season = make_season()
-    one, two = full_session(season=season), full_session(season=season)
+    one, two = make_full_session(season=season), make_full_session(season=season)
     first = make_waiting(one)
     second = make_waiting(two, party=first.party)
     enter(client, first.party)
@@ -209,7 +204,7 @@ def test_a_party_comes_with_fewer(client):
 
 
 def test_a_number_in_line_survives_coming_with_fewer(client):
-    session = full_session()
+    session = make_full_session()
     first, second = make_waiting(session), make_waiting(session)
     press(enter(client, first.party), first.party, "fewer/", size="1", lead_name="Lin", lead_age="18-")
     first.refresh_from_db()

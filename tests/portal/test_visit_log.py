@@ -16,6 +16,7 @@ from tests.factories import (
     NOON,
     START,
     make_booking,
+    make_full_session,
     make_offered,
     make_season,
     make_session,
@@ -47,12 +48,6 @@ def read_timed(client, clock, house):
 def read(read_timed):
     """``read(booking)`` is the log without its times."""
     return lambda booking, **how: [told for _time, told in read_timed(booking, **how)]
-
-
-def full_session(**given):
-    session = make_session(**{"capacity": 2} | given)
-    make_booking(session)
-    return session
 
 
 def decide(session, reason=DecisionReason.OFFERED, *, at=NOON, free=2, **given):
@@ -96,7 +91,7 @@ def test_every_passage_of_a_booking_has_its_sentence(read, status, told):
 
 
 def test_a_whole_story_is_told_newest_first(read_timed, django_capture_on_commit_callbacks):
-    session = full_session()
+    session = make_full_session()
     leaving = session.bookings.get()
     party = ask(session)
     booking = party.bookings.get()
@@ -160,8 +155,8 @@ def test_reasons_that_hosts_wrote_for_the_house_stay_in_the_house(read):
 
 def test_with_several_sessions_each_entry_names_its_own(read):
     season = make_season()
-    booking = make_waiting(full_session(season=season))
-    make_waiting(full_session(season=season, starts_at=START + DAY), party=booking.party)
+    booking = make_waiting(make_full_session(season=season))
+    make_waiting(make_full_session(season=season, starts_at=START + DAY), party=booking.party)
     assert read(booking) == [
         "Sunday 14 February, 09:30: You joined the waitlist.",
         "Saturday 13 February, 09:30: You joined the waitlist.",
@@ -172,7 +167,7 @@ def test_with_several_sessions_each_entry_names_its_own(read):
 
 
 def test_who_went_before_is_told_by_number(read):
-    session = full_session()
+    session = make_full_session()
     first, second = make_waiting(session), make_waiting(session)
     decide(session, offered_to=first)
     assert read(second)[0] == "2 places were offered to number 1, before you in line."
@@ -235,7 +230,7 @@ def test_who_went_behind_while_another_offer_stood_is_told(read):
 
 def test_who_went_before_and_let_it_lapse_is_not_told_as_behind(read, django_capture_on_commit_callbacks):
     """Its new number is higher than the reader's, the one it had was lower."""
-    session = full_session()
+    session = make_full_session()
     leaving = session.bookings.get()
     first, _second, third = (make_waiting(session) for _party in range(3))
     with django_capture_on_commit_callbacks(execute=True):
@@ -265,7 +260,7 @@ def test_places_saved_are_told_to_whom_they_are_saved_for_and_to_those_behind(re
 
 
 def test_what_an_act_of_the_party_caused_stands_above_it(read):
-    session = full_session()
+    session = make_full_session()
     booking = make_waiting(session, status_since=NOON)
     decide(session, DecisionReason.SAVED, saved_for=booking, free=1)
     assert [entry.partition(".")[0] for entry in read(booking)] == ["1 place is free", "You joined the waitlist"]
@@ -285,7 +280,7 @@ def test_places_nobody_in_line_can_take_and_those_freed_too_late_are_told(read):
 
 
 def test_what_was_decided_elsewhere_or_before_the_party_asked_is_not_told(read):
-    session, elsewhere = full_session(), full_session()
+    session, elsewhere = make_full_session(), make_full_session()
     first, booking = make_waiting(session), make_waiting(session, asked_at=NOON)
     decide(session, offered_to=first, at=NOON - timedelta(seconds=1))
     decide(elsewhere, offered_to=make_waiting(elsewhere))
@@ -295,7 +290,7 @@ def test_what_was_decided_elsewhere_or_before_the_party_asked_is_not_told(read):
 
 
 def test_a_log_names_nobody(read):
-    session = full_session()
+    session = make_full_session()
     first = make_waiting(session, lead_name="Somebody Else", email="else@visitors.example")
     booking = make_waiting(session)
     decide(session, offered_to=first)
@@ -308,7 +303,7 @@ def test_a_log_names_nobody(read):
 
 
 def test_the_newest_entries_are_kept_however_many_there_are(read_timed):
-    session = full_session()
+    session = make_full_session()
     first, booking = make_waiting(session), make_waiting(session)
     for minute in range(MOST_ENTRIES + 20):
         saved = {"saved_for": first} if minute % 2 else {"saved_for": booking}
