@@ -25,7 +25,9 @@ def database_version() -> str:
     given = settings.DATABASES["default"]
     wanted = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     with psycopg.connect(**{name: given[key] for name, key in wanted.items() if given[key]}) as connection:
-        return f"PostgreSQL {connection.execute('SHOW server_version').fetchone()[0]}"
+        version = connection.execute("SHOW server_version").fetchone()
+        assert version
+        return f"PostgreSQL {version[0]}"
 
 
 def broker_version() -> str:
@@ -36,7 +38,8 @@ def broker_version() -> str:
 
 def broker_info() -> dict[str, Any]:
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
-        return client.info("server")
+        info: dict[str, Any] = client.info("server")
+        return info
 
 
 @pytest.fixture(autouse=True)

@@ -156,6 +156,13 @@ def make_booking(session: TourSession | None = None, status: str = BookingStatus
     return booking
 
 
+def make_full_session(**given: Any) -> TourSession:
+    """A session whose two places a confirmed party has; with a larger ``capacity`` the rest is free."""
+    session = make_session(**{"capacity": 2} | given)
+    make_booking(session)
+    return session
+
+
 def make_waiting(session: TourSession | None = None, **given: Any) -> Booking:
     return make_booking(session, BookingStatus.WAITING, **given)
 

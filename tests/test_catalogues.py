@@ -11,7 +11,7 @@ from tests.catalogues import LANGUAGES, ROOT, po_file, read
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_message_is_translated_and_none_is_fuzzy(language):
     catalog = read(po_file(ROOT, language))
-    empty = [m.id for m in catalog if m.id and not all([m.string] if isinstance(m.string, str) else m.string)]
+    empty = [m.id for m in catalog if m.id and not (m.string and all(m.string))]
     fuzzy = [m.id for m in catalog if m.id and m.fuzzy]
     assert (empty, fuzzy) == ([], [])
 
@@ -25,8 +25,9 @@ def test_placeholders_survive_translation(language):
 
 def _judged(message: Message) -> Message:
     """A language with one form for all numbers may name the number where English says “your place”."""
-    if message.pluralizable and len(message.string) == 1:
-        return Message(message.id[1], message.string[0], flags=message.flags, context=message.context)
+    match message.id, message.string:
+        case [_one, many], [told]:
+            return Message(many, told, flags=message.flags, context=message.context)
     return message
 
 
@@ -35,17 +36,14 @@ def test_the_compiled_file_says_what_the_catalogue_says(language):
     with po_file(ROOT, language).with_suffix(".mo").open("rb") as file:
         compiled = gettext.GNUTranslations(file)
     for message in read(po_file(ROOT, language)):
-        if not message.id:
-            continue
-        if message.pluralizable:
-            told = (
-                compiled.ngettext(*message.id, 2)
-                if not message.context
-                else compiled.npgettext(message.context, *message.id, 2)
-            )
-            assert told == message.string[-1]
-        else:
-            told = (
-                compiled.gettext(message.id) if not message.context else compiled.pgettext(message.context, message.id)
-            )
-            assert told == message.string
+        context = message.context
+        match message.id, message.string:
+            case "", _header:
+                continue
+            case str(text), str(told):
+                assert (compiled.pgettext(context, text) if context else compiled.gettext(text)) == told
+            case [one, many], [*_fewer, told]:
+                said = compiled.npgettext(context, one, many, 2) if context else compiled.ngettext(one, many, 2)
+                assert said == told
+            case unread:
+                pytest.fail(f"neither a sentence nor one for numbers: {unread}")

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -48,7 +48,9 @@ def open_browser(chromium: Browser, live_server: LiveServer) -> Iterator[Callabl
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def open_page(*, width: int = PHONE, javascript: bool = True, scheme: str = "light", **given: Any) -> Page:
+    def open_page(
+        *, width: int = PHONE, javascript: bool = True, scheme: Literal["light", "dark"] = "light", **given: Any
+    ) -> Page:
         context = chromium.new_context(
             base_url=live_server.url,
             viewport={"width": width, "height": 800},

@@ -75,6 +75,7 @@ def test_with_the_mail_server_away_the_places_wait_for_their_mail(
         wait_until(lambda: refreshed(notice).last_error, what="a try that failed")
         assert (notice.status, notice.attempts) == ("queued", 0)
         booking = Party.objects.get().bookings.get()
+        assert booking.offer_expires_at
         assert booking.offer_expires_at - timezone.now() > timedelta(hours=5)
 
         mail_server.start()

@@ -3,17 +3,11 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from bookings.models import Heartbeat
 from tests.factories import NOON
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _at_noon(monkeypatch):
-    monkeypatch.setattr(timezone, "now", lambda: NOON)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 def clock_seen(seconds_ago):

@@ -1,7 +1,6 @@
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 
 from bookings.models import BookingStatus
 from tests.factories import (
@@ -19,12 +18,7 @@ from tests.factories import (
 )
 from tests.portal.pages import links, rows, words
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _at_noon(monkeypatch):
-    monkeypatch.setattr(timezone, "now", lambda: NOON)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 def held(session, **ledger):

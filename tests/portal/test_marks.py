@@ -10,6 +10,12 @@ def figures_in(svg: str, state: str) -> int:
     return path[1].count("M") if path else 0
 
 
+def view_box(svg: str) -> str:
+    box = re.search(r'viewBox="([^"]*)"', svg)
+    assert box
+    return box[1]
+
+
 def test_every_party_is_one_figure_in_the_order_confirmed_offered_free():
     svg = marks(16, 2, 2, 0)
 
@@ -27,9 +33,7 @@ def test_five_dots_and_a_plus_stand_for_a_long_line(waiting, dots, plus):
 
 
 def test_all_bars_of_a_list_have_one_scale():
-    assert {re.search(r'viewBox="([^"]*)"', bar)[1] for bar in (marks(20, 0, 0, 9), marks(3, 1, 16, 0))} == {
-        "0 0 283.5 18"
-    }
+    assert {view_box(bar) for bar in (marks(20, 0, 0, 9), marks(3, 1, 16, 0))} == {"0 0 283.5 18"}
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from typing import NoReturn
+
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest
@@ -11,19 +13,19 @@ from tests.factories import make_house, make_session
 from tests.portal.pages import links, words
 
 
-def refuse(_request: HttpRequest) -> None:
+def refuse(_request: HttpRequest) -> NoReturn:
     raise PermissionDenied
 
 
-def suspect(_request: HttpRequest) -> None:
+def suspect(_request: HttpRequest) -> NoReturn:
     raise SuspiciousOperation
 
 
-def too_big(_request: HttpRequest) -> None:
+def too_big(_request: HttpRequest) -> NoReturn:
     raise RequestDataTooBig
 
 
-def broken(_request: HttpRequest) -> None:
+def broken(_request: HttpRequest) -> NoReturn:
     raise ZeroDivisionError
 
 

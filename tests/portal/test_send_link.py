@@ -1,18 +1,11 @@
 """Send me my link again: neutral, and at most one mail an hour."""
 
 import pytest
-from django.utils import timezone
 
 from bookings.models import Notice, NoticeKind
-from tests.factories import NOON, make_booking, make_house
+from tests.factories import make_booking
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def noon(monkeypatch):
-    monkeypatch.setattr(timezone, "now", lambda: NOON)
-    make_house()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "house")]
 
 
 def test_the_link_is_owed_to_the_address_in_the_rows(client):

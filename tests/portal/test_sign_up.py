@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test import Client
-from django.utils import timezone
 
 from bookings.models import Booking, Notice, NoticeKind, Party, SeasonMode, TourSession
 from tests.factories import (
@@ -23,12 +22,7 @@ from tests.factories import (
     make_waiting,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def noon(monkeypatch):
-    monkeypatch.setattr(timezone, "now", lambda: NOON)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 @pytest.fixture
@@ -98,8 +92,13 @@ def test_a_party_joins_a_full_session_and_another(client):
 def test_the_page_is_for_nobody_to_keep(client, session):
     first, second = client.get(path(session)), client.get(path(session))
     assert (first.status_code, first["Cache-Control"]) == (200, "private, no-store")
-    keys = [re.search(r'name="submission_key" value="([^"]+)"', r.content.decode())[1] for r in (first, second)]
-    assert keys[0] != keys[1]
+    assert submission_key(first) != submission_key(second)
+
+
+def submission_key(response):
+    key = re.search(r'name="submission_key" value="([^"]+)"', response.content.decode())
+    assert key
+    return key[1]
 
 
 def test_nothing_typed_is_lost(client, session):

@@ -1,17 +1,11 @@
 import pytest
-from django.utils import timezone
 
 from bookings.models import Drawing, TourStop
 from portal.views.tour_words import rules
 from tests.factories import DAY, NOON, both, make_season, make_session, make_tour
 from tests.portal.pages import links, words
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _at_noon(monkeypatch):
-    monkeypatch.setattr(timezone, "now", lambda: NOON)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 def make_stop(tour, position, name, **given):

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 from icalendar import Calendar
 
 from bookings.domain import sessions, waitlist
@@ -15,7 +14,7 @@ from tests.factories import (
     NOON,
     START,
     make_booking,
-    make_house,
+    make_full_session,
     make_offered,
     make_season,
     make_session,
@@ -26,33 +25,11 @@ from tests.factories import (
 from tests.portal.pages import words
 from tests.portal.visits import address, dump, enter, press
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "house")]
 
 GONE = "These places are no longer kept for you: the time to answer had run out."
 NOTHING = "There is no offer to answer."
 TWO = {"lead_name": "Lin Xiaoyun", "lead_age": "18-", "name_2": "Wei Jun", "age_2": "6-17"}
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """The time the views read: ``clock(now)`` sets it. It stands at noon."""
-
-    def show(now):
-        monkeypatch.setattr(timezone, "now", lambda: now)
-
-    show(NOON)
-    return show
-
-
-@pytest.fixture(autouse=True)
-def noon(clock):
-    make_house()
-
-
-def full_session(**given):
-    session = make_session(capacity=2, **given)
-    make_booking(session)
-    return session
 
 
 def answer(response):
@@ -73,7 +50,7 @@ def test_one_press_proves_the_mailbox_and_takes_the_places(client):
 
 
 def test_proving_lets_a_party_stand_in_line(client):
-    session = full_session()
+    session = make_full_session()
     booking = make_waiting(session, proven=False)
     press(enter(client, booking.party), booking.party, "prove/")
     assert (ledger(session)["waiting"], owed()) == (1, [])
@@ -90,7 +67,7 @@ def test_an_offer_is_accepted_once_however_often_it_is_pressed(client):
 
 def test_an_offer_is_declined_once_and_the_other_line_is_kept(client):
     season = make_season()
-    offer, full = make_offered(make_session(season=season)), full_session(season=season)
+    offer, full = make_offered(make_session(season=season)), make_full_session(season=season)
     waiting = make_waiting(full, party=offer.party)
     enter(client, offer.party)
     for _press in range(2):
@@ -101,7 +78,7 @@ def test_an_offer_is_declined_once_and_the_other_line_is_kept(client):
 
 def test_leaving_ends_every_line_once(client):
     season = make_season()
-    one, two = full_session(season=season), full_session(season=season)
+    one, two = make_full_session(season=season), make_full_session(season=season)
     first = make_waiting(one)
     second = make_waiting(two, party=first.party)
     enter(client, first.party)
@@ -143,9 +120,9 @@ def test_an_offer_that_ran_out_is_not_taken_and_says_so(client, clock, late):
 
 
 def test_an_offer_is_taken_a_moment_before_it_runs_out(client, clock):
-    offer = make_offered()
+    offer = make_offered(offer_expires_at=NOON + HOUR)
     enter(client, offer.party)
-    clock(offer.offer_expires_at - timedelta(microseconds=1))
+    clock(NOON + HOUR - timedelta(microseconds=1))
     assert press(client, offer.party, "accept/", offer).status_code == 303
     assert statuses(offer.session) == {offer: "confirmed"}
 
@@ -219,14 +196,15 @@ def test_a_party_comes_with_fewer(client):
     page = client.get(address(booking.party, "fewer/"))
     assert (page.status_code, "You are 3 people now." in words(page)) == (200, True)
     assert answer(press(client, booking.party, "fewer/", size="2", **TWO)) == (303, address(booking.party))
-    booking.refresh_from_db(), booking.party.refresh_from_db()
+    booking.refresh_from_db()
+    booking.party.refresh_from_db()
     assert (booking.places, booking.party.people()) == (2, [("Lin Xiaoyun", 18, None), ("Wei Jun", 6, 17)])
     assert ledger(booking.session)["places"] == 2
     assert owed() == [("changed", booking.party_id)]
 
 
 def test_a_number_in_line_survives_coming_with_fewer(client):
-    session = full_session()
+    session = make_full_session()
     first, second = make_waiting(session), make_waiting(session)
     press(enter(client, first.party), first.party, "fewer/", size="1", lead_name="Lin", lead_age="18-")
     first.refresh_from_db()
@@ -347,12 +325,8 @@ def test_the_calendar_file_speaks_the_language_of_its_page(client):
 
 @pytest.mark.parametrize("status", ["waiting", "offered", "cancelled"])
 def test_without_confirmed_places_there_is_no_calendar_file(client, status):
-    booking = {"waiting": make_waiting, "offered": make_offered}.get(status, cancelled)()
+    booking = make_booking(status=BookingStatus(status))
     assert enter(client, booking.party).get(address(booking.party, "calendar.ics")).status_code == 404
-
-
-def cancelled():
-    return make_booking(status=BookingStatus.CANCELLED)
 
 
 # Hostile text

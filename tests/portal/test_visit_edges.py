@@ -3,27 +3,15 @@
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 
 from bookings.domain import visit, waitlist
 from bookings.models import BookingStatus
-from tests.factories import HOUR, NOON, START, make_booking, make_house, make_offered, make_session, make_waiting
+from tests.factories import HOUR, NOON, START, make_booking, make_offered, make_session, make_waiting
 from tests.portal.pages import words
 from tests.portal.visits import address, enter, press
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "house")]
 TWO = {"size": "2", "lead_name": "Lin Xiaoyun", "lead_age": "18-", "name_2": "Wei Jun", "age_2": "6-17"}
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch):
-    make_house()
-
-    def show(now):
-        monkeypatch.setattr(timezone, "now", lambda: now)
-
-    show(NOON)
-    return show
 
 
 def page(client, party, *, language="en"):

@@ -6,27 +6,20 @@ import re
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from bookings.domain import retention, visit
 from bookings.models import Party
-from tests.factories import NOON, make_booking, make_house, make_offered, make_session, make_waiting
+from tests.factories import NOON, make_booking, make_offered, make_session, make_waiting
 from tests.portal.pages import links, words
 from tests.portal.visits import address, dump, enter, link, press
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "house")]
 
 ACTS = ["prove/", "accept/", "decline/", "leave/", "cancel/"]
 FORMS = ["fewer/", "people/"]
 PAGES = ["", "calendar.ics", *FORMS]
 LOCKED = "This page opens through the link in your mail"
 OLD = "This link no longer opens anything"
-
-
-@pytest.fixture(autouse=True)
-def noon(monkeypatch):
-    monkeypatch.setattr(timezone, "now", lambda: NOON)
-    make_house()
 
 
 def headers(response):
@@ -135,7 +128,8 @@ def test_two_parties_stand_side_by_side_in_one_browser(client):
     read = [words(client.get(address(offer.party))) for offer in (first, second)]
     assert [("Ada" in page, "Bo " in page) for page in read] == [(True, False), (False, True)]
     press(client, second.party, "accept/", second)
-    first.refresh_from_db(), second.refresh_from_db()
+    first.refresh_from_db()
+    second.refresh_from_db()
     assert (first.status, second.status) == ("offered", "confirmed")
 
 
@@ -199,8 +193,9 @@ def test_a_press_with_the_token_of_the_page_counts():
     offer = make_offered()
     client = enter(Client(enforce_csrf_checks=True), offer.party)
     page = client.get(address(offer.party)).content.decode()
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
-    response = press(client, offer.party, "accept/", offer, csrfmiddlewaretoken=token)
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    assert token
+    response = press(client, offer.party, "accept/", offer, csrfmiddlewaretoken=token[1])
     offer.refresh_from_db()
     assert (response.status_code, offer.status) == (303, "confirmed")
 

@@ -4,7 +4,6 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 
 from bookings.domain import check_in, visit, waitlist
 from bookings.domain.people import Person
@@ -17,7 +16,7 @@ from tests.factories import (
     NOON,
     START,
     make_booking,
-    make_house,
+    make_full_session,
     make_offered,
     make_season,
     make_session,
@@ -32,25 +31,23 @@ LAST_CALL = START - 4 * DAY
 
 
 @pytest.fixture
-def read(client, monkeypatch):
-    """``read(booking)`` is the log on the party's page, newest first, without its times."""
+def read_timed(client, clock, house):
+    """``read_timed(booking)`` is the log on the party's page, newest first: each time with what it tells."""
 
     def entries(booking, *, now=NOON, language="en"):
-        monkeypatch.setattr(timezone, "now", lambda: now)
+        clock(now)
         party = Party.objects.get(pk=booking.party_id)
         page = enter(client, party).get(address(party, language=language)).content.decode()
         found = re.findall(r"(?s)<li><time>(.*?)</time>\s*<p>(.*?)</p></li>", page)
-        entries.times = [time.replace("\xa0", " ") for time, _text in found]
-        return [" ".join(re.sub(r"<[^>]+>", "", text).split()) for _time, text in found]
+        return [(time.replace("\xa0", " "), " ".join(re.sub(r"<[^>]+>", "", text).split())) for time, text in found]
 
-    make_house()
     return entries
 
 
-def full_session(**given):
-    session = make_session(**{"capacity": 2} | given)
-    make_booking(session)
-    return session
+@pytest.fixture
+def read(read_timed):
+    """``read(booking)`` is the log without its times."""
+    return lambda booking, **how: [told for _time, told in read_timed(booking, **how)]
 
 
 def decide(session, reason=DecisionReason.OFFERED, *, at=NOON, free=2, **given):
@@ -87,17 +84,14 @@ def decide(session, reason=DecisionReason.OFFERED, *, at=NOON, free=2, **given):
     ],
 )
 def test_every_passage_of_a_booking_has_its_sentence(read, status, told):
-    given = {"queue_number": 1} if status == BookingStatus.WAITING else {}
-    booking = {BookingStatus.WAITING: make_waiting, BookingStatus.OFFERED: make_offered}.get(
-        status, lambda: make_booking(status=status, **given)
-    )()
+    booking = make_booking(status=status)
     assert read(booking) == [told]
     chinese = read(booking, language="zh-hans")
     assert (len(chinese), re.findall("[A-Za-z]{2,}", chinese[0])) == (1, [])
 
 
-def test_a_whole_story_is_told_newest_first(read, django_capture_on_commit_callbacks):
-    session = full_session()
+def test_a_whole_story_is_told_newest_first(read_timed, django_capture_on_commit_callbacks):
+    session = make_full_session()
     leaving = session.bookings.get()
     party = ask(session)
     booking = party.bookings.get()
@@ -114,21 +108,13 @@ def test_a_whole_story_is_told_newest_first(read, django_capture_on_commit_callb
     )
     check_in.check_in_party(booking.pk, now=START, who="host:lin")
     check_in.undo_check_in(booking.pk, now=START + timedelta(minutes=1), who="host:lin", why="the wrong party")
-    assert read(booking, now=START + timedelta(minutes=2)) == [
-        "The check-in was undone at the gate.",
-        "You were checked in.",
-        "Your party was changed.",
-        "You said yes.",
-        "It was your turn, and we kept places for you.",
-        "You joined the waitlist.",
-    ]
-    assert read.times == [
-        "09:31 today",
-        "09:30 today",
-        "23:00 on Monday 18 January",
-        "22:00 on Monday 18 January",
-        "21:00 on Monday 18 January",
-        "20:00 on Monday 18 January",
+    assert read_timed(booking, now=START + timedelta(minutes=2)) == [
+        ("09:31 today", "The check-in was undone at the gate."),
+        ("09:30 today", "You were checked in."),
+        ("23:00 on Monday 18 January", "Your party was changed."),
+        ("22:00 on Monday 18 January", "You said yes."),
+        ("21:00 on Monday 18 January", "It was your turn, and we kept places for you."),
+        ("20:00 on Monday 18 January", "You joined the waitlist."),
     ]
 
 
@@ -169,8 +155,8 @@ def test_reasons_that_hosts_wrote_for_the_house_stay_in_the_house(read):
 
 def test_with_several_sessions_each_entry_names_its_own(read):
     season = make_season()
-    booking = make_waiting(full_session(season=season))
-    make_waiting(full_session(season=season, starts_at=START + DAY), party=booking.party)
+    booking = make_waiting(make_full_session(season=season))
+    make_waiting(make_full_session(season=season, starts_at=START + DAY), party=booking.party)
     assert read(booking) == [
         "Sunday 14 February, 09:30: You joined the waitlist.",
         "Saturday 13 February, 09:30: You joined the waitlist.",
@@ -181,7 +167,7 @@ def test_with_several_sessions_each_entry_names_its_own(read):
 
 
 def test_who_went_before_is_told_by_number(read):
-    session = full_session()
+    session = make_full_session()
     first, second = make_waiting(session), make_waiting(session)
     decide(session, offered_to=first)
     assert read(second)[0] == "2 places were offered to number 1, before you in line."
@@ -244,13 +230,14 @@ def test_who_went_behind_while_another_offer_stood_is_told(read):
 
 def test_who_went_before_and_let_it_lapse_is_not_told_as_behind(read, django_capture_on_commit_callbacks):
     """Its new number is higher than the reader's, the one it had was lower."""
-    session = full_session()
+    session = make_full_session()
     leaving = session.bookings.get()
     first, _second, third = (make_waiting(session) for _party in range(3))
     with django_capture_on_commit_callbacks(execute=True):
         visit.cancel_places(leaving.party_id, now=NOON)
     first.refresh_from_db()
     lapses = first.offer_expires_at
+    assert lapses
     with django_capture_on_commit_callbacks(execute=True):
         waitlist.lapse_offers(now=lapses)
     first.refresh_from_db()
@@ -273,7 +260,7 @@ def test_places_saved_are_told_to_whom_they_are_saved_for_and_to_those_behind(re
 
 
 def test_what_an_act_of_the_party_caused_stands_above_it(read):
-    session = full_session()
+    session = make_full_session()
     booking = make_waiting(session, status_since=NOON)
     decide(session, DecisionReason.SAVED, saved_for=booking, free=1)
     assert [entry.partition(".")[0] for entry in read(booking)] == ["1 place is free", "You joined the waitlist"]
@@ -293,7 +280,7 @@ def test_places_nobody_in_line_can_take_and_those_freed_too_late_are_told(read):
 
 
 def test_what_was_decided_elsewhere_or_before_the_party_asked_is_not_told(read):
-    session, elsewhere = full_session(), full_session()
+    session, elsewhere = make_full_session(), make_full_session()
     first, booking = make_waiting(session), make_waiting(session, asked_at=NOON)
     decide(session, offered_to=first, at=NOON - timedelta(seconds=1))
     decide(elsewhere, offered_to=make_waiting(elsewhere))
@@ -303,7 +290,7 @@ def test_what_was_decided_elsewhere_or_before_the_party_asked_is_not_told(read):
 
 
 def test_a_log_names_nobody(read):
-    session = full_session()
+    session = make_full_session()
     first = make_waiting(session, lead_name="Somebody Else", email="else@visitors.example")
     booking = make_waiting(session)
     decide(session, offered_to=first)
@@ -315,13 +302,13 @@ def test_a_log_names_nobody(read):
 # As many as are read
 
 
-def test_the_newest_entries_are_kept_however_many_there_are(read):
-    session = full_session()
+def test_the_newest_entries_are_kept_however_many_there_are(read_timed):
+    session = make_full_session()
     first, booking = make_waiting(session), make_waiting(session)
     for minute in range(MOST_ENTRIES + 20):
         saved = {"saved_for": first} if minute % 2 else {"saved_for": booking}
         decide(session, DecisionReason.SAVED, at=NOON + timedelta(minutes=minute), free=1 + minute % 2, **saved)
-    told = read(booking, now=NOON + HOUR)
+    told = read_timed(booking, now=NOON + HOUR)
     assert len(told) == MOST_ENTRIES
-    assert (read.times[0], read.times[-1]) == ("20:31 today", "20:20 today")
-    assert told[0] == "2 places are free and saved for number 1, before you in line, until its whole party fits."
+    assert (told[0][0], told[-1][0]) == ("20:31 today", "20:20 today")
+    assert told[0][1] == "2 places are free and saved for number 1, before you in line, until its whole party fits."

@@ -3,10 +3,10 @@
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
-from django.utils import timezone
 
 from bookings.domain import retention, visit, waitlist
 from bookings.domain.people import Person
@@ -19,7 +19,7 @@ from tests.factories import (
     START,
     both,
     make_booking,
-    make_house,
+    make_full_session,
     make_offered,
     make_season,
     make_session,
@@ -30,37 +30,15 @@ from tests.factories import (
 from tests.portal.pages import words
 from tests.portal.visits import address, enter
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """The time the views read: ``clock(now)`` sets it. It stands at noon, 20:00 in Shanghai."""
-
-    def show(now):
-        monkeypatch.setattr(timezone, "now", lambda: now)
-
-    show(NOON)
-    return show
-
-
-@pytest.fixture(autouse=True)
-def noon(clock):
-    make_house()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "house")]
 
 
 def ended(status):
     return make_booking(status=status, status_since=NOON, ended_at=NOON)
 
 
-def full_session(**given):
-    session = make_session(**{"capacity": 2} | given)
-    make_booking(session)
-    return session
-
-
 def requeued():
-    offer = make_offered(full_session(capacity=4), offer_expires_at=NOON)
+    offer = make_offered(make_full_session(capacity=4), offer_expires_at=NOON)
     behind = make_waiting(offer.session)
     waitlist.lapse_offers(now=NOON)
     assert behind.queue_number == 1
@@ -87,7 +65,7 @@ def erased():
     return booking
 
 
-TODAY_22 = {"offer_expires_at": NOON + 2 * HOUR + timedelta(seconds=59)}
+TODAY_22: dict[str, Any] = {"offer_expires_at": NOON + 2 * HOUR + timedelta(seconds=59)}
 AT_THE_TIME = {
     "checked_in": START + HOUR,
     "no_show": START + HOUR,
@@ -104,7 +82,7 @@ STATES = {
         ["When and where", "Your party", "What happened"],
     ),
     "prove_line": (
-        lambda: make_waiting(full_session(), proven=False, prove_by=NOON + DAY),
+        lambda: make_waiting(make_full_session(), proven=False, prove_by=NOON + DAY),
         "One press and you are in line",
         f"{ASKED} · [Waiting number 1] · Offered · Visit 13 Feb",
         ["How the waitlist stands", "Why were we not asked yet?", "When and where", "Your party"],
@@ -116,7 +94,7 @@ STATES = {
         ["When and where", "Your party", "What happened"],
     ),
     "waiting": (
-        lambda: make_waiting(make_waiting(full_session()).session),
+        lambda: make_waiting(make_waiting(make_full_session()).session),
         "1 party is ahead of you",
         f"{ASKED} · [Waiting number 2] · Offered · Visit 13 Feb",
         ["How the waitlist stands", "Why were we not asked yet?", "When and where", "Your party"],
@@ -314,7 +292,7 @@ def test_what_is_left_is_rounded_down(client, clock):
 
 
 def test_a_number_in_line_is_kept_until_the_mailbox_must_be_proven(client):
-    booking = make_waiting(full_session(), proven=False, prove_by=NOON + DAY + timedelta(seconds=59))
+    booking = make_waiting(make_full_session(), proven=False, prove_by=NOON + DAY + timedelta(seconds=59))
     assert "Your number is kept until 20:00 tomorrow, Beijing time: another 1 day." in words(page_of(client, booking))
 
 
@@ -328,7 +306,7 @@ def states(*bookings, now=NOON):
 def test_an_answer_that_is_awaited_comes_before_everything(client):
     season = make_season()
     held = make_booking(make_session(season=season))
-    make_waiting(full_session(season=season), party=held.party)
+    make_waiting(make_full_session(season=season), party=held.party)
     make_offered(make_session(season=season), party=held.party, places=2)
     response = page_of(client, held)
     assert headline(response) == "2 places are yours until 22:00 today"
@@ -353,7 +331,7 @@ def test_an_offer_that_ran_out_unseen_hides_neither_places_nor_a_line(clock):
     alone = make_offered(make_session(season=season))
     held = make_booking(make_session(season=season))
     make_offered(make_session(season=season), party=held.party)
-    waiting = make_waiting(full_session(season=season))
+    waiting = make_waiting(make_full_session(season=season))
     make_offered(make_session(season=season), party=waiting.party)
     assert states(alone, held, waiting) == ["offered", "offered", "offered"]
     assert states(alone, held, waiting, now=NOON + 2 * HOUR) == ["lapsed", "confirmed", "waiting"]
@@ -370,7 +348,7 @@ def test_an_offer_that_ran_out_unseen_reads_as_lapsed(client, clock):
 
 def test_the_first_choice_speaks_for_several_lines(client):
     season = make_season()
-    first, second = full_session(season=season), full_session(season=season, starts_at=START + DAY)
+    first, second = make_full_session(season=season), make_full_session(season=season, starts_at=START + DAY)
     make_waiting(first), make_waiting(second), make_waiting(second)
     booking = make_waiting(second, preference=2)
     make_waiting(first, party=booking.party, preference=1)
@@ -383,7 +361,7 @@ def test_the_first_choice_speaks_for_several_lines(client):
 
 def test_parties_that_do_not_stand_in_the_line_are_not_ahead(client):
     season = make_season()
-    session = full_session(season=season)
+    session = make_full_session(season=season)
     make_waiting(session, proven=False)
     make_offered(make_session(season=season), party=make_waiting(session).party)
     make_booking(session=session, status=BookingStatus.WITHDRAWN, queue_number=9)
@@ -444,7 +422,7 @@ def queries_of_the_page(client, booking, django_assert_max_num_queries, most):
 
 
 def test_the_page_asks_as_much_in_a_long_line_as_in_a_short_one(client, django_assert_max_num_queries):
-    short, long = full_session(), full_session()
+    short, long = make_full_session(), make_full_session()
     for ahead, session in ((1, short), (30, long)):
         for _party in range(ahead):
             make_waiting(session)
@@ -457,7 +435,7 @@ def test_the_page_asks_as_much_in_a_long_line_as_in_a_short_one(client, django_a
 
 def test_another_line_costs_one_query(client, django_assert_max_num_queries):
     season = make_season()
-    full = [full_session(season=season, starts_at=START + number * DAY) for number in range(3)]
+    full = [make_full_session(season=season, starts_at=START + number * DAY) for number in range(3)]
     one, three = make_waiting(full[0]), make_waiting(full[0])
     for preference, session in enumerate(full[1:], start=2):
         make_waiting(session, party=three.party, preference=preference)

@@ -24,7 +24,7 @@ def enter(client: Client, party: Party) -> Client:
     return client
 
 
-def press(client: Client, party: Party, act: str, booking: Booking | None = None, **given: Any) -> Any:
+def press(client: Client, party: Party, act: str, booking: Booking | None = None, /, **given: Any) -> Any:
     """Press one button of the party's page; ``booking`` is the offer that the button stood beside."""
     return client.post(address(party, act), given | ({"booking": booking.pk} if booking else {}))
 

@@ -3,25 +3,17 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
 from bookings.models import Booking, BookingEvent
 from tests.acts import statuses
-from tests.factories import NOON, make_booking, make_house, make_party, make_session, make_waiting
+from tests.factories import NOON, make_booking, make_party, make_session, make_waiting
 
 pytestmark = pytest.mark.django_db
 
 # The pages of the admin site read the real clock; these sessions lie ahead of it whenever the tests run.
 YEARS_AHEAD = NOON.replace(year=2100)
-
-
-@pytest.fixture
-def host(client: Client) -> Client:
-    client.force_login(User.objects.create_superuser("lin", password="x"))
-    make_house()
-    return client
 
 
 def press(client: Client, action: str, row: Any, **given: str) -> Any:

@@ -3,24 +3,16 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
 from bookings.models import Member, Party
 from tests.acts import owed
-from tests.factories import NOON, make_booking, make_house, make_party, make_session
+from tests.factories import NOON, make_booking, make_party, make_session
 
 pytestmark = pytest.mark.django_db
 
 YEARS_AHEAD = NOON.replace(year=2100)
-
-
-@pytest.fixture
-def host(client: Client) -> Client:
-    client.force_login(User.objects.create_superuser("lin", password="x"))
-    make_house()
-    return client
 
 
 def correct(client: Client, party: Party, **given: str) -> Any:

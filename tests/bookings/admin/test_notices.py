@@ -7,16 +7,9 @@ from django.urls import reverse
 from bookings import outbox
 from bookings.domain import waitlist
 from bookings.models import Booking, BookingStatus, Notice, NoticeKind, NoticeStatus
-from tests.factories import HOUR, NOON, make_booking, make_house, make_offered
+from tests.factories import HOUR, NOON, make_booking, make_offered
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def host(client):
-    client.force_login(User.objects.create_superuser("lin", password="x"))
-    make_house()
-    return client
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -20,7 +19,6 @@ from tests.factories import (
     NOON,
     START,
     make_booking,
-    make_house,
     make_offered,
     make_party,
     make_season,
@@ -34,13 +32,6 @@ pytestmark = pytest.mark.django_db
 LISTED = reverse("admin:bookings_season_changelist")
 SILENT = "No worker or clock has been seen"
 FAILED = "could not be delivered"
-
-
-@pytest.fixture
-def host(client: Client) -> Client:
-    client.force_login(User.objects.create_superuser("lin", password="x"))
-    make_house()
-    return client
 
 
 def press(client: Client, action: str, *seasons: Season) -> list[str]:
@@ -191,7 +182,8 @@ def test_an_overview_warns_of_nothing_when_all_is_well(host):
 
 def test_an_overview_warns_when_nobody_works_and_mails_fail(host):
     Heartbeat.objects.create(name="clock", seen_at=timezone.now() - timedelta(minutes=5))
-    post_notice(NoticeStatus.BOUNCED), post_notice(NoticeStatus.DEAD)
+    for status in (NoticeStatus.BOUNCED, NoticeStatus.DEAD):
+        post_notice(status)
 
     page = overview(host, make_season(published=False)).content.decode()
 

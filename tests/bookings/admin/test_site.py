@@ -80,7 +80,7 @@ def rows() -> dict[str, int]:
         User: User.objects.create_user("somebody"),
         Group: Group.objects.get(name="Gate"),
     }
-    return {model._meta.model_name: row.pk for model, row in made.items()}
+    return {model.__name__.lower(): row.pk for model, row in made.items()}
 
 
 def sign_in(client: Client, role: str) -> None:

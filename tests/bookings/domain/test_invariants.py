@@ -44,6 +44,12 @@ def update(row: Any, **values: Any) -> None:
     type(row).objects.filter(pk=row.pk).update(**values)
 
 
+def call_off_but_leave_the_confirmed(house: dict[str, Any]) -> None:
+    update(house["session"], called_off_at=NOON, places_held=5, parties_held=2, parties_offered=0, parties_waiting=0)
+    Booking.objects.filter(status__in=["waiting", "offered"]).delete()
+    Party.objects.filter(bookings=None).delete()
+
+
 BREAKS: dict[str, tuple[Callable[..., object], str]] = {
     "the ledger counts a place too many": (
         lambda house: update(house["session"], places_held=8),
@@ -86,14 +92,7 @@ BREAKS: dict[str, tuple[Callable[..., object], str]] = {
         "session {session}: 3 places lie idle while booking {waiting} waits",
     ),
     "a booking lives in a session that was called off": (
-        lambda house: (
-            update(house["session"], called_off_at=NOON),
-            Booking.objects.exclude(pk=house["waiting"].pk).filter(status__in=["waiting", "offered"]).delete(),
-            update(house["session"], places_held=5, parties_held=2, parties_offered=0),
-            Booking.objects.filter(pk=house["waiting"].pk).delete(),
-            update(house["session"], parties_waiting=0),
-            Party.objects.filter(bookings=None).delete(),
-        ),
+        call_off_but_leave_the_confirmed,
         "booking {confirmed}: is confirmed in a session that was called off",
     ),
     "a notice was claimed and never settled": (
