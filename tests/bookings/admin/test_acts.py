@@ -13,8 +13,8 @@ from tests.factories import NOON, make_booking, make_house, make_party, make_ses
 
 pytestmark = pytest.mark.django_db
 
-# The pages of the admin site read the real clock; these sessions lie ahead of it whenever the tests run.
-YEARS_AHEAD = NOON.replace(year=2100)
+# The pages of the admin site read the real clock; these sessions lie behind or ahead of it whenever the tests run.
+YEARS_AGO, YEARS_AHEAD = NOON.replace(year=2020), NOON.replace(year=2100)
 
 
 @pytest.fixture
@@ -71,6 +71,15 @@ def test_an_act_leads_nowhere_but_to_a_page_of_its_list(host, page):
     assert answer.redirect_chain == [(reverse("admin:bookings_party_changelist"), 302)]
 
 
+def test_a_check_in_years_ahead_is_refused_in_words(host):
+    booking = make_booking(make_session(starts_at=YEARS_AHEAD))
+
+    answer = press(host, "check_in", booking, confirmed="1", reason="Pressed by mistake")
+
+    assert statuses(booking.session) == {booking: "confirmed"}
+    assert "check-in for this session opens on Monday 18 January." in answer.content.decode()
+
+
 def test_a_row_is_called_by_what_a_host_knows(host):
     booking = make_booking(make_session(starts_at=YEARS_AHEAD))
     words = f"{booking.party.code_in_words} · {booking.session} · confirmed"
@@ -78,7 +87,7 @@ def test_a_row_is_called_by_what_a_host_knows(host):
 
 
 def test_who_and_why_are_told_in_words_and_what_a_host_wrote_as_it_was_written(host):
-    booking = make_booking(make_session(starts_at=YEARS_AHEAD))
+    booking = make_booking(make_session(starts_at=YEARS_AGO))
     BookingEvent.objects.update(happened_at=NOON.replace(year=2020), who="line", why="cancelled")
     press(host, "check_in", booking, confirmed="1", reason="left")
 
