@@ -117,7 +117,7 @@ def test_a_whole_story_is_told_newest_first(read, django_capture_on_commit_callb
     assert read(booking, now=START + timedelta(minutes=2)) == [
         "The check-in was undone at the gate.",
         "You were checked in.",
-        "Your party was changed.",
+        "Names or ages were changed.",
         "You said yes.",
         "It was your turn, and we kept places for you.",
         "You joined the waitlist.",
@@ -129,6 +129,21 @@ def test_a_whole_story_is_told_newest_first(read, django_capture_on_commit_callb
         "22:00 on Monday 18 January",
         "21:00 on Monday 18 January",
         "20:00 on Monday 18 January",
+    ]
+
+
+def test_fewer_people_and_other_names_are_told_apart(read):
+    party = make_booking(size=3, companions=["Wei Jun", "Wei Min"]).party
+    lead, *companions = [Person(*told) for told in party.people()]
+    renamed = [Person("Wei Lan", 6, 17), companions[1]]
+    visit.change_people(party.pk, lead=lead, companions=renamed, access_needs="", now=NOON)
+    visit.come_with_fewer(party.pk, lead=lead, companions=companions[1:], now=NOON + HOUR)
+    visit.come_with_fewer(party.pk, lead=lead, companions=[], now=NOON + 2 * HOUR)
+    assert read(party.bookings.get()) == [
+        "You now come as 1 person.",
+        "You now come as 2 people.",
+        "Names or ages were changed.",
+        "You said yes.",
     ]
 
 

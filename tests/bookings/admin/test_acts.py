@@ -7,6 +7,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from bookings.domain import visit
+from bookings.domain.people import Person
 from bookings.models import Booking, BookingEvent
 from tests.acts import statuses
 from tests.factories import NOON, make_booking, make_house, make_party, make_session, make_waiting
@@ -96,3 +98,13 @@ def test_who_and_why_are_told_in_words_and_what_a_host_wrote_as_it_was_written(h
     told = page.split('<ol class="history">')[1].split("</ol>")[0].split("</li>")
     assert told[0] == f"<li>2020-01-18 20:00 · {booking.session} · – → confirmed · the line · a party cancelled"
     assert told[1].endswith("confirmed → checked in · host lin · left")
+
+
+def test_how_many_come_since_a_change_is_told_in_words(host):
+    booking = make_booking(make_session(starts_at=YEARS_AHEAD), size=3)
+    lead, companion, _left_out = [Person(*told) for told in booking.party.people()]
+    visit.come_with_fewer(booking.party_id, lead=lead, companions=[companion], now=NOON)
+
+    page = host.get(reverse("admin:bookings_party_change", args=[booking.party_id])).content.decode()
+
+    assert "confirmed → confirmed · the party · comes as 2 people" in page
