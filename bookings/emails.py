@@ -9,16 +9,18 @@ import io
 import re
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from email.mime.image import MIMEImage
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import segno
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.db.models import Max
 from django.template import Context, Engine
 from django.urls import reverse
 from django.utils import translation
@@ -35,6 +37,7 @@ from bookings.models import (
     House,
     Notice,
     NoticeKind,
+    NoticeStatus,
     OfferSource,
     Party,
 )
@@ -140,6 +143,43 @@ def party_link(party: Party, *, language: str | None = None) -> str:
     return settings.SITE_URL.rstrip("/") + path
 
 
+def changes_to_tell(notice: Notice) -> dict[str, Any]:
+    """What a mail of a change has to tell: the facts that still differ from what the party was last told.
+
+    Of changes that follow each other before a mail has left, only the last one's is sent; it tells for the others too.
+    """
+    facts = dict(notice.facts)
+    for older in _never_told(notice):
+        for name, was in older.facts.items():
+            # Of one that may have left after all, the party may know the other time, and has to hear that it is back.
+            if _is_another(name, was, notice) or _never_left(older):
+                facts[name] = was
+    return {name: was for name, was in facts.items() if _is_another(name, was, notice)}
+
+
+def _never_told(notice: Notice) -> list[Notice]:
+    """Earlier changes of the booking, the latest first, of which the party had no mail, nor any other mail since."""
+    party = notice.party_id
+    last = Notice.objects.filter(party=party, sent_at__lte=notice.created_at).aggregate(at=Max("sent_at"))["at"]
+    older = Notice.objects.filter(kind=NoticeKind.CHANGED, booking=notice.booking_id, pk__lt=notice.pk)
+    if last:
+        older = older.filter(created_at__gte=last)
+    return list(older.exclude(status=NoticeStatus.SENT).order_by("-pk"))
+
+
+def _never_left(notice: Notice) -> bool:
+    """Whether nobody tried to hand it over; that it is no longer true is found by the first claim, and ends it."""
+    return notice.attempts == int(notice.status == NoticeStatus.VOID)
+
+
+def _is_another(name: str, was: Any, notice: Notice) -> bool:
+    """Whether a time is another one now; what is no time has changed anyway."""
+    if notice.booking and name in {"starts_at", "ends_at"}:
+        with suppress(ValueError):  # A broken row fails where it is built.
+            return bool(datetime.fromisoformat(was) != getattr(notice.booking.session, name))
+    return True
+
+
 def neutral_name(name: str) -> str:
     """A name as it may stand in a mail to a stranger: one short line without link, markup or turned direction."""
     kept = "".join(" " if unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"} else char for char in name)
@@ -167,6 +207,9 @@ def _tidy(text: str) -> str:
 def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
     """What the templates speak of. The booking that the notice is about, or else the party's first, is spread out."""
     party = notice.party
+    facts = notice.facts
+    if notice.kind == NoticeKind.CHANGED:
+        facts = changes_to_tell(notice) or facts
     live = _live_bookings(party)
     main = notice.booking or next(iter(live), None)
     other = next(code for code, _name in settings.LANGUAGES if code != party.language)
@@ -187,8 +230,8 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
         "other_link": party_link(party, language=other),
         "other_language": OWN_NAMES.get(other, other),
         "other_language_code": _html_language(other),
-        "changed_names": "names" in notice.facts,
-        "changed_size": "size" in notice.facts,
+        "changed_names": "names" in facts,
+        "changed_size": "size" in facts,
         "visit": None,
     }
     if main is None:
@@ -209,11 +252,11 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
             "prove_by_short": _short_moment(prove_by, now=now, zone=zone),
             "prove_left": timeuntil(prove_by, now),
         }
-    if "ends_at" in notice.facts:
-        before = datetime.fromisoformat(notice.facts["ends_at"]).astimezone(zone)
+    if "ends_at" in facts:
+        before = datetime.fromisoformat(facts["ends_at"]).astimezone(zone)
         words |= {"ended_before": f"{before:%H:%M}", "ends": f"{main.session.local_end:%H:%M}"}
-    if "starts_at" in notice.facts:
-        before = datetime.fromisoformat(notice.facts["starts_at"]).astimezone(zone)
+    if "starts_at" in facts:
+        before = datetime.fromisoformat(facts["starts_at"]).astimezone(zone)
         words["before"] = pgettext("a day and a time", "%(day)s, %(time)s") % {
             "day": format_date(before, pgettext("date format: Saturday 13 February 2027", "l j F Y")),
             "time": f"{before:%H:%M}",

@@ -21,7 +21,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from bookings.emails import PROVE_WITHIN, build, message_id
+from bookings.emails import PROVE_WITHIN, build, changes_to_tell, message_id
 from bookings.models import (
     LANES,
     UNPROVEN_KINDS,
@@ -165,7 +165,7 @@ def still_true(notice: Notice, now: datetime) -> bool:
             return same and booking.status == BookingStatus.CONFIRMED and now < session.starts_at
         case NoticeKind.CHANGED:
             coming = {BookingStatus.CONFIRMED, BookingStatus.OFFERED, BookingStatus.WAITING, BookingStatus.ENTERED}
-            return booking.status in coming and now < session.starts_at
+            return booking.status in coming and now < session.starts_at and _tells_a_change(notice)
         case NoticeKind.CANCELLED:
             return booking.status in {BookingStatus.CANCELLED, BookingStatus.WITHDRAWN}
         case NoticeKind.CALLED_OFF:
@@ -173,6 +173,15 @@ def still_true(notice: Notice, now: datetime) -> bool:
         case NoticeKind.LINE_CLOSED:
             return booking.status == BookingStatus.CLOSED
     return False
+
+
+def _tells_a_change(notice: Notice) -> bool:
+    """Not where a later mail tells it too, nor where all is again as the party knows it."""
+    later = Notice.objects.filter(kind=NoticeKind.CHANGED, booking=notice.booking_id, pk__gt=notice.pk)
+    has_or_will = later.filter(status__in=[NoticeStatus.QUEUED, NoticeStatus.SENDING, NoticeStatus.SENT])
+    if notice.status != NoticeStatus.SENT and has_or_will.exists():
+        return False
+    return bool(changes_to_tell(notice)) or not notice.facts
 
 
 def _offer_stands(booking: Booking, *, now: datetime) -> bool:

@@ -6,8 +6,9 @@ from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
+from bookings.domain.visit import NAMES_CHANGED, comes_as
 from bookings.models import BookingEvent, DecisionTrigger
 
 NOBODY_BY_NAME: dict[str, Promise] = {
@@ -21,7 +22,7 @@ SAID_BY_RULES: dict[str, str | Promise] = {
     "said yes elsewhere": gettext_lazy("said yes elsewhere"),
     "second lapse": gettext_lazy("second lapse"),
     "check-in undone": gettext_lazy("check-in undone"),
-    "names changed": gettext_lazy("names changed"),
+    NAMES_CHANGED: gettext_lazy("names changed"),
 }
 
 
@@ -39,7 +40,10 @@ def who_in_words(event: BookingEvent) -> str:
 
 
 def why_in_words(event: BookingEvent) -> str:
-    return str(event.why if event.who.startswith("host:") else SAID_BY_RULES.get(event.why, event.why))
+    if people := comes_as(event):
+        return ngettext("comes as %(n)d person", "comes as %(n)d people", people) % {"n": people}
+    is_typed = event.who.startswith("host:") and event.from_status != event.to_status
+    return str(event.why if is_typed else SAID_BY_RULES.get(event.why, event.why))
 
 
 def _line(event: BookingEvent) -> SafeString:

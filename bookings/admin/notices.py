@@ -22,6 +22,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from bookings import outbox
 from bookings.admin.reasons import WrittenByRules
+from bookings.admin.standing import failed_mails
 from bookings.emails import build
 from bookings.models import Notice, NoticeKind, NoticeStatus
 
@@ -38,6 +39,19 @@ MAIL_POLICY = {
 LEFT_OUT = "…"
 
 
+class FailedFilter(admin.SimpleListFilter):
+    title = _("delivery")
+    parameter_name = "delivery"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("failed", _("could not be delivered"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Notice]) -> QuerySet[Notice]:
+        if self.value() == "failed":
+            return queryset.filter(pk__in=failed_mails(now=timezone.now()))
+        return queryset
+
+
 @admin.register(Notice)
 class NoticeAdmin(WrittenByRules):
     list_display = [
@@ -50,7 +64,7 @@ class NoticeAdmin(WrittenByRules):
         "attempts",
         "last_error",
     ]
-    list_filter = ["status", "kind", "lane", "party__season"]
+    list_filter = [FailedFilter, "status", "kind", "lane", "party__season"]
     search_fields = ["party__code", "party__lead_name", "party__email", "message_id"]
     date_hierarchy = "created_at"
     actions = ["send_again"]

@@ -58,7 +58,8 @@ def desk(request: HttpRequest) -> HttpResponse:
         .select_related("season__tour", "venue")
         .order_by("starts_at")
     )
-    return TemplateResponse(request, "admin/bookings/desk.html", {"sessions": sessions, "now": now})
+    opened = [session for session in sessions if domain.has_opened(session, now=now)]
+    return TemplateResponse(request, "admin/bookings/desk.html", {"sessions": sessions, "opened": opened, "now": now})
 
 
 @for_the_gate
@@ -75,7 +76,13 @@ def check_in(request: HttpRequest, pk: int, *, refusal: str = "") -> HttpRespons
     now = timezone.now()
     session = _session(pk)
     asked = _asked(request)
-    context = {**_parties(session, asked), "now": now, "asked": asked, "refusal": refusal}
+    context = {
+        **_parties(session, asked),
+        "too_early": "" if domain.has_opened(session, now=now) else str(domain.CheckInTooEarly(session)),
+        "now": now,
+        "asked": asked,
+        "refusal": refusal,
+    }
     return TemplateResponse(request, "admin/bookings/check_in.html", context, status=CONFLICT if refusal else 200)
 
 

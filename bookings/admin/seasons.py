@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from bookings.admin.languages import IN_EACH_LANGUAGE
 from bookings.admin.moments import NamesMoments
 from bookings.admin.reasons import ActsOnPage
-from bookings.admin.standing import machinery, season_figures, with_places_offered
+from bookings.admin.standing import failed_mails, machinery, season_figures, with_places_offered
 from bookings.models import Season
 
 
@@ -73,6 +73,7 @@ class SeasonAdmin(NamesMoments, ActsOnPage):
             "figures": season_figures(sessions, now=now),
             "venue": next((session.venue for session in sessions), None),
             "machinery": machinery(now=now),
+            "mails_failed": failed_mails(now=now).filter(party__season=season).count(),
             "now": now,
         }
         return TemplateResponse(request, "admin/bookings/season/overview.html", context)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
 from django.utils.translation import gettext, ngettext, npgettext
 
 from bookings.models import (
@@ -21,6 +21,8 @@ from bookings.models import (
 
 # The clock beats every half minute; this long without it and hosts are told.
 SILENCE = timedelta(minutes=2)
+# So long after a mail became useless, or the visit it is about was over, nothing is left to do about its failure.
+FAILURE_MATTERS = timedelta(days=7)
 # From so many down what is free is told as "only".
 FEW = 4
 
@@ -55,7 +57,7 @@ class SessionLine(NamedTuple):
 class SeasonFigures:
     lines: Sequence[SessionLine]
     confirmed: int
-    parties: int
+    parties: int | None  # the most that may come; None where places are all that limits
     offered: int
     oldest_offer: datetime | None
     waiting: int
@@ -68,13 +70,12 @@ class SeasonFigures:
 
 
 class Machinery(NamedTuple):
-    """Whether somebody works: the clock's last beat, and the mails that wait or failed."""
+    """Whether somebody works: the clock's last beat, and the mails that wait."""
 
     is_silent: bool
     seen_at: datetime | None
     mails_waiting: int
     oldest_mail: datetime | None
-    mails_failed: int
 
 
 def with_places_offered(sessions: QuerySet[TourSession]) -> QuerySet[TourSession]:
@@ -127,13 +128,20 @@ def season_figures(sessions: Iterable[TourSession], *, now: datetime) -> SeasonF
     return SeasonFigures(
         lines=lines,
         confirmed=sum(line.session.parties_confirmed for line in held),
-        parties=sum(line.session.max_parties for line in held),
+        parties=_most_parties([line.session for line in held]),
         offered=sum(line.session.parties_offered for line in held),
         oldest_offer=offers.aggregate(oldest=Min("status_since"))["oldest"],
         waiting=sum(line.session.parties_waiting for line in held),
         people=sum(line.people for line in held),
         places=sum(line.session.capacity for line in held),
     )
+
+
+def _most_parties(sessions: Sequence[TourSession]) -> int | None:
+    """Where parties of the smallest size fill a session before its limit of parties, that limit means nothing."""
+    if any(session.max_parties >= session.capacity // session.season.tour.smallest_party for session in sessions):
+        return None
+    return sum(session.max_parties for session in sessions)
 
 
 def _what_became(called_off: Sequence[int]) -> dict[int, tuple[int, int]]:
@@ -148,21 +156,32 @@ def _what_became(called_off: Sequence[int]) -> dict[int, tuple[int, int]]:
 
 
 def machinery(*, now: datetime) -> Machinery:
-    """Three queries. A mail waits when its turn has come, when a try has failed, and when its sender was lost."""
+    """Two queries. A mail waits when its turn has come, when a try has failed, and when its sender was lost."""
     seen_at = Heartbeat.objects.filter(name="clock").values_list("seen_at", flat=True).first()
     owed = Notice.objects.filter(
         Q(status=NoticeStatus.QUEUED) & (Q(next_attempt_at__lte=now) | ~Q(last_error=""))
         | Q(status=NoticeStatus.SENDING, lease_until__lte=now)
     )
-    failed = Notice.objects.filter(status__in=[NoticeStatus.BOUNCED, NoticeStatus.DEAD])
     waiting = owed.aggregate(number=Count("pk"), oldest=Min("created_at"))
     return Machinery(
         is_silent=seen_at is None or now - seen_at > SILENCE,
         seen_at=seen_at,
         mails_waiting=waiting["number"],
         oldest_mail=waiting["oldest"],
-        mails_failed=failed.count(),
     )
+
+
+def failed_mails(*, now: datetime) -> QuerySet[Notice]:
+    """Mails that could not be delivered and about which a host can still do something.
+
+    One that was owed again counts no longer: if that fails too, it counts itself.
+    """
+    long_ago = now - FAILURE_MATTERS
+    same_booking = Q(booking=OuterRef("booking")) | Q(booking=None)
+    later = Notice.objects.filter(same_booking, party=OuterRef("party"), kind=OuterRef("kind"), pk__gt=OuterRef("pk"))
+    useless = Q(expires_at__lte=long_ago) | Q(booking__session__ends_at__lte=long_ago)
+    failed = Notice.objects.filter(status__in=[NoticeStatus.BOUNCED, NoticeStatus.DEAD], party__erased_at=None)
+    return failed.exclude(useless).exclude(Exists(later))
 
 
 def touched(session: TourSession) -> dict[str, int]:

@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
+from django.utils.dateformat import format as format_date
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import in_one_transaction, lock_party
-from bookings.models import Booking, BookingStatus
+from bookings.models import Booking, BookingStatus, TourSession
 
 
 class NotExpected(BookingError):
@@ -25,21 +27,40 @@ class NoRoomLeft(BookingError):
     message = _("There is no room for this party any more: its places went when it was marked as missing.")
 
 
+class CheckInTooEarly(BookingError):
+    message = _("It is too early: check-in for this session opens on %(day)s.")
+
+    def __init__(self, session: TourSession) -> None:
+        self.day = session.be_there_at
+
+    def __str__(self) -> str:
+        day = format_date(self.day, pgettext("date format: Saturday 13 February", "l j F"))
+        return str(self.message) % {"day": day}
+
+
 class NoShowTooEarly(BookingError):
     message = _("The session has not begun: nobody can be missing yet.")
+
+
+def has_opened(session: TourSession, *, now: datetime) -> bool:
+    """It opens as the day begins, at the venue, on which people come to the gate: pressed earlier, it is a slip."""
+    return now.astimezone(session.venue.zone).date() >= session.be_there_at.date()
 
 
 @in_one_transaction
 def check_in_party(booking_pk: int, *, arrived: int | None = None, now: datetime, who: str, why: str = "") -> None:
     """The party is here; ``arrived`` people of it, all if not said. Twice is once.
 
-    Raises NotExpected, NobodyArrived, TooManyArrived, or NoRoomLeft for a party that was given up as missing.
+    Raises NotExpected, CheckInTooEarly, NobodyArrived, TooManyArrived, or NoRoomLeft for a party that was given up as
+    missing.
     """
     booking = _lock(booking_pk)
     if booking.status == BookingStatus.CHECKED_IN:
         return
     if booking.status not in {BookingStatus.CONFIRMED, BookingStatus.NO_SHOW}:
         raise NotExpected
+    if not has_opened(booking.session, now=now):
+        raise CheckInTooEarly(booking.session)
     arrived = booking.places if arrived is None else arrived
     if arrived < 1:
         raise NobodyArrived

@@ -152,12 +152,8 @@ def move(
     """
     session = TourSession.objects.lock([session_pk])[session_pk]
     check_move(session, starts_at=starts_at, now=now)
-    if starts_at != session.starts_at:
-        facts = {"starts_at": session.starts_at.isoformat()}
-    elif ends_at != session.ends_at:
-        facts = {"ends_at": session.ends_at.isoformat()}
-    else:
-        facts = {}
+    times = {"starts_at": (session.starts_at, starts_at), "ends_at": (session.ends_at, ends_at)}
+    facts = {name: old.isoformat() for name, (old, new) in times.items() if old != new}
     session.starts_at, session.ends_at, session.roster_locks_at = starts_at, ends_at, roster_locks_at
     session.save(update_fields=["starts_at", "ends_at", "roster_locks_at"])
     for booking in session.bookings.filter(status=BookingStatus.OFFERED, offer_expires_at__gt=roster_locks_at):

@@ -27,6 +27,10 @@ from bookings.models import (
 # "Send me my link again" answers for at most this many of a person's parties.
 MOST_LINKS = 3
 
+# What the history keeps of a party that changed: these words, or how many come now.
+NAMES_CHANGED = "names changed"
+_COMES_AS = "comes as "
+
 
 class NothingConfirmed(BookingError):
     message = _("You hold no places that could be given up.")
@@ -122,7 +126,7 @@ def come_with_fewer(
     party.smallest_size = min(party.smallest_size, size)
     party.save(update_fields=["size", "smallest_size"])
     _write_people(party, lead, companions)
-    _remember(shrinking, f"comes as {size}", now=now, who=who)
+    _remember(shrinking, f"{_COMES_AS}{size}", now=now, who=who)
     _tell_changed(party, shrinking, {"size": size}, now=now)
     waitlist.serve_all((booking.session for booking in shrinking), now=now, trigger=DecisionTrigger.FEWER)
 
@@ -144,7 +148,7 @@ def change_people(
     party.access_needs = access_needs
     party.save(update_fields=["access_needs"])
     _write_people(party, lead, companions)
-    _remember(bookings, "names changed", now=now, who=who)
+    _remember(bookings, NAMES_CHANGED, now=now, who=who)
     _tell_changed(party, bookings, {"names": True}, now=now)
 
 
@@ -179,6 +183,12 @@ def send_link_again(email: str, *, now: datetime) -> None:
     parties = Party.objects.filter(person_key=person_key(email), erased_at=None).exclude(email="")
     for party in parties.order_by("-asked_at")[:MOST_LINKS]:
         outbox.post_at_most_hourly(NoticeKind.LINK, party, now=now)
+
+
+def comes_as(event: BookingEvent) -> int | None:
+    """How many people come since this event, if it is one of a party that got smaller."""
+    size = event.why.removeprefix(_COMES_AS)
+    return int(size) if event.from_status == event.to_status and size != event.why else None
 
 
 def _confirmed(party_pk: int) -> tuple[Booking, Locked]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.db.models import Exists, OuterRef
 
 from bookings.domain.offers import in_last_call
+from bookings.domain.visit import comes_as
 from bookings.models import Booking, BookingEvent, BookingStatus, Decision, DecisionReason, OfferSource, Party
 from portal.views.visit_state import Line
 
@@ -34,8 +35,10 @@ def _own(party: Party) -> Iterator[Entry]:
     events = BookingEvent.objects.filter(booking__party=party).select_related("booking__session__venue")
     for event in events.order_by("-happened_at", "-pk")[:MOST_ENTRIES]:
         booking = event.booking
-        kind = event.to_status.replace(" ", "_").replace("-", "_")
-        if event.from_status == event.to_status:
+        kind, places = event.to_status.replace(" ", "_").replace("-", "_"), booking.places
+        if people := comes_as(event):
+            kind, places = "fewer", people
+        elif event.from_status == event.to_status:
             kind = "changed"
         elif event.to_status == BookingStatus.WAITING and event.from_status:
             kind = "requeued"
@@ -45,7 +48,7 @@ def _own(party: Party) -> Iterator[Entry]:
             kind = "undone"
         if event.who.startswith("host:") and kind in {"cancelled", "withdrawn", "declined"}:
             kind = "by_host"
-        yield Entry(event.happened_at, kind, booking, booking.places, booking.queue_number)
+        yield Entry(event.happened_at, kind, booking, places, booking.queue_number)
 
 
 def _of_lines(party: Party, waiting: Sequence[Booking]) -> Iterator[Entry]:

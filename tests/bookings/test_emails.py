@@ -266,10 +266,8 @@ def test_a_moved_session_is_told_with_old_and_new_time() -> None:
 
 
 def test_fewer_people_and_other_names_are_told() -> None:
-    booking = make_booking(size=2)
-
-    fewer = text_of(sent_as(make_notice(NoticeKind.CHANGED, booking, size=2)))
-    names = text_of(sent_as(make_notice(NoticeKind.CHANGED, booking, names=True)))
+    fewer = text_of(sent_as(make_notice(NoticeKind.CHANGED, make_booking(size=2), size=2)))
+    names = text_of(sent_as(make_notice(NoticeKind.CHANGED, make_booking(size=2), names=True)))
 
     assert fewer.startswith("You now come as 2 people.")
     assert names.startswith("The names of your party are changed.")

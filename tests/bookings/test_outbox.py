@@ -13,7 +13,19 @@ from django.db import connection, transaction
 from pytest_django import Settings
 
 from bookings import outbox
-from bookings.models import LANES, Booking, BookingStatus, Notice, NoticeKind, NoticeStatus, OfferSource, Party
+from bookings.domain import sessions, visit
+from bookings.domain.people import Person
+from bookings.models import (
+    LANES,
+    Booking,
+    BookingStatus,
+    Notice,
+    NoticeKind,
+    NoticeStatus,
+    OfferSource,
+    Party,
+    TourSession,
+)
 from tests.factories import (
     DAY,
     HOUR,
@@ -280,6 +292,148 @@ def test_what_came_too_late_is_recorded_and_not_sent(office: MailServer) -> None
     outbox.deliver_due(NOON)
 
     assert (state(notice)[0], office.taken) == ("expired", [])
+
+
+# --- changes that follow each other before the mail of the first has left
+
+
+def move(session: TourSession, to: datetime, *, now: datetime, hours: int = 2) -> None:
+    sessions.move(
+        session.pk, starts_at=to, ends_at=to + hours * HOUR, roster_locks_at=to - 2 * DAY, now=now, who="host:lin"
+    )
+
+
+def come_alone(booking: Booking, *, now: datetime) -> None:
+    visit.come_with_fewer(booking.party_id, lead=Person("Lin Xiaoyun", 18, None), companions=[], now=now)
+
+
+def changes() -> list[str]:
+    return list(Notice.objects.filter(kind=NoticeKind.CHANGED).order_by("pk").values_list("status", flat=True))
+
+
+def test_of_two_moves_the_party_gets_one_mail_that_names_the_time_it_knew(office: MailServer) -> None:
+    booking = make_booking()
+    owe(NoticeKind.CONFIRMED, booking)
+    outbox.deliver_due(NOON)
+    move(booking.session, START + DAY, now=NOON + HOUR)
+    move(booking.session, START + 2 * DAY, now=NOON + 2 * HOUR)
+
+    assert outbox.deliver_due(NOON + 3 * HOUR) == 1
+
+    assert changes() == ["void", "sent"]
+    text = office.text(1)
+    assert text.startswith("The session now starts on Monday 15 February at 09:30.")
+    assert "It was planned for Saturday 13 February 2027, 09:30 (Beijing time)." in text
+    confirmed, moved = (str(mail.get_body(("calendar",)) or mail) for mail in office.taken)
+    assert ("SEQUENCE:0" in confirmed, "SEQUENCE:2" in moved) == (True, True)
+
+
+def test_a_move_that_was_told_is_where_the_next_one_begins(office: MailServer) -> None:
+    session = make_booking().session
+    move(session, START + DAY, now=NOON)
+    outbox.deliver_due(NOON)
+    move(session, START + 2 * DAY, now=NOON + HOUR)
+    outbox.deliver_due(NOON + HOUR)
+
+    assert changes() == ["sent", "sent"]
+    assert "It was planned for Sunday 14 February 2027, 09:30" in office.text(1)
+
+
+def test_whoever_read_the_time_in_another_mail_meanwhile_knew_that_one(office: MailServer) -> None:
+    booking = make_booking()
+    move(booking.session, START + DAY, now=NOON)
+    Notice.objects.update(next_attempt_at=NOON + 5 * HOUR)
+    owe(NoticeKind.CONFIRMED, booking)
+    outbox.deliver_due(NOON + HOUR)
+    move(booking.session, START + 2 * DAY, now=NOON + 2 * HOUR)
+    outbox.deliver_due(NOON + 6 * HOUR)
+
+    assert changes() == ["void", "sent"]
+    assert "It was planned for Sunday 14 February 2027, 09:30" in office.text(1)
+
+
+def test_a_session_moved_back_before_anybody_heard_of_it_is_told_to_nobody(office: MailServer) -> None:
+    session = make_booking().session
+    move(session, START + DAY, now=NOON)
+    move(session, START, now=NOON)
+
+    outbox.deliver_due(NOON)
+
+    assert (changes(), office.taken) == (["void", "void"], [])
+
+
+def test_a_session_moved_back_to_another_end_is_told_by_its_end(office: MailServer) -> None:
+    session = make_booking().session
+    move(session, START + DAY, now=NOON)
+    move(session, START, now=NOON, hours=3)
+
+    outbox.deliver_due(NOON)
+
+    assert changes() == ["void", "sent"]
+    assert office.text(0).startswith("The session on Saturday 13 February at 09:30 now ends at 12:30.")
+    assert "It was planned to end at 11:30" in office.text(0)
+
+
+def test_a_mail_that_may_have_left_is_answered_by_one_of_the_way_back(office: MailServer) -> None:
+    session = make_booking().session
+    move(session, START + DAY, now=NOON)
+    office.data_answer = "451 later"
+    outbox.deliver_due(NOON)
+    office.data_answer = ""
+    move(session, START, now=NOON + SECOND)
+
+    outbox.deliver_due(NOON + HOUR)
+
+    assert changes() == ["void", "sent"]
+    assert "The session now starts on Saturday 13 February at 09:30." in office.text(0)
+    assert "It was planned for Sunday 14 February 2027, 09:30" in office.text(0)
+
+
+def test_a_move_that_could_not_be_sent_is_not_forgotten_by_the_next(office: MailServer) -> None:
+    session = make_booking().session
+    move(session, START + DAY, now=NOON)
+    office.data_answer = "451 later"
+    outbox.deliver_due(NOON)
+    office.data_answer = ""
+    move(session, START + 2 * DAY, now=NOON + SECOND)
+
+    outbox.deliver_due(NOON + SECOND)
+    outbox.deliver_due(NOON + HOUR)
+
+    assert changes() == ["void", "sent"]
+    assert "It was planned for Saturday 13 February 2027, 09:30" in office.text(0)
+
+
+@pytest.mark.parametrize("first", ["the move", "the party"])
+def test_a_move_and_a_smaller_party_are_told_in_one_mail(office: MailServer, first: str) -> None:
+    booking = make_booking()
+    if first == "the party":
+        come_alone(booking, now=NOON)
+    move(booking.session, START + DAY, now=NOON)
+    if first == "the move":
+        come_alone(booking, now=NOON)
+
+    assert outbox.deliver_due(NOON) == 1
+
+    assert changes() == ["void", "sent"]
+    assert office.text(0).startswith("The session now starts on Sunday 14 February at 09:30.")
+    assert "It was planned for Saturday 13 February 2027, 09:30" in office.text(0)
+    assert "Lin Xiaoyun (1 person)" in office.text(0)
+
+
+def test_each_party_hears_of_its_own_changes(office: MailServer) -> None:
+    session = make_session(capacity=2)
+    moved_twice = make_booking(session, email="first@visitors.example")
+    move(session, START + DAY, now=NOON)
+    make_waiting(session, email="second@visitors.example")
+    move(session, START + 2 * DAY, now=NOON)
+
+    assert outbox.deliver_due(NOON) == 2
+
+    assert sorted(office.recipients) == ["first@visitors.example", "second@visitors.example"]
+    planned = {recipient: office.text(number) for number, recipient in enumerate(office.recipients)}
+    assert "It was planned for Saturday 13 February" in planned[moved_twice.party.email]
+    assert "It was planned for Sunday 14 February" in planned["second@visitors.example"]
 
 
 # --- the clocks that start with the hand-over

@@ -111,10 +111,25 @@ def test_a_whole_story_is_told_newest_first(read_timed, django_capture_on_commit
     assert read_timed(booking, now=START + timedelta(minutes=2)) == [
         ("09:31 today", "The check-in was undone at the gate."),
         ("09:30 today", "You were checked in."),
-        ("23:00 on Monday 18 January", "Your party was changed."),
+        ("23:00 on Monday 18 January", "Names or ages were changed."),
         ("22:00 on Monday 18 January", "You said yes."),
         ("21:00 on Monday 18 January", "It was your turn, and we kept places for you."),
         ("20:00 on Monday 18 January", "You joined the waitlist."),
+    ]
+
+
+def test_fewer_people_and_other_names_are_told_apart(read):
+    party = make_booking(size=3, companions=["Wei Jun", "Wei Min"]).party
+    lead, *companions = [Person(*told) for told in party.people()]
+    renamed = [Person("Wei Lan", 6, 17), companions[1]]
+    visit.change_people(party.pk, lead=lead, companions=renamed, access_needs="", now=NOON)
+    visit.come_with_fewer(party.pk, lead=lead, companions=companions[1:], now=NOON + HOUR)
+    visit.come_with_fewer(party.pk, lead=lead, companions=[], now=NOON + 2 * HOUR)
+    assert read(party.bookings.get()) == [
+        "You now come as 1 person.",
+        "You now come as 2 people.",
+        "Names or ages were changed.",
+        "You said yes.",
     ]
 
 

@@ -6,14 +6,16 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from bookings.domain import visit
+from bookings.domain.people import Person
 from bookings.models import Booking, BookingEvent
 from tests.acts import statuses
 from tests.factories import NOON, make_booking, make_party, make_session, make_waiting
 
 pytestmark = pytest.mark.django_db
 
-# The pages of the admin site read the real clock; these sessions lie ahead of it whenever the tests run.
-YEARS_AHEAD = NOON.replace(year=2100)
+# The pages of the admin site read the real clock; these sessions lie behind or ahead of it whenever the tests run.
+YEARS_AGO, YEARS_AHEAD = NOON.replace(year=2020), NOON.replace(year=2100)
 
 
 def press(client: Client, action: str, row: Any, **given: str) -> Any:
@@ -63,6 +65,15 @@ def test_an_act_leads_nowhere_but_to_a_page_of_its_list(host, page):
     assert answer.redirect_chain == [(reverse("admin:bookings_party_changelist"), 302)]
 
 
+def test_a_check_in_years_ahead_is_refused_in_words(host):
+    booking = make_booking(make_session(starts_at=YEARS_AHEAD))
+
+    answer = press(host, "check_in", booking, confirmed="1", reason="Pressed by mistake")
+
+    assert statuses(booking.session) == {booking: "confirmed"}
+    assert "check-in for this session opens on Monday 18 January." in answer.content.decode()
+
+
 def test_a_row_is_called_by_what_a_host_knows(host):
     booking = make_booking(make_session(starts_at=YEARS_AHEAD))
     words = f"{booking.party.code_in_words} · {booking.session} · confirmed"
@@ -70,7 +81,7 @@ def test_a_row_is_called_by_what_a_host_knows(host):
 
 
 def test_who_and_why_are_told_in_words_and_what_a_host_wrote_as_it_was_written(host):
-    booking = make_booking(make_session(starts_at=YEARS_AHEAD))
+    booking = make_booking(make_session(starts_at=YEARS_AGO))
     BookingEvent.objects.update(happened_at=NOON.replace(year=2020), who="line", why="cancelled")
     press(host, "check_in", booking, confirmed="1", reason="left")
 
@@ -79,3 +90,13 @@ def test_who_and_why_are_told_in_words_and_what_a_host_wrote_as_it_was_written(h
     told = page.split('<ol class="history">')[1].split("</ol>")[0].split("</li>")
     assert told[0] == f"<li>2020-01-18 20:00 · {booking.session} · – → confirmed · the line · a party cancelled"
     assert told[1].endswith("confirmed → checked in · host lin · left")
+
+
+def test_how_many_come_since_a_change_is_told_in_words(host):
+    booking = make_booking(make_session(starts_at=YEARS_AHEAD), size=3)
+    lead, companion, _left_out = [Person(*told) for told in booking.party.people()]
+    visit.come_with_fewer(booking.party_id, lead=lead, companions=[companion], now=NOON)
+
+    page = host.get(reverse("admin:bookings_party_change", args=[booking.party_id])).content.decode()
+
+    assert "confirmed → confirmed · the party · comes as 2 people" in page

@@ -196,6 +196,30 @@ def test_nobody_is_missing_before_the_session_begins(gate):
     assert "Nobody came" not in words(show(gate, "check_in", booking.session))
 
 
+def test_check_in_days_before_the_session_is_refused_and_has_no_button(gate):
+    session = make_session(begins_in=3 * DAY)
+    booking = make_booking(session, size=3)
+    opens = f"check-in for this session opens on {session.be_there_at:%A} {session.be_there_at.day}"
+
+    answer = press(gate, booking, "here")
+
+    assert (answer.status_code, state(booking)) == (409, ("confirmed", None))
+    assert f"It is too early: {opens}" in words(answer)
+    shown = words(show(gate, "check_in", session))
+    assert (opens in shown, "3 here" in shown, "Fewer came" in shown) == (True, False, False)
+
+
+def test_the_desk_leads_to_check_in_on_the_day_and_says_before_when_it_opens(gate):
+    today, later = make_session(), make_session(begins_in=3 * DAY)
+
+    page = show(gate, "desk").content.decode()
+
+    button = '<a class="btn btn-primary" href="{}">'
+    addresses = [reverse("admin:bookings_check_in", args=[session.pk]) for session in (today, later)]
+    assert [button.format(address) in page for address in addresses] == [True, False]
+    assert f"Check-in opens on {later.be_there_at:%A} {later.be_there_at.day}" in page
+
+
 def test_opening_the_address_of_a_press_changes_nothing(gate):
     booking = make_booking(make_session())
 

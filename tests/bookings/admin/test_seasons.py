@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from bookings import outbox
-from bookings.admin.standing import Machinery, machinery, season_figures, with_places_offered
+from bookings.admin.standing import Machinery, failed_mails, machinery, season_figures, with_places_offered
 from bookings.models import Booking, Heartbeat, Notice, NoticeKind, NoticeStatus, Season
 from tests.acts import owed, statuses
 from tests.factories import (
@@ -127,6 +127,23 @@ def test_the_figures_of_a_season_are_those_of_its_sessions_that_take_place():
     ]
 
 
+def test_a_limit_of_parties_that_places_always_reach_first_is_not_told(host):
+    season = make_season(tour=make_tour(smallest_party=2, largest_party=3))
+    make_booking(make_session(season=season, capacity=12, max_parties=6))
+    tight = make_session(season=season, starts_at=START + DAY, capacity=12, max_parties=5)
+
+    def limit() -> int | None:
+        sessions = with_places_offered(season.sessions.select_related("season__tour", "venue"))
+        return season_figures(sessions, now=NOON).parties
+
+    assert limit() is None
+    assert "<dt>Confirmed</dt><dd><b>1</b>parties</dd>" in overview(host, season).content.decode()
+
+    season.sessions.exclude(pk=tight.pk).update(called_off_at=NOON)
+    assert limit() == 5
+    assert "of 5 parties" in overview(host, season).content.decode()
+
+
 def test_figures_count_parties_also_where_the_bar_counts_places(host):
     session = make_session(capacity=12)
     make_booking(session, size=3), make_booking(session, size=2), make_offered(session, size=3)
@@ -152,20 +169,54 @@ def test_the_machinery_is_silent_after_two_minutes_without_a_beat(beat, is_silen
     Heartbeat.objects.create(name="worker of another kind", seen_at=NOON)
 
     seen_at = None if beat is None else NOON - beat
-    assert machinery(now=NOON) == Machinery(is_silent, seen_at, 0, None, 0)
+    assert machinery(now=NOON) == Machinery(is_silent, seen_at, 0, None)
 
 
-def test_mails_that_wait_and_mails_that_failed_are_counted():
+def test_mails_that_wait_are_counted():
     Heartbeat.objects.create(name="clock", seen_at=NOON)
     for minutes, status in enumerate(["queued", "queued", "sent", "bounced", "dead", "void"]):
         post_notice(status, created_at=NOON - timedelta(minutes=minutes))
     post_notice("queued", created_at=NOON - DAY, next_attempt_at=NOON + HOUR)
 
-    assert machinery(now=NOON) == Machinery(False, NOON, 2, NOON - timedelta(minutes=1), 2)
+    assert machinery(now=NOON) == Machinery(False, NOON, 2, NOON - timedelta(minutes=1))
 
 
-def post_notice(status: str, **values: Any) -> None:
-    party = make_party()
+# A mail that could not be delivered no longer counts once ...
+SETTLED = {
+    "useless for a week": {"expires_at": NOON - 7 * DAY},
+    "of a visit a week ago": {"booking__session__ends_at": NOON - 7 * DAY},
+    "of an erased party": {"party__erased_at": NOON},
+    "sent again": {"again": "sent"},
+    "to be sent again": {"again": "queued"},
+}
+OPEN = {
+    "refused": {},
+    "set aside": {"status": "dead"},
+    "useless since yesterday": {"expires_at": NOON - DAY},
+    "of a visit yesterday": {"booking__session__ends_at": NOON - DAY},
+    "of another kind sent since": {"again": "sent", "kind": NoticeKind.LINK},
+    "refused twice": {"again": "bounced"},
+}
+
+
+@pytest.mark.parametrize("case", [*OPEN, *SETTLED])
+def test_a_failed_mail_counts_once_and_until_nothing_is_left_to_do_about_it(case):
+    given = dict({**OPEN, **SETTLED}[case])
+    again = given.pop("again", None)
+    session = make_session(starts_at=given.pop("booking__session__ends_at", START) - 2 * HOUR)
+    booking = make_booking(session, erased_at=given.pop("party__erased_at", None))
+    kinds = [NoticeKind.CONFIRMED, given.pop("kind", NoticeKind.CONFIRMED)]
+    for number, kind in enumerate(kinds if again else kinds[:1]):
+        outbox.post(kind, booking.party, booking=booking, key=str(number), now=NOON)
+    first, *later = Notice.objects.order_by("pk")
+    Notice.objects.filter(pk=first.pk).update(**{"status": "bounced", **given})
+    Notice.objects.filter(pk__in=[notice.pk for notice in later]).update(status=again, sent_at=NOON)
+
+    assert failed_mails(now=NOON).count() == int(case in OPEN)
+
+
+def post_notice(status: str, season: Season | None = None, **values: Any) -> None:
+    party = make_party(season=season or make_season())
     outbox.post(NoticeKind.LINK, party, key=str(party.pk), now=NOON)
     sent_at = NOON if status == NoticeStatus.SENT else None
     Notice.objects.filter(party=party).update(status=status, sent_at=sent_at, **values)
@@ -180,27 +231,32 @@ def test_an_overview_warns_of_nothing_when_all_is_well(host):
     assert (SILENT in page, FAILED in page, "Not published" in page) == (False, False, False)
 
 
-def test_an_overview_warns_when_nobody_works_and_mails_fail(host):
+def test_an_overview_warns_when_nobody_works_and_mails_of_the_season_fail(host):
     Heartbeat.objects.create(name="clock", seen_at=timezone.now() - timedelta(minutes=5))
+    season = make_season(published=False)
     for status in (NoticeStatus.BOUNCED, NoticeStatus.DEAD):
-        post_notice(status)
+        post_notice(status, season)
+    post_notice(NoticeStatus.BOUNCED)
 
-    page = overview(host, make_season(published=False)).content.decode()
+    page = overview(host, season).content.decode()
 
     assert f"{SILENT} for 5\xa0minutes." in page
     assert "2 mails could not be delivered." in page
     assert "Not published" in page
 
 
-def test_the_warning_of_failed_mails_leads_to_all_of_them(host):
+def test_the_warning_of_failed_mails_leads_to_exactly_those(host):
+    season = make_season()
     for status in (NoticeStatus.BOUNCED, NoticeStatus.DEAD, NoticeStatus.SENT):
-        post_notice(status)
-    page = overview(host, make_season()).content.decode()
+        post_notice(status, season)
+    post_notice(NoticeStatus.BOUNCED, season, expires_at=NOON.replace(year=2020))
+    post_notice(NoticeStatus.BOUNCED)
+    page = overview(host, season).content.decode()
     link = page.split('could not be delivered.</b> <a href="')[1].split('"')[0]
 
     listed = host.get(link.replace("&amp;", "&")).context["cl"].result_list
 
-    assert sorted(notice.status for notice in listed) == ["bounced", "dead"]
+    assert sorted((notice.status, notice.party.season) for notice in listed) == [("bounced", season), ("dead", season)]
 
 
 def test_an_overview_tells_what_a_session_was_called_off_for(host):

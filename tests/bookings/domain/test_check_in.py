@@ -87,6 +87,30 @@ def test_a_party_that_does_not_come_lets_go_of_its_places_and_gets_them_back_if_
     assert (arrived(booking), ledger(booking.session)["places"]) == (("checked in", 2), 2)
 
 
+# The session begins at 09:30 of 13 February in Shanghai, which is 01:30 in UTC.
+MIDNIGHT = START.replace(day=12, hour=16, minute=0)
+
+
+def test_check_in_opens_as_the_day_of_the_session_begins_at_the_venue():
+    early, on_the_day = make_booking(make_session()), make_booking(make_session())
+
+    with pytest.raises(check_in.CheckInTooEarly) as refusal:
+        check_in.check_in_party(early.pk, now=MIDNIGHT - timedelta(seconds=1), who=GATE)
+    check_in.check_in_party(on_the_day.pk, now=MIDNIGHT, who=GATE)
+
+    assert str(refusal.value) == "It is too early: check-in for this session opens on Saturday 13 February."
+    assert (arrived(early), arrived(on_the_day)) == (("confirmed", None), ("checked in", 2))
+
+
+def test_a_session_just_after_midnight_opens_with_the_day_on_which_people_come_to_the_gate():
+    at_midnight = START.replace(day=12, hour=16, minute=10)
+    booking = make_booking(make_session(starts_at=at_midnight))
+
+    check_in.check_in_party(booking.pk, now=at_midnight - timedelta(minutes=15), who=GATE)
+
+    assert arrived(booking) == ("checked in", 2)
+
+
 def test_nobody_is_missing_before_the_session_begins():
     booking = make_booking(make_session())
 
@@ -101,4 +125,4 @@ def test_a_party_given_up_as_missing_is_refused_where_its_room_is_gone():
     make_booking(booking.session, size=2)
 
     with pytest.raises(check_in.NoRoomLeft):
-        check_in.check_in_party(booking.pk, now=NOON, who="host:lin")
+        check_in.check_in_party(booking.pk, now=START, who="host:lin")
