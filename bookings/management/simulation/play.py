@@ -3,12 +3,12 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
 from bookings.domain import visit, waitlist
 from bookings.domain.offers import SLEEPS, WAKES
 from bookings.management.demo.rush import Agenda
+from bookings.management.simulation.figures import Figures
 from bookings.management.simulation.rules import Rule
 from bookings.management.simulation.season import OPENS, SIZES, ZONE, Visitors
 from bookings.models import Booking, BookingStatus, Decision, DecisionReason, TourSession
@@ -23,28 +23,11 @@ ANSWERS_SHORT_NOTICE_AFTER = timedelta(minutes=20)
 BEGINS = OPENS + timedelta(hours=12)
 
 
-@dataclass
-class Figures:
-    """What came of one rule, added up; a place is empty if a party of the tour could still have come with it."""
-
-    sessions: int = 0
-    empty_places: int = 0
-    idle_place_hours: float = 0.0
-    passed_over: int = 0
-    waited: Counter[int] = field(default_factory=Counter)
-    placed: Counter[int] = field(default_factory=Counter)
-
-    def add(self, other: "Figures") -> None:
-        self.sessions += other.sessions
-        self.empty_places += other.empty_places
-        self.idle_place_hours += other.idle_place_hours
-        self.passed_over += other.passed_over
-        self.waited += other.waited
-        self.placed += other.placed
-
-
 class Play:
-    """One season under one rule, from act to act; the clock does its scans only when something is due."""
+    """One season under one rule, from act to act; the clock does its scans only when something is due.
+
+    It leaves the lines as they are when the roster locks: closing them changes no figure and takes long.
+    """
 
     def __init__(self, visitors: Mapping[int, Visitors], *, dice: str) -> None:
         self.visitors = visitors
@@ -84,6 +67,9 @@ class Play:
     def _scan(self, when: datetime) -> None:
         waitlist.serve_waiting_lines(now=when)
 
+    def _lapse(self, when: datetime) -> None:
+        waitlist.lapse_offers(now=when)
+
     def _cancel(self, party: int) -> Callable[[datetime], None]:
         def cancels(when: datetime) -> None:
             if Booking.objects.filter(party=party, status=BookingStatus.CONFIRMED).exists():
@@ -93,10 +79,9 @@ class Play:
 
     def _lock(self, session: int) -> Callable[[datetime], None]:
         def locks(when: datetime) -> None:
-            waitlist.lapse_offers(now=when)
+            self._lapse(when)
             self.figures.sessions += 1
             self.figures.empty_places += _empty_places(TourSession.objects.get(pk=session))
-            waitlist.close_lines(now=when)
 
         return locks
 
@@ -108,7 +93,7 @@ class Play:
         answers_at = after_waking(asked, chance.expovariate(1) * mean)
         mood = chance.random()
         if mood >= ACCEPTS + DECLINES or answers_at >= ends:
-            self._at(ends, lambda when: _ignore(waitlist.lapse_offers(now=when)))
+            self._at(ends, self._lapse)
         elif mood < ACCEPTS:
             self._at(answers_at, lambda when: waitlist.accept_offer(booking, now=when))
         else:
@@ -162,7 +147,3 @@ def after_waking(start: datetime, span: timedelta) -> datetime:
 def _empty_places(session: TourSession) -> int:
     """Where the most parties are in, what is left over is nobody's to have."""
     return min(session.places_free, session.parties_free * max(SIZES))
-
-
-def _ignore(_number: int) -> None:
-    return None
