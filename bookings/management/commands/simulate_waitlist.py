@@ -1,4 +1,5 @@
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -8,33 +9,52 @@ from bookings.management.simulation.figures import table
 from bookings.management.simulation.rules import compared
 from bookings.management.simulation.simulate import simulate
 
+# As many as two slow processors play in three quarters of a minute.
+SEASONS, SESSIONS = 8, 4
 SEED = 974
+HOURS = [24, 48, 72]
 
 
 class Command(BaseCommand):
     help = (
-        "Play seasons through the waitlist under several fit rules and print what came of each. Everything happens in "
+        "Play seasons through the waitlist under several fit rules and print what came of each. All of it happens in "
         "databases in memory: the house's own is neither read nor written, and no mail is sent."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--seasons", type=int, default=12, help="how many seasons each rule is played on (12)")
-        parser.add_argument("--sessions", type=int, default=4, help="sessions in a season (4)")
+        parser.add_argument("--seasons", type=at_least_one, default=SEASONS, help=f"seasons to play ({SEASONS})")
+        parser.add_argument("--sessions", type=at_least_one, default=SESSIONS, help=f"sessions of each ({SESSIONS})")
         parser.add_argument("--seed", type=int, default=SEED, help=f"the same seed gives the same table ({SEED})")
         parser.add_argument(
-            "--hours", type=int, nargs="+", default=[24, 48, 72], help="lengths of our last call (24 48 72)"
+            "--hours",
+            type=at_least_one,
+            nargs="+",
+            default=HOURS,
+            help=f"lengths of our last call to compare ({' '.join(map(str, HOURS))})",
         )
 
     def handle(self, *, seasons: int, sessions: int, seed: int, hours: list[int], **_options: Any) -> None:
         rules = compared(hours)
         figures = simulate(rules, seasons=seasons, sessions=sessions, seed=seed)
-        self.stdout.write(
-            f"{seasons} seasons of {sessions} sessions under each rule, seed {seed}. A session takes "
-            f"{season.PLACES} places and {season.PARTIES} parties of {season.SIZES} people, weighted "
-            f"{season.SIZE_WEIGHTS}; {season.IN_LINE} parties stand in each line, each in 1 to 3 lines; "
-            f"{season.UNTIL_FIRST_LOCK.days} days until the first roster locks, {season.CANCELS:.0%} of parties "
-            f"cancel; of offers {play.ACCEPTS:.0%} are accepted and {play.DECLINES:.0%} declined, after a mean of "
-            f"{play.ANSWERS_AFTER} waking hours, or {play.ANSWERS_SHORT_NOTICE_AFTER} by the {season.SHORT_NOTICE:.0%} "
-            "who come at short notice."
-        )
+        self.stdout.write(how_it_was_made(seasons=seasons, sessions=sessions, seed=seed))
+        self.stdout.write("")
         self.stdout.write(table(zip([rule.name for rule in rules], figures, strict=True)))
+
+
+def at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text} is no whole number from 1")
+    return int(text)
+
+
+def how_it_was_made(*, seasons: int, sessions: int, seed: int) -> str:
+    sizes = " : ".join(map(str, season.SIZE_WEIGHTS))
+    hour, minute = timedelta(hours=1), timedelta(minutes=1)
+    return (
+        f"Seasons: {seasons}, seed {seed}, sessions in each: {sessions}, of {season.PLACES} places and {season.PARTIES} "
+        f"parties; parties of 1 to {max(season.SIZES)} as {sizes}; {season.IN_LINE} in each line, each party in up to "
+        f"{max(season.CHOICES)} lines, {season.SHORT_NOTICE:.0%} at short notice; {season.UNTIL_FIRST_LOCK.days} days "
+        f"until the first roster locks; {season.CANCELS:.0%} cancel; {play.ACCEPTS:.0%} accept, {play.DECLINES:.0%} "
+        f"decline, the others say nothing; mean answer after {play.ANSWERS_AFTER / hour:.0f} waking hours, at short "
+        f"notice {play.ANSWERS_SHORT_NOTICE_AFTER / minute:.0f} minutes."
+    )

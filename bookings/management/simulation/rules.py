@@ -42,7 +42,7 @@ FIRST_THAT_FITS = Rule("first that fits", fills_gaps=ALWAYS, last_call=NEVER)
 
 def ours(hours: int) -> Rule:
     last_call = timedelta(hours=hours)
-    return Rule(f"ours, last call {hours} h", fills_gaps=last_call, last_call=last_call)
+    return Rule(f"ours, {hours} h of last call", fills_gaps=last_call, last_call=last_call)
 
 
 def compared(hours: Sequence[int]) -> list[Rule]:

@@ -27,36 +27,38 @@ CHOICES, CHOICE_WEIGHTS = [1, 2, 3], [1, 1, 1]
 # Parties ask until so many stand in the line of a session, on average.
 IN_LINE = 30
 CANCELS, SHORT_NOTICE = 0.25, 0.3
+# All of them in the rush of the opening.
+EVERY = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
-class Visitors:
+class Plans:
     """What a party is like, whatever the rule."""
 
     size: int
     short_notice: bool
-    # When it gives up its places, should it hold some then.
-    cancels_at: datetime | None
+    # The share of the weeks until the roster locks after which it gives up its places; None if it comes.
+    cancels_after: float | None
     waited: bool
 
 
-def fill_season(*, sessions: int, chance: random.Random) -> dict[int, Visitors]:
-    """Write a season and let parties ask and prove their mailboxes until its lines are long; returns them by party."""
+def fill_season(*, sessions: int, chance: random.Random) -> dict[int, Plans]:
+    """Write a season and let parties ask and prove their mailboxes until its lines are long; returns their plans."""
     locks = [OPENS + UNTIL_FIRST_LOCK + timedelta(days=day) for day in range(sessions)]
     season = _write_season(locks)
     choices = list(season.sessions.order_by("starts_at").values_list("pk", flat=True))
-    visitors: dict[int, Visitors] = {}
+    plans: dict[int, Plans] = {}
     asks_at = OPENS
     while sum(season.sessions.values_list("parties_waiting", flat=True)) < IN_LINE * sessions:
         size = chance.choices(SIZES, SIZE_WEIGHTS)[0]
         named = min(chance.choices(CHOICES, CHOICE_WEIGHTS)[0], sessions)
         short_notice = chance.random() < SHORT_NOTICE
-        cancels_at = OPENS + chance.random() * UNTIL_FIRST_LOCK if chance.random() < CANCELS else None
-        asks_at += timedelta(seconds=30)
+        cancels_after = chance.random() if chance.random() < CANCELS else None
+        asks_at += EVERY
         party = _asks(chance.sample(choices, named), size=size, short_notice=short_notice, chance=chance, now=asks_at)
         waited = party.bookings.filter(status=BookingStatus.WAITING).exists()
-        visitors[party.pk] = Visitors(size, short_notice, cancels_at, waited)
-    return visitors
+        plans[party.pk] = Plans(size, short_notice, cancels_after, waited)
+    return plans
 
 
 def _write_season(locks: list[datetime]) -> Season:
@@ -96,7 +98,7 @@ def _asks(choices: list[int], *, size: int, short_notice: bool, chance: random.R
         now=now,
     )
     party = Party.objects.get(submission_key=submission_key)
-    visit.prove_mailbox(party.pk, now=now + timedelta(seconds=15))
+    visit.prove_mailbox(party.pk, now=now + EVERY / 2)
     return party
 
 

@@ -34,10 +34,10 @@ def play_season(number: int, *, rules: Sequence[Rule], sessions: int, seed: int)
     """The same season under each rule: the same parties have the same plans and the same luck."""
     name = f"{seed}/{number}"
     with own_world(), closing(sqlite3.connect(":memory:")) as filled:
-        visitors = fill_season(sessions=sessions, chance=random.Random(name))  # noqa: S311
+        plans = fill_season(sessions=sessions, chance=random.Random(name))  # noqa: S311
         connection.connection.backup(filled)
         outcomes = []
         for rule in rules:
             filled.backup(connection.connection)
-            outcomes.append(Play(visitors, dice=name).under(rule))
+            outcomes.append(Play(plans, dice=name).under(rule))
     return outcomes
