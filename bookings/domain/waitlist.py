@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from bookings import outbox
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import Locked, for_each, in_one_transaction, lock_party
-from bookings.domain.offers import in_last_call, offer_ends
+from bookings.domain.offers import LAST_CALL, offer_ends
 from bookings.models import (
     Booking,
     BookingStatus,
@@ -26,6 +26,8 @@ from bookings.models import (
     TourSession,
 )
 
+# Places are saved for the head of the line until this long before the roster locks; then gaps are filled.
+FILLS_GAPS = LAST_CALL
 # A party's lapse with this number in a season ends all its waiting.
 LAST_LAPSE = 2
 
@@ -53,7 +55,7 @@ def next_in_line(session: TourSession, *, now: datetime) -> NextInLine:
     """The fit rule: saved for the head of the line until the last call; from then on the first that fits gets them,
     those who can come at short notice before the others."""
     line = session.bookings.in_line().select_related("party")
-    if not in_last_call(now, roster_locks_at=session.roster_locks_at):
+    if now < session.roster_locks_at - FILLS_GAPS:
         head = line.first()
         if head is None or fits(head, session):
             return NextInLine(head, None)
