@@ -389,7 +389,10 @@ def _calendar_method(notice: Notice) -> Method | None:
     booking = notice.booking
     if booking is None:
         return None
-    if notice.kind in {NoticeKind.CONFIRMED, NoticeKind.CHANGED} and booking.status == BookingStatus.CONFIRMED:
+    if (
+        notice.kind in {NoticeKind.CONFIRMED, NoticeKind.SWAPPED, NoticeKind.CHANGED}
+        and booking.status == BookingStatus.CONFIRMED
+    ):
         return Method.REQUEST
     if notice.kind in {NoticeKind.CANCELLED, NoticeKind.CALLED_OFF}:
         return Method.CANCEL if _ending(booking)["was"] == BookingStatus.CONFIRMED else None

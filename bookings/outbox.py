@@ -59,6 +59,7 @@ SENT_AGAIN = frozenset(
         NoticeKind.OFFER,
         NoticeKind.LINK,
         NoticeKind.CONFIRMED,
+        NoticeKind.SWAPPED,
         NoticeKind.CALLED_OFF,
         NoticeKind.CANCELLED,
         NoticeKind.CHANGED,
@@ -155,8 +156,10 @@ def still_true(notice: Notice, now: datetime) -> bool:
             ends = notice.facts.get("ends")
             same = ends is None or datetime.fromisoformat(ends) == booking.offer_expires_at
             return same and _offer_stands(booking, now=now)
-        case NoticeKind.CONFIRMED:
+        case NoticeKind.CONFIRMED | NoticeKind.SWAPPED:
             return booking.status in {BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN}
+        case NoticeKind.RECALLED:
+            return booking.status == BookingStatus.WAITING
         case NoticeKind.OFFER_LAPSED:
             return booking.status in {BookingStatus.WAITING, BookingStatus.LAPSED}
         case NoticeKind.REMINDER:

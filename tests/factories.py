@@ -141,17 +141,27 @@ def make_booking(session: TourSession | None = None, status: str = BookingStatus
     session = session or make_session()
     fields = {field.name for field in Booking._meta.get_fields()} | {"party"}
     own = {name: value for name, value in given.items() if name in fields}
-    party_values = {name: value for name, value in given.items() if name not in fields}
+    party_values = {name: value for name, value in given.items() if name not in fields or name == "short_notice"}
     party = own.pop("party", None) or make_party(**{"season": session.season} | party_values)
-    values: dict[str, Any] = {"places": party.size, "status_since": NOON - DAY}
+    values: dict[str, Any] = {
+        "places": party.size,
+        "status_since": NOON - DAY,
+        "least": party.smallest_size,
+        "short_notice": party.short_notice,
+    }
     if status == BookingStatus.OFFERED:
         values |= {"offer_expires_at": NOON + 2 * HOUR, "offer_source": OfferSource.WAITLIST}
     if status == BookingStatus.WAITING:
         session.refresh_from_db(fields=["next_queue_number"])
         values["queue_number"] = session.next_queue_number
         TourSession.objects.filter(pk=session.pk).update(next_queue_number=F("next_queue_number") + 1)
+        values["in_line"] = (
+            party.is_proven and not Booking.objects.filter(party=party, status=BookingStatus.OFFERED).exists()
+        )
     booking = Booking.objects.create(party=party, session=session, status=status, **values | own)
     BookingEvent.objects.create(booking=booking, to_status=status, happened_at=booking.status_since, who="party")
+    if status == BookingStatus.OFFERED:
+        Booking.objects.filter(party=party).update(in_line=False)
     _write_ledger(booking)
     return booking
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import Coalesce
 
 from bookings.domain.offers import offer_ends
@@ -17,6 +17,7 @@ PATIENCE = timedelta(minutes=10)
 def broken_promises(*, now: datetime) -> Iterator[str]:
     """One sentence, with references and no personal data, for each promise that the rows do not keep."""
     yield from _ledgers_that_differ()
+    yield from _lines_that_differ()
     yield from _parties_with_a_wrong_end()
     yield from _histories_that_differ()
     yield from _offers_forgotten(now)
@@ -42,9 +43,21 @@ def _ledgers_that_differ() -> Iterator[str]:
         yield f"session {pk}: the ledger (places, parties, offers, waiting) says {told[:4]}, the rows say {told[4:]}"
 
 
+def _lines_that_differ() -> Iterator[str]:
+    """The line is the waiting bookings of proven parties that hold no live offer."""
+    offered = Booking.objects.filter(party=OuterRef("party"), status=BookingStatus.OFFERED)
+    stands = Q(status=BookingStatus.WAITING, party__mailbox_proven_at__isnull=False) & ~Exists(offered)
+    for pk in Booking.objects.filter(stands, in_line=False).values_list("pk", flat=True):
+        yield f"booking {pk}: waits, but does not stand in the line"
+    for pk in Booking.objects.filter(in_line=True).exclude(stands).values_list("pk", flat=True):
+        yield f"booking {pk}: stands in the line, but may not be asked"
+
+
 def _parties_with_a_wrong_end() -> Iterator[str]:
     counted = Party.objects.annotate(live=Count("bookings", filter=Q(bookings__status__in=LIVE)))
-    wrong = counted.filter(Q(ended_at=None, live=0) | Q(ended_at__isnull=False, erased_at=None, live__gt=0))
+    wrong = counted.filter(
+        Q(ended_at=None, first_call_until=None, live=0) | Q(ended_at__isnull=False, erased_at=None, live__gt=0)
+    )
     for pk, live, ended_at in wrong.values_list("pk", "live", "ended_at"):
         yield f"party {pk}: {live} live bookings, but {'ended' if ended_at else 'not ended'}"
 

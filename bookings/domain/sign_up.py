@@ -15,12 +15,8 @@ from bookings.domain.locks import in_one_transaction
 from bookings.domain.people import Person, check_people, write_members
 from bookings.models import (
     SIGN_UP_OFFER_AT_MOST,
-    Booking,
-    BookingEvent,
-    BookingStatus,
     DecisionTrigger,
     NoticeKind,
-    OfferSource,
     Party,
     SeasonMode,
     SessionState,
@@ -190,22 +186,11 @@ def _offer_or_wait(party: Party, companions: Sequence[Person], choices: Sequence
             _write_offer(party, locked[pk], preference, now=now)
             return
     waiting = [
-        Booking(
-            party=party,
-            session=locked[pk],
-            preference=preference,
-            places=party.size,
-            status=BookingStatus.WAITING,
-            status_since=now,
-            queue_number=locked[pk].take_queue_number(),
-        )
+        waitlist.new_in_line(party, locked[pk], preference=preference, now=now)
         for preference, pk in enumerate(choices, start=1)
     ]
-    _write_bookings(waiting, now=now)
-    if party.is_proven:
-        for session in locked.values():
-            session.count_in_line()
-    else:
+    waitlist.write_new(waiting, now=now)
+    if not party.is_proven:
         party.prove_by = now + PROVE_WITHIN_AT_MOST
         party.save(update_fields=["prove_by"])
     outbox.post(NoticeKind.IN_LINE, party, key=str(party.pk), now=now, expires_at=party.prove_by)
@@ -219,17 +204,9 @@ def _write_party(party: Party, companions: Sequence[Person]) -> None:
 
 def _write_offer(party: Party, session: TourSession, preference: int, *, now: datetime) -> None:
     """The places are kept in the ledger already. Without a mailbox to prove, asking is confirming."""
-    booking = Booking(
-        party=party,
-        session=session,
-        preference=preference,
-        places=party.size,
-        status=BookingStatus.OFFERED,
-        status_since=now,
-        offer_expires_at=min(now + SIGN_UP_OFFER_AT_MOST, session.roster_locks_at),
-        offer_source=OfferSource.SIGN_UP,
-    )
-    _write_bookings([booking], now=now)
+    ends = min(now + SIGN_UP_OFFER_AT_MOST, session.roster_locks_at)
+    booking = waitlist.new_offer(party, session, preference=preference, ends=ends, now=now)
+    waitlist.write_new([booking], now=now)
     if party.is_proven:
         waitlist.confirm(booking, [], now=now, who="party")
     else:
@@ -241,10 +218,3 @@ def _write_offer(party: Party, session: TourSession, preference: int, *, now: da
             now=now,
             expires_at=booking.offer_expires_at,
         )
-
-
-def _write_bookings(bookings: Sequence[Booking], *, now: datetime) -> None:
-    Booking.objects.bulk_create(bookings)
-    BookingEvent.objects.bulk_create(
-        BookingEvent(booking=booking, to_status=booking.status, happened_at=now, who="party") for booking in bookings
-    )

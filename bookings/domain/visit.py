@@ -116,12 +116,14 @@ def come_with_fewer(
     if _roster_is_locked(shrinking, now=now) and not _are_of_the_party(party, [lead, *companions]):
         raise NamesAreFixed
     for booking in shrinking:
+        # An offer may be of fewer places than the party had people: then it gives up nothing.
+        places = min(booking.places, size)
         if booking.holds_places:
             TourSession.objects.filter(pk=booking.session_id).update(
-                places_held=F("places_held") - (booking.places - size)
+                places_held=F("places_held") - (booking.places - places)
             )
-        booking.places = size
-        booking.save(update_fields=["places"])
+        booking.places, booking.least = places, min(booking.least, places)
+        booking.save(update_fields=["places", "least"])
     party.size = size
     party.smallest_size = min(party.smallest_size, size)
     party.save(update_fields=["size", "smallest_size"])

@@ -14,8 +14,10 @@ from bookings import outbox
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import Locked, for_each, in_one_transaction, lock_party
 from bookings.domain.offers import LAST_CALL, offer_ends
+from bookings.domain.people import Person, check_people, write_members
 from bookings.models import (
     Booking,
+    BookingEvent,
     BookingStatus,
     Decision,
     DecisionReason,
@@ -28,6 +30,8 @@ from bookings.models import (
 
 # Places are saved for the head of the line until this long before the roster locks; then gaps are filled.
 FILLS_GAPS = LAST_CALL
+# Why a booking waits again, as its history tells: an offer of fewer places was refused.
+WAITS_FOR_ALL = "waits for all"
 # A party's lapse with this number in a season ends all its waiting.
 LAST_LAPSE = 2
 
@@ -42,6 +46,10 @@ class WillNotTakePlace(BookingError):
 
 class NothingOffered(BookingError):
     message = _("There is no offer to answer.")
+
+
+class WhoComes(BookingError):
+    message = _("Fewer places are kept for you than you are people. Choose who comes.")
 
 
 class NextInLine(NamedTuple):
@@ -62,12 +70,13 @@ def next_in_line(session: TourSession, *, now: datetime) -> NextInLine:
         return NextInLine(None, head)
     if not session.parties_free:
         return NextInLine(None, None)
-    fitting = line.filter(places__lte=session.places_free).order_by("-party__short_notice", "queue_number")
-    return NextInLine(fitting.first(), None)
+    fitting = Booking.objects.select_related("party").first_that_fits(session, places=session.places_free)
+    return NextInLine(fitting, None)
 
 
 def fits(booking: Booking, session: TourSession) -> bool:
-    return session.parties_free > 0 and booking.places <= session.places_free
+    """Whether the party would come with what is free, if need be with fewer than it is."""
+    return session.parties_free > 0 and booking.least <= session.places_free
 
 
 def is_free_for_newcomers(session: TourSession, *, size: int, now: datetime) -> bool:
@@ -129,13 +138,15 @@ def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrig
         booking, saved_for = next_in_line(session, now=now)
         if booking is None:
             reason = DecisionReason.SAVED if saved_for else DecisionReason.NO_FIT
-            _decide(session, now=now, trigger=trigger, reason=reason, saved_for=saved_for)
+            places = saved_for.least if saved_for else None
+            _decide(session, now=now, trigger=trigger, reason=reason, saved_for=saved_for, places=places)
             return None
         booking.party = Party.objects.lock(booking.party_id)
         booking.session = session
         if session.bookings.in_line().filter(pk=booking.pk).exists():
             break  # Still in line now that the party cannot answer anything else.
-    _decide(session, now=now, trigger=trigger, reason=DecisionReason.OFFERED, offered_to=booking)
+    places = min(booking.places, session.places_free)
+    _decide(session, now=now, trigger=trigger, reason=DecisionReason.OFFERED, offered_to=booking, places=places)
     booking.move_to(
         BookingStatus.OFFERED,
         now=now,
@@ -143,6 +154,7 @@ def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrig
         why=trigger,
         offer_expires_at=ends,
         offer_source=OfferSource.WAITLIST,
+        places=places,
     )
     tell_of_offer(booking, ends=ends, now=now)
     return booking
@@ -169,6 +181,7 @@ def _decide(
     reason: DecisionReason,
     offered_to: Booking | None = None,
     saved_for: Booking | None = None,
+    places: int | None = None,
 ) -> None:
     """Store why the serving went as it did; the scan that finds the same again adds nothing."""
     decision = Decision(
@@ -179,6 +192,7 @@ def _decide(
         parties_free=session.parties_free,
         offered_to=offered_to,
         saved_for=saved_for,
+        places=places,
         reason=reason,
     )
     last = session.decisions.last()
@@ -186,22 +200,73 @@ def _decide(
         decision.save()
 
 
+def new_in_line(
+    party: Party, session: TourSession, *, preference: int, now: datetime, first_call: bool = False
+) -> Booking:
+    """A booking that takes the next number of the session, still to be written. The caller holds the session's lock."""
+    if party.is_proven:
+        session.count_in_line()
+    return Booking(
+        party=party,
+        session=session,
+        preference=preference,
+        places=party.size,
+        status=BookingStatus.WAITING,
+        status_since=now,
+        queue_number=session.take_queue_number(),
+        in_line=party.is_proven,
+        least=party.smallest_size,
+        short_notice=party.short_notice,
+        first_call=first_call,
+    )
+
+
+def new_offer(party: Party, session: TourSession, *, preference: int, ends: datetime, now: datetime) -> Booking:
+    """A booking of a party that finds room when it asks, still to be written. The ledger holds its places already."""
+    return Booking(
+        party=party,
+        session=session,
+        preference=preference,
+        places=party.size,
+        status=BookingStatus.OFFERED,
+        status_since=now,
+        offer_expires_at=ends,
+        offer_source=OfferSource.SIGN_UP,
+        least=party.smallest_size,
+        short_notice=party.short_notice,
+    )
+
+
+def write_new(bookings: Collection[Booking], *, now: datetime, who: str = "party") -> None:
+    """Write the bookings and the beginning of their histories."""
+    Booking.objects.bulk_create(bookings)
+    BookingEvent.objects.bulk_create(
+        BookingEvent(booking=booking, to_status=booking.status, happened_at=now, who=who) for booking in bookings
+    )
+
+
 def prove(locked: Locked, *, now: datetime) -> None:
     """Let the party stand in its lines: the mailbox is proven. Its numbers were taken when it asked."""
     if locked.party.is_proven:
         return
     locked.party.prove(now=now)
-    for booking in locked.bookings():
+    bookings = locked.bookings()
+    is_offered = any(booking.status == BookingStatus.OFFERED for booking in bookings)
+    for booking in bookings:
         if booking.status == BookingStatus.WAITING:
             booking.session.count_in_line()
+            Booking.objects.filter(pk=booking.pk).update(in_line=not is_offered)
 
 
 @in_one_transaction
-def accept_offer(booking_pk: int, *, now: datetime, who: str = "party", why: str = "") -> None:
+def accept_offer(
+    booking_pk: int, *, now: datetime, coming: Collection[int] = (), who: str = "party", why: str = ""
+) -> None:
     """Say yes: the places are the party's, its other bookings are superseded. Raises OfferGone, NothingOffered,
-    WillNotTakePlace.
+    WillNotTakePlace, and for an offer of fewer places WhoComes or what ``check_people`` raises.
 
-    Saying yes twice is one yes. Taking the offer proves the mailbox as well: the link came by mail.
+    ``coming`` are the positions of the members who come with the lead, where fewer places are offered than the party
+    has people. Saying yes twice is one yes. Taking the offer proves the mailbox as well: the link came by mail.
     """
     booking, others, locked = _locked_booking(booking_pk)
     if booking.status == BookingStatus.CONFIRMED:
@@ -213,6 +278,8 @@ def accept_offer(booking_pk: int, *, now: datetime, who: str = "party", why: str
     if booking.offer_has_run_out(now):
         raise OfferGone
     prove(locked, now=now)
+    if booking.places < booking.party.size:
+        _leave_at_home(booking.party, coming, places=booking.places)
     confirm(booking, others, now=now, who=who, why=why)
     serve_all(
         (other.session for other in others if other.session_id != booking.session_id),
@@ -221,7 +288,28 @@ def accept_offer(booking_pk: int, *, now: datetime, who: str = "party", why: str
     )
 
 
-def confirm(booking: Booking, others: Collection[Booking], *, now: datetime, who: str, why: str = "") -> None:
+def _leave_at_home(party: Party, coming: Collection[int], *, places: int) -> None:
+    """The party becomes as large as what it was offered; the lead comes in any case."""
+    companions = [member for member in party.members.all() if member.position in coming]
+    if len(companions) != places - 1:
+        raise WhoComes
+    lead = Person(party.lead_name, party.lead_age_from, party.lead_age_to)
+    people = [Person(member.name, member.age_from, member.age_to) for member in companions]
+    check_people(party.season.tour, [lead, *people])
+    write_members(party, people)
+    party.size, party.smallest_size = places, min(party.smallest_size, places)
+    party.save(update_fields=["size", "smallest_size"])
+
+
+def confirm(
+    booking: Booking,
+    others: Collection[Booking],
+    *,
+    now: datetime,
+    who: str,
+    why: str = "",
+    tell: NoticeKind = NoticeKind.CONFIRMED,
+) -> None:
     """The places are the party's. The caller holds the locks and the offer stands."""
     for other in others:
         if other.status == BookingStatus.CONFIRMED:
@@ -229,7 +317,8 @@ def confirm(booking: Booking, others: Collection[Booking], *, now: datetime, who
         if other.status in {BookingStatus.WAITING, BookingStatus.CONFIRMED}:
             other.move_to(BookingStatus.SUPERSEDED, now=now, who=who, why="said yes elsewhere")
     booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why=why)
-    outbox.post(NoticeKind.CONFIRMED, booking.party, booking=booking, key=str(booking.pk), now=now)
+    booking.party.use_first_call()
+    outbox.post(tell, booking.party, booking=booking, key=str(booking.pk), now=now)
 
 
 @in_one_transaction
@@ -241,6 +330,26 @@ def decline_offer(booking_pk: int, *, now: datetime, who: str = "party", why: st
     if booking.status != BookingStatus.OFFERED:
         raise NothingOffered
     booking.move_to(BookingStatus.DECLINED, now=now, who=who, why=why)
+    _serve_after_an_offer(booking, others, now=now, trigger=DecisionTrigger.DECLINED)
+
+
+@in_one_transaction
+def wait_for_all(booking_pk: int, *, now: datetime, who: str = "party") -> None:
+    """Refuse an offer of fewer places than the party has people: it costs nothing, the party keeps its number.
+
+    It is asked again once more places are free than it refused. Raises NothingOffered.
+    """
+    booking, others, _locked = _locked_booking(booking_pk)
+    if booking.status != BookingStatus.OFFERED or booking.places >= booking.party.size:
+        raise NothingOffered
+    booking.move_to(
+        BookingStatus.WAITING,
+        now=now,
+        who=who,
+        why=WAITS_FOR_ALL,
+        places=booking.party.size,
+        least=booking.places + 1,
+    )
     _serve_after_an_offer(booking, others, now=now, trigger=DecisionTrigger.DECLINED)
 
 
@@ -263,7 +372,12 @@ def _lapse(booking_pk: int, *, now: datetime) -> bool:
         party.save(update_fields=["lapses"])
         if party.lapses < LAST_LAPSE and session.serves_its_line(now):
             booking.move_to(
-                BookingStatus.WAITING, now=now, who="clock", why="lapsed", queue_number=session.take_queue_number()
+                BookingStatus.WAITING,
+                now=now,
+                who="clock",
+                why="lapsed",
+                queue_number=session.take_queue_number(),
+                places=party.size,
             )
         else:
             booking.move_to(BookingStatus.LAPSED, now=now, who="clock")

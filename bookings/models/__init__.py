@@ -12,6 +12,7 @@ from bookings.models.bookings import (
     DecisionReason,
     DecisionTrigger,
     OfferSource,
+    SwapWish,
 )
 from bookings.models.notices import LANES, UNPROVEN_KINDS, Heartbeat, Lane, Notice, NoticeKind, NoticeStatus
 from bookings.models.parties import Member, Party, person_key
@@ -59,6 +60,7 @@ __all__ = [
     "Season",
     "SeasonMode",
     "SessionState",
+    "SwapWish",
     "Tour",
     "TourSession",
     "TourStop",

@@ -1,6 +1,8 @@
 """One party's claim on one session, from the first ask to the day itself."""
 
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Self
 
 from django.db import models, transaction
@@ -116,9 +118,29 @@ class BookingQuerySet(models.QuerySet["Booking"]):
         return self.filter(status__in=HOLDS_PLACES)
 
     def in_line(self) -> Self:
-        """The line: waiting bookings of proven parties that hold no live offer, in order."""
-        offered = Booking.objects.filter(party=models.OuterRef("party"), status=BookingStatus.OFFERED)
-        return self.waiting().filter(party__mailbox_proven_at__isnull=False).exclude(models.Exists(offered))
+        """The line: waiting bookings of proven parties that hold no live offer, in order; first call goes first."""
+        return self.filter(in_line=True).order_by("-first_call", "queue_number")
+
+    def first_that_fits(self, session: TourSession, *, places: int) -> "Booking | None":
+        """The first in the session's line that would come with ``places``: first call, then short notice, then number.
+
+        One seek in an index for each class and size, however many larger parties stand before it.
+        """
+        line = Booking.objects.filter(session=session, in_line=True).order_by("queue_number")
+        largest = session.season.tour.largest_party
+        sizes = [Q(least=size) for size in range(1, min(places, largest) + 1)]
+        if places > largest:
+            sizes.append(Q(least__gt=largest, least__lte=places))
+        first_of_each = [
+            Q(pk=models.Subquery(line.filter(size, first_call=first_call, short_notice=short_notice).values("pk")[:1]))
+            for size in sizes
+            for first_call in (True, False)
+            for short_notice in (True, False)
+        ]
+        if not first_of_each:
+            return None
+        candidates = self.filter(reduce(or_, first_of_each))
+        return candidates.order_by("-first_call", "-short_notice", "queue_number").first()
 
     def offers_due(self, now: datetime) -> Self:
         return self.filter(status=BookingStatus.OFFERED, offer_expires_at__lte=now)
@@ -147,6 +169,12 @@ class Booking(models.Model):
     offer_source = models.CharField(_("offer from"), max_length=10, choices=OfferSource.choices, blank=True)
     arrived = models.PositiveSmallIntegerField(_("people who came"), null=True, blank=True)
 
+    # What the line is ordered and searched by, kept here so that serving it reads as many rows however long it is.
+    in_line = models.BooleanField(_("in line"), default=False, editable=False)
+    least = models.PositiveSmallIntegerField(_("fewest places it would take now"), default=1, editable=False)
+    short_notice = models.BooleanField(_("can come at short notice"), default=False, editable=False)
+    first_call = models.BooleanField(_("has first call"), default=False, editable=False)
+
     objects = BookingQuerySet.as_manager()
 
     class Meta:
@@ -164,6 +192,12 @@ class Booking(models.Model):
                 condition=~Q(status=BookingStatus.WAITING) | Q(queue_number__isnull=False),
             ),
             models.CheckConstraint(name="booking_has_places", condition=Q(places__gte=1)),
+            models.CheckConstraint(
+                name="booking_least_within_places", condition=Q(least__gte=1, least__lte=F("places"))
+            ),
+            models.CheckConstraint(
+                name="booking_in_line_while_waiting", condition=Q(in_line=False) | Q(status=BookingStatus.WAITING)
+            ),
             models.CheckConstraint(
                 name="booking_arrived_within_places", condition=Q(arrived=None) | Q(arrived__lte=F("places"))
             ),
@@ -188,7 +222,15 @@ class Booking(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["session", "queue_number"], name="booking_line", condition=Q(status=BookingStatus.WAITING)
+                fields=["session", "queue_number"], name="booking_waiting", condition=Q(status=BookingStatus.WAITING)
+            ),
+            models.Index(
+                fields=["session", "-first_call", "queue_number"], name="booking_line", condition=Q(in_line=True)
+            ),
+            models.Index(
+                fields=["session", "first_call", "short_notice", "least", "queue_number"],
+                name="booking_line_by_size",
+                condition=Q(in_line=True),
             ),
             models.Index(
                 fields=["offer_expires_at"], name="booking_offers_due", condition=Q(status=BookingStatus.OFFERED)
@@ -217,12 +259,17 @@ class Booking(models.Model):
         offer_expires_at: datetime | None = None,
         offer_source: OfferSource | None = None,
         queue_number: int | None = None,
+        places: int | None = None,
+        least: int | None = None,
         arrived: int | None = None,
+        party_goes_on: bool = False,
     ) -> None:
         """The one door for a change of status: the row, the session's ledger and the event, together or not at all.
 
         The caller holds the locks of the session and the party. Raises BookingMoved if the row is no longer as read,
-        and IntegrityError if the ledger would run over. ``queue_number`` is given when a party joins the line anew.
+        and IntegrityError if the ledger would run over. ``queue_number`` is given when a party joins the line anew,
+        ``places`` when it is offered fewer than its size or waits for all of them again, and ``party_goes_on`` when
+        another booking follows in the same transaction.
         """
         before = BookingStatus(self.status)
         if status not in NEXT_STATUSES.get(before, frozenset()):
@@ -232,32 +279,72 @@ class Booking(models.Model):
             changes["offer_source"] = offer_source
         if queue_number is not None:
             changes["queue_number"] = queue_number
+        if least is not None:
+            changes["least"] = least
+        changes["places"] = self.places if places is None else places
+        changes["in_line"] = status == BookingStatus.WAITING and self.party.is_proven
         changes["arrived"] = arrived
         with transaction.atomic():
             if Booking.objects.filter(pk=self.pk, status=before).update(**changes) != 1:
                 raise BookingMoved(f"booking {self.pk} is no longer {before}")
-            self._write_ledger(before, status)
+            self._write_ledger(before, status, places=self.places if places is None else places)
+            if BookingStatus.OFFERED in {before, status}:
+                self._write_other_lines(is_offered=status == BookingStatus.OFFERED)
             BookingEvent.objects.create(
                 booking=self, from_status=before, to_status=status, happened_at=now, who=who, why=why
             )
-            if status in ENDED and not Booking.objects.live().filter(party=self.party_id).exists():
-                Party.objects.filter(pk=self.party_id, ended_at=None).update(ended_at=now)
+            if (
+                status in ENDED
+                and not party_goes_on
+                and not Booking.objects.live().filter(party=self.party_id).exists()
+            ):
+                Party.objects.filter(pk=self.party_id, ended_at=None, first_call_until=None).update(ended_at=now)
         for name, value in changes.items():
             setattr(self, name, value)
 
-    def _write_ledger(self, before: BookingStatus, after: BookingStatus) -> None:
+    def _write_other_lines(self, *, is_offered: bool) -> None:
+        """While a party holds an offer it stands in none of its lines."""
+        others = Booking.objects.filter(party=self.party_id, status=BookingStatus.WAITING).exclude(pk=self.pk)
+        others.update(in_line=self.party.is_proven and not is_offered)
+
+    def _write_ledger(self, before: BookingStatus, after: BookingStatus, *, places: int) -> None:
+        """``places`` are those of the booking from now on; ``self`` is still as before."""
+        places_held = (places if after in HOLDS_PLACES else 0) - (self.places if before in HOLDS_PLACES else 0)
         held = int(after in HOLDS_PLACES) - int(before in HOLDS_PLACES)
         offered = int(after == BookingStatus.OFFERED) - int(before == BookingStatus.OFFERED)
         waiting = int(after == BookingStatus.WAITING) - int(before == BookingStatus.WAITING)
         if not self.party.is_proven:
             waiting = 0
+        from_line = int(before == BookingStatus.WAITING and after == BookingStatus.OFFERED)
         if held or offered or waiting:
             TourSession.objects.filter(pk=self.session_id).update(
-                places_held=F("places_held") + held * self.places,
+                places_held=F("places_held") + places_held,
+                offers_made=F("offers_made") + from_line,
                 parties_held=F("parties_held") + held,
                 parties_offered=F("parties_offered") + offered,
                 parties_waiting=F("parties_waiting") + waiting,
             )
+
+
+class SwapWish(models.Model):
+    """A confirmed party would exchange its places for as many in another session; two wishes that meet are a yes."""
+
+    booking = models.ForeignKey(
+        Booking, on_delete=models.CASCADE, related_name="swap_wishes", verbose_name=_("booking")
+    )
+    wanted = models.ForeignKey(
+        TourSession, on_delete=models.CASCADE, related_name="swap_wishes", verbose_name=_("session wanted")
+    )
+    made_at = models.DateTimeField(_("since"))
+
+    class Meta:
+        verbose_name = _("wish to swap")
+        verbose_name_plural = _("wishes to swap")
+        constraints = [models.UniqueConstraint(fields=["booking", "wanted"], name="swap_wish_once")]
+        indexes = [models.Index(fields=["wanted", "made_at"], name="swap_wish_oldest")]
+
+    def __str__(self) -> str:
+        return f"{self.booking_id} → {self.wanted_id}"
 
 
 class BookingEvent(models.Model):
@@ -288,6 +375,8 @@ class DecisionTrigger(models.TextChoices):
     LAPSED = "lapsed", _("an offer lapsed")
     LEFT = "left", _("a party left the line")
     JOINED = "joined", _("a party joined the line")
+    MOVED = "moved", _("a party moved to another session")
+    RECALLED = "recalled", _("offers were recalled")
     CAPACITY = "capacity", _("the capacity changed")
     SIGN_UP = "sign-up", _("a new party asked")
     SCAN = "scan", _("the regular scan")
@@ -321,6 +410,9 @@ class Decision(models.Model):
     saved_for = models.ForeignKey(
         Booking, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("saved for")
     )
+    places = models.PositiveSmallIntegerField(
+        _("places"), null=True, blank=True, help_text=_("How many were offered, or are saved.")
+    )
     reason = models.CharField(_("reason"), max_length=10, choices=DecisionReason.choices)
 
     class Meta:
@@ -333,5 +425,5 @@ class Decision(models.Model):
         return f"{self.session_id}: {self.reason}"
 
     def says_the_same(self, other: "Decision") -> bool:
-        told = ["places_free", "parties_free", "offered_to_id", "saved_for_id", "reason"]
+        told = ["places_free", "parties_free", "offered_to_id", "saved_for_id", "places", "reason"]
         return all(getattr(self, name) == getattr(other, name) for name in told)

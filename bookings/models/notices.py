@@ -23,6 +23,8 @@ class NoticeKind(models.TextChoices):
     CHANGED = "changed", _("changed")
     CANCELLED = "cancelled", _("cancelled")
     CALLED_OFF = "called_off", _("called off")
+    RECALLED = "recalled", _("offer recalled")
+    SWAPPED = "swapped", _("swapped")
     LINE_CLOSED = "line_closed", _("the line has closed")
 
 
@@ -50,6 +52,8 @@ LANES: dict[NoticeKind, Lane] = {
     NoticeKind.CHANGED: Lane.NEWS,
     NoticeKind.CANCELLED: Lane.NEWS,
     NoticeKind.CALLED_OFF: Lane.NEWS,
+    NoticeKind.RECALLED: Lane.NEWS,
+    NoticeKind.SWAPPED: Lane.NEWS,
     NoticeKind.LINE_CLOSED: Lane.NEWS,
     NoticeKind.REMINDER: Lane.REMINDER,
 }

@@ -69,6 +69,7 @@ class Party(models.Model):
     mailbox_proven_at = models.DateTimeField(_("mailbox proven"), null=True, blank=True)
     lapses = models.PositiveSmallIntegerField(_("offers lapsed"), default=0)
     calendar_sequence = models.PositiveIntegerField(default=0, editable=False)
+    first_call_until = models.DateTimeField(_("has first call until"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     erased_at = models.DateTimeField(_("erased"), null=True, blank=True)
 
@@ -122,6 +123,12 @@ class Party(models.Model):
     def prove(self, *, now: datetime) -> None:
         self.mailbox_proven_at = now
         self.save(update_fields=["mailbox_proven_at"])
+
+    def use_first_call(self) -> None:
+        """It has places again: what it was promised for those that were called off is kept."""
+        if self.first_call_until:
+            self.first_call_until = None
+            self.save(update_fields=["first_call_until"])
 
     def people(self) -> list[tuple[str, int, int | None]]:
         """Name and age band of everybody, the lead first."""

@@ -233,7 +233,7 @@ class SessionState(models.TextChoices):
     CALLED_OFF = "called off", _("Called off")
 
 
-LEDGER = ["places_held", "parties_held", "parties_offered", "parties_waiting", "next_queue_number"]
+LEDGER = ["places_held", "parties_held", "parties_offered", "parties_waiting", "next_queue_number", "offers_made"]
 
 
 class TourSessionQuerySet(models.QuerySet["TourSession"]):
@@ -302,6 +302,7 @@ class TourSession(models.Model):
     parties_offered = models.PositiveIntegerField(_("of them offered"), default=0, editable=False)
     parties_waiting = models.PositiveIntegerField(_("parties waiting"), default=0, editable=False)
     next_queue_number = models.PositiveIntegerField(_("next number in line"), default=1, editable=False)
+    offers_made = models.PositiveIntegerField(_("offers made to its line"), default=0, editable=False)
 
     objects = TourSessionQuerySet.as_manager()
 

@@ -68,7 +68,7 @@ def example(kind: NoticeKind, **given: Any) -> Notice:
             return make_notice(kind, make_offered(session, **given))
         case NoticeKind.IN_LINE | NoticeKind.ALREADY_IN | NoticeKind.LINK:
             return make_notice(kind, party=make_waiting(session, **given).party)
-        case NoticeKind.OFFER_LAPSED:
+        case NoticeKind.OFFER_LAPSED | NoticeKind.RECALLED:
             return make_notice(kind, make_waiting(session, **given))
         case NoticeKind.CHANGED:
             return make_notice(kind, make_booking(session, **given), starts_at=(START - DAY).isoformat())

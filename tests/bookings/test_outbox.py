@@ -227,6 +227,8 @@ STALE = {
     "gone": (NoticeKind.CHANGED, make_booking, {"status": BookingStatus.CANCELLED}),
     "back": (NoticeKind.CANCELLED, make_booking, {}),
     "takes place": (NoticeKind.CALLED_OFF, make_booking, {}),
+    "swapped and cancelled": (NoticeKind.SWAPPED, make_booking, {"status": BookingStatus.CANCELLED}),
+    "recalled and offered again": (NoticeKind.RECALLED, make_offered, {}),
     "open": (NoticeKind.LINE_CLOSED, make_waiting, {}),
     "erased": (NoticeKind.LINK, make_booking, {"email": ""}),
 }
@@ -252,6 +254,8 @@ TRUE = {
     NoticeKind.REMINDER: (make_booking, {}),
     NoticeKind.CHANGED: (make_booking, {}),
     NoticeKind.CANCELLED: (make_booking, {"status": BookingStatus.CANCELLED}),
+    NoticeKind.SWAPPED: (make_booking, {}),
+    NoticeKind.RECALLED: (make_waiting, {}),
     NoticeKind.CALLED_OFF: (make_booking, {"status": BookingStatus.CALLED_OFF}),
     NoticeKind.LINE_CLOSED: (make_booking, {"status": BookingStatus.CLOSED}),
 }

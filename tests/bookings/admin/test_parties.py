@@ -100,7 +100,7 @@ def test_a_booking_changes_through_its_action_with_a_reason(host, action, make, 
 
 def test_saving_the_page_of_a_booking_writes_nothing_back(host):
     booking = make_booking()
-    Booking.objects.filter(pk=booking.pk).update(places=1)
+    Booking.objects.filter(pk=booking.pk).update(places=1, least=1)
     host.post(reverse("admin:bookings_booking_change", args=[booking.pk]), {"places": "3", "status": "waiting"})
     assert (Booking.objects.get().places, Booking.objects.get().status) == (1, BookingStatus.CONFIRMED)
 

@@ -182,14 +182,14 @@ def test_mails_that_wait_are_counted():
 
 
 # A mail that could not be delivered no longer counts once ...
-SETTLED = {
+SETTLED: dict[str, dict[str, Any]] = {
     "useless for a week": {"expires_at": NOON - 7 * DAY},
     "of a visit a week ago": {"booking__session__ends_at": NOON - 7 * DAY},
     "of an erased party": {"party__erased_at": NOON},
     "sent again": {"again": "sent"},
     "to be sent again": {"again": "queued"},
 }
-OPEN = {
+OPEN: dict[str, dict[str, Any]] = {
     "refused": {},
     "set aside": {"status": "dead"},
     "useless since yesterday": {"expires_at": NOON - DAY},
@@ -200,7 +200,7 @@ OPEN = {
 
 
 @pytest.mark.parametrize("case", [*OPEN, *SETTLED])
-def test_a_failed_mail_counts_once_and_until_nothing_is_left_to_do_about_it(case):
+def test_a_failed_mail_counts_once_and_until_nothing_is_left_to_do_about_it(case: str):
     given = dict({**OPEN, **SETTLED}[case])
     again = given.pop("again", None)
     session = make_session(starts_at=given.pop("booking__session__ends_at", START) - 2 * HOUR)

@@ -21,6 +21,7 @@ from tests.factories import (
     HOUR,
     NOON,
     make_booking,
+    make_full_session,
     make_offered,
     make_season,
     make_session,
@@ -585,3 +586,94 @@ def test_nobody_says_yes_to_a_session_that_is_marked_as_called_off():
         visit.prove_mailbox(kept.party_id, now=NOON)
     for booking in (offer, kept):
         sessions.finish_calling_off(booking.session_id, now=NOON, who="host:lin")
+
+
+# Offers of fewer places, first call, and what the line is kept by.
+
+
+def offer(session, now=NOON):
+    return waitlist.offer_free_places(session.pk, now=now, trigger=DecisionTrigger.SCAN)
+
+
+def last_call(session):
+    return session.roster_locks_at - 47 * HOUR
+
+
+def test_a_party_that_would_come_with_fewer_is_offered_what_is_free():
+    session = make_full_session(capacity=4)
+    three = make_waiting(session, size=3, smallest_size=2)
+    assert offer(session) == 1
+    three.refresh_from_db()
+    assert (three.status, three.places, ledger(session)["places"]) == ("offered", 2, 4)
+
+
+def test_refusing_fewer_costs_nothing_and_asks_again_only_for_more():
+    session = make_full_session(capacity=4)
+    three, behind = make_waiting(session, size=3, smallest_size=1), make_waiting(session, size=2)
+    offer(session)
+    waitlist.wait_for_all(three.pk, now=NOON)
+    three.refresh_from_db()
+    three.party.refresh_from_db()
+    assert (three.status, three.places, three.least, three.queue_number, three.party.lapses) == ("waiting", 3, 3, 1, 0)
+    # Places stay saved for the head of the line: nobody behind it is asked before the last call.
+    assert offer(session) == 0
+    assert session.decisions.values_list("saved_for", flat=True).last() == three.pk
+    assert offer(session, now=last_call(session)) == 1
+    behind.refresh_from_db()
+    assert behind.status == "offered"
+
+
+def test_whoever_takes_fewer_says_who_comes():
+    session = make_full_session(capacity=4)
+    three = make_waiting(session, size=3, smallest_size=2, companions=["Wei Jun", "Wei Min"])
+    offer(session)
+    with pytest.raises(waitlist.WhoComes):
+        waitlist.accept_offer(three.pk, now=NOON)
+    waitlist.accept_offer(three.pk, now=NOON, coming=[3])
+    three.refresh_from_db()
+    party = three.party
+    assert (three.status, three.places, party.size, party.smallest_size) == ("confirmed", 2, 2, 2)
+    assert [name for name, *_ages in party.people()] == ["Lin Xiaoyun", "Wei Min"]
+    assert ledger(session) == {"places": 4, "parties": 2, "offered": 0, "waiting": 0}
+
+
+def test_a_lapse_of_fewer_waits_for_all_again():
+    session = make_full_session(capacity=4)
+    three = make_waiting(session, size=3, smallest_size=2)
+    offer(session)
+    three.refresh_from_db()
+    assert waitlist.lapse_offers(now=three.offer_expires_at or NOON) == 1
+    three.refresh_from_db()
+    # Alone in line it is asked at once again, for what is free.
+    assert (three.status, three.places, three.queue_number) == ("offered", 2, 2)
+
+
+def test_first_call_goes_before_the_line_and_before_short_notice():
+    session = make_full_session(capacity=8)
+    _plain, _quick = make_waiting(session), make_waiting(session, short_notice=True)
+    called = make_waiting(session, first_call=True)
+    assert waitlist.next_in_line(session, now=NOON).booking == called
+    assert waitlist.next_in_line(session, now=last_call(session)).booking == called
+    assert offer(session) == 3
+
+
+def test_a_party_larger_than_the_tour_takes_now_is_found_as_well():
+    session = make_session(capacity=8)
+    large = make_waiting(session, size=4)
+    assert session.season.tour.largest_party == 3
+    assert waitlist.next_in_line(session, now=last_call(session)).booking == large
+    assert offer(session) == 1
+
+
+def test_a_party_stands_in_its_lines_again_when_its_offer_is_over():
+    one, other = make_session(capacity=2), make_session(capacity=2)
+    booking = make_waiting(one)
+    make_waiting(other, party=booking.party)
+    waiting = booking.party.bookings.get(session=other)
+    make_booking(other)
+    offer(one)
+    waiting.refresh_from_db()
+    assert waiting.in_line is False
+    waitlist.decline_offer(booking.pk, now=NOON)
+    waiting.refresh_from_db()
+    assert waiting.in_line is True

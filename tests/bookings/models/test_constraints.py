@@ -17,6 +17,7 @@ from bookings.models import (
     Notice,
     Party,
     Season,
+    SwapWish,
     Tour,
     TourSession,
     TourStop,
@@ -74,6 +75,12 @@ def two_bookings_with_one_number():
     make_waiting(session, queue_number=1)
 
 
+def one_wish_twice():
+    booking, wanted = make_booking(make_session()), make_session()
+    for _wish in range(2):
+        SwapWish.objects.create(booking=booking, wanted=wanted, made_at=NOON)
+
+
 def two_stops_at_one_position():
     tour = make_tour()
     for _stop in range(2):
@@ -117,6 +124,9 @@ BAD_ROWS: dict[str, Callable[[], object]] = {
     "booking_deadline_iff_offered": lambda: make_booking(make_session(), offer_expires_at=NOON),
     "booking_number_while_waiting": lambda: update(make_waiting(make_session()), queue_number=None),
     "booking_has_places": lambda: make_booking(make_session(), places=0),
+    "booking_least_within_places": lambda: make_booking(make_session(), size=2, least=3),
+    "booking_in_line_while_waiting": lambda: make_booking(make_session(), in_line=True),
+    "swap_wish_once": one_wish_twice,
     "booking_arrived_within_places": lambda: make_booking(make_session(), "checked in", size=2, arrived=3),
     "booking_one_live_per_party_and_session": two_live_bookings_of_one_party_in_one_session,
     "booking_one_confirmed_per_party": two_bookings(BookingStatus.CONFIRMED),
