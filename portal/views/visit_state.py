@@ -9,7 +9,18 @@ from django.utils.timesince import timeuntil
 from django.utils.translation import gettext, pgettext
 
 from bookings.domain.retention import KEEP_PARTY
-from bookings.models import ENDED, Booking, BookingEvent, BookingStatus, OfferSource, Party, TourSession, Venue
+from bookings.models import (
+    ENDED,
+    Ahead,
+    Booking,
+    BookingEvent,
+    BookingStatus,
+    OfferSource,
+    Party,
+    TourSession,
+    Venue,
+    parties_ahead,
+)
 from portal.templatetags.times import venue_short_date, venue_time
 from portal.views.session_words import SessionWords, describe_all
 
@@ -39,10 +50,10 @@ class Step(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line the party stands in. ``ahead`` counts parties; ``words`` is the session as its own page tells it."""
+    """A line the party stands in; ``words`` is the session as its own page tells it."""
 
     booking: Booking
-    ahead: int
+    ahead: Ahead
     words: SessionWords
 
 
@@ -171,10 +182,7 @@ def _left(deadline: datetime, *, now: datetime) -> str:
 def _lines(live: Sequence[Booking], *, now: datetime) -> list[Line]:
     waiting = [booking for booking in live if booking.status == BookingStatus.WAITING]
     words = describe_all([booking.session for booking in waiting], now=now) if waiting else []
-    return [
-        Line(booking, booking.session.bookings.in_line().filter(queue_number__lt=booking.queue_number).count(), told)
-        for booking, told in zip(waiting, words, strict=True)
-    ]
+    return [Line(booking, parties_ahead(booking), told) for booking, told in zip(waiting, words, strict=True)]
 
 
 def _step_moment(moment: datetime, venue: Venue, *, now: datetime) -> str:

@@ -354,8 +354,8 @@ def test_the_first_choice_speaks_for_several_lines(client):
     make_waiting(first, party=booking.party, preference=1)
     page = words(page_of(client, booking))
     assert "1 party is ahead of you" in page
-    assert page.index("You are number 2, and 1 party is ahead") < page.index(
-        "You are number 3, and 2 parties are ahead"
+    assert page.index("1 party is ahead of you. Your number is 2.") < page.index(
+        "2 parties are ahead of you. Your number is 3."
     )
 
 
@@ -368,7 +368,7 @@ def test_parties_that_do_not_stand_in_the_line_are_not_ahead(client):
     booking = make_waiting(session)
     response = page_of(client, booking)
     assert headline(response) == "You are first in line"
-    assert "You are number 3, and nobody is ahead of you." in words(response)
+    assert "Nobody is ahead of you. Your number is 3." in words(response)
 
 
 def test_whoever_recovers_from_a_lapse_is_waiting_again(clock):
