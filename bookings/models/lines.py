@@ -39,15 +39,15 @@ def parties_ahead(booking: Booking) -> Ahead:
     """
     session = booking.session
     front = list(session.bookings.in_line().values_list("first_call", "queue_number")[: COUNTED + 1])
-    own = (not booking.first_call, booking.queue_number or 0)
-    counted = sum((not first_call, number) < own for first_call, number in front)
+    number = booking.queue_number or 0
+    own = (not booking.first_call, number)
+    counted = sum((not first_call, other or 0) < own for first_call, other in front)
     if counted <= COUNTED:
         return Ahead(counted)
     first_call, last = front[-1]
-    if first_call:  # The front has none of the numbers that are asked in turn.
-        last = 0
+    last = 0 if first_call or last is None else last  # First call tells nothing of the numbers that are asked in turn.
     behind = max(session.parties_waiting - counted, 0)
-    share = (own[1] - last) / max(session.next_queue_number - last, 1)
+    share = (number - last) / max(session.next_queue_number - last, 1)
     return Ahead(_in_two_figures(counted + int(behind * min(max(share, 0), 1))), is_about=True)
 
 
