@@ -111,11 +111,13 @@ def _of_decision(stands: Standing, booking: Booking, decision: Decision) -> Entr
     free = decision.places_free
     if decision.reason == DecisionReason.OFFERED:
         places = decision.places or free
-        if asked is None or vars(decision)["lapsed_later"]:
-            # Whoever let an offer lapse stands at the end now; the number it had then is gone.
-            return Entry(at, "went_to_nobody" if asked else "went", booking, places)
+        if asked is None:
+            return Entry(at, "went", booking, places)
         if asked.pk == booking.pk:
             return None  # Its own event tells.
+        if vars(decision)["lapsed_later"]:
+            # Whoever let an offer lapse stands at the end now; the number it had then is gone.
+            return Entry(at, "went_to_nobody", booking, places)
         if _has_new_number(stands, booking, since=at):
             return Entry(at, "went", booking, places)
         if _stands_before(asked, booking):
