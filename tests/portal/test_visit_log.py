@@ -264,6 +264,20 @@ def test_who_went_before_and_let_it_lapse_is_not_told_as_behind(read, django_cap
     ]
 
 
+def test_its_own_offer_that_lapsed_is_not_told_as_that_of_another_party(read):
+    session = make_full_session(capacity=4)
+    booking = make_waiting(session)
+    waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.CANCELLED)
+    booking.refresh_from_db()
+    waitlist.lapse_offers(now=booking.offer_expires_at)
+    assert read(booking, now=booking.offer_expires_at) == [
+        "It was your turn, and we kept places for you.",
+        "The offer ran out. You moved to the end of the waitlist.",
+        "It was your turn, and we kept places for you.",
+        "You joined the waitlist.",
+    ]
+
+
 def test_places_saved_are_told_to_whom_they_are_saved_for_and_to_those_behind(read):
     """Through the rules: before the last call one free place waits for the head of the line."""
     session = make_session(capacity=3)

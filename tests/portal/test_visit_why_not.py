@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from bookings.domain import visit, waitlist
 from bookings.domain.errors import BookingError
-from bookings.domain.sessions import resize
 from bookings.models import Booking, BookingStatus, DecisionTrigger, Party, TourSession
 from portal.views.visit_log import MOST_ENTRIES
 from tests.acts import ask, people
@@ -21,7 +20,6 @@ from tests.factories import (
     HOUR,
     NOON,
     START,
-    make_booking,
     make_full_session,
     make_offered,
     make_season,
@@ -222,19 +220,6 @@ def test_nothing_has_become_free_since_an_offer_lapsed(why):
     ends = booking.offer_expires_at
     waitlist.lapse_offers(now=ends)
     assert why(booking, now=ends) == "Nothing has become free since you wait here again."
-
-
-def test_its_own_offer_is_not_told_as_that_of_another_party(why):
-    session = make_full_session(capacity=4)
-    booking = make_waiting(session)
-    serve(session)
-    booking.refresh_from_db()
-    TourSession.objects.filter(pk=session.pk).update(sell_limit=0)
-    waitlist.lapse_offers(now=booking.offer_expires_at)
-    resize(session.pk, capacity=4, max_parties=4, sell_limit=3, now=booking.offer_expires_at)
-    assert why(booking, now=booking.offer_expires_at) == (
-        "1 place is free. You are 2, so it is saved for you until there is room for all of you."
-    )
 
 
 def test_too_little_time_is_left(why):
