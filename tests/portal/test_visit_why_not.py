@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from bookings.domain import visit, waitlist
 from bookings.domain.errors import BookingError
-from bookings.models import Booking, BookingStatus, DecisionTrigger, Party, TourSession
+from bookings.models import Booking, BookingStatus, Decision, DecisionReason, DecisionTrigger, Party, TourSession
 from portal.views.visit_log import MOST_ENTRIES
+from portal.views.visit_state import LATEST_DECISIONS
 from tests.acts import ask, people
 from tests.factories import (
     DAY,
@@ -212,7 +213,8 @@ def test_the_party_chose_to_wait_for_all(why):
 
 
 def test_nothing_has_become_free_since_an_offer_lapsed(why):
-    session = make_full_session(capacity=4)
+    session = make_full_session(capacity=6)
+    make_waiting(session)
     booking = make_waiting(session)
     serve(session)
     TourSession.objects.filter(pk=session.pk).update(sell_limit=0)  # What becomes free now is not given out again.
@@ -358,6 +360,24 @@ def press_one(act: str, party: Party | None, *, now: datetime) -> None:
 
 
 # As much as is read
+
+
+def test_what_was_not_read_is_longer_too(client, clock, house):
+    session = make_full_session()
+    booking = make_waiting(session)
+    page = words(enter(client, booking.party).get(address(booking.party)))
+    assert "More happened before" not in page
+    for number in range(LATEST_DECISIONS):
+        Decision.objects.create(
+            session=session,
+            decided_at=NOON - number * HOUR,
+            trigger=DecisionTrigger.CANCELLED,
+            places_free=0,
+            parties_free=0,
+            reason=DecisionReason.FULL,
+        )
+    page = words(enter(client, booking.party).get(address(booking.party)))
+    assert "More happened before; only the latest is shown." in page
 
 
 def test_a_log_that_is_longer_than_what_is_shown_says_so(client, clock, house):
