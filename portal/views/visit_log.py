@@ -145,7 +145,7 @@ def _how_it_overtook(stands: Standing, booking: Booking, asked: Booking, decisio
         return "went_behind_offered"
     if asked.first_call and not booking.first_call:
         return "went_first_call"
-    if not in_last_call(at, roster_locks_at=booking.session.roster_locks_at) or _shrank(stands, booking, since=at):
+    if not in_last_call(at, roster_locks_at=booking.session.roster_locks_at):
         return "went"
     if booking.least > free:
         return "went_behind_waits_for_all" if stands.party.smallest_size <= free else "went_behind"
@@ -199,13 +199,6 @@ def _has_new_number(stands: Standing, booking: Booking, *, since: datetime) -> b
     """Whether the party let an offer of this line lapse later; then the number it had is gone."""
     return any(
         event.booking_id == booking.pk and has_lapsed(event) and event.happened_at > since for event in stands.events
-    )
-
-
-def _shrank(stands: Standing, booking: Booking, *, since: datetime) -> bool:
-    """Whether the party got smaller later; then it cannot be told what would have fitted it."""
-    return any(
-        event.booking_id == booking.pk and comes_as(event) and event.happened_at > since for event in stands.events
     )
 
 
