@@ -217,8 +217,6 @@ def _why_not(stands: Standing, line: Line, told: Sequence[Entry], *, now: dateti
     newest = next((entry for entry in told if entry.kind.startswith("went") and entry.at >= booking.status_since), None)
     if newest:
         return newest
-    if session.places_free:
-        return answer("is_full_of_parties")
     return answer("nothing_since_joined" if booking.status_since <= line.joined_at else "nothing_since")
 
 
