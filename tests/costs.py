@@ -35,6 +35,7 @@ class Read(NamedTuple):
 class Cost(NamedTuple):
     queries: int
     rows: int
+    pages: int
     most_rows: Read
     most_pages: Read
 
@@ -50,6 +51,7 @@ def cost_of(act: Callable[[], Any]) -> Cost:
     return Cost(
         queries=len(asked),
         rows=sum(each.rows for each in read),
+        pages=sum(each.pages for each in read),
         most_rows=max(read, key=lambda each: each.rows),
         most_pages=max(searching, key=lambda each: each.pages),
     )
