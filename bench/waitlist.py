@@ -7,6 +7,7 @@ what it costs to serve one freed place and to look at a party's page: queries, r
 import os
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -67,7 +68,7 @@ def measure(parties: int) -> None:
     report(parties, "last call: ask the first of 1", lambda: serve(served, last_call))
     for name, party in (("page of the first party", line[0]), ("page of the last party", line[-1])):
         enter(client, party)
-        report(parties, name, lambda party=party: client.get(address(party)))
+        report(parties, name, partial(client.get, address(party)))
 
 
 def serve(session: TourSession, now: datetime) -> None:

@@ -77,7 +77,8 @@ def rows_of(plan: dict[str, Any]) -> int:
     if "Scan" not in plan["Node Type"] or plan["Node Type"] in {"Subquery Scan", "CTE Scan"}:
         return below
     in_vain = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
-    return below + round((plan["Actual Rows"] + in_vain) * plan["Actual Loops"])
+    touched: float = (plan["Actual Rows"] + in_vain) * plan["Actual Loops"]
+    return below + round(touched)
 
 
 def assert_bounded(cost: Cost) -> None:
