@@ -194,6 +194,8 @@ def _offer_or_wait(party: Party, companions: Sequence[Person], choices: Sequence
         party.prove_by = now + PROVE_WITHIN_AT_MOST
         party.save(update_fields=["prove_by"])
     outbox.post(NoticeKind.IN_LINE, party, key=str(party.pk), now=now, expires_at=party.prove_by)
+    if party.is_proven:
+        waitlist.serve_all((locked[pk] for pk in choices), now=now, trigger=DecisionTrigger.JOINED)
 
 
 def _write_party(party: Party, companions: Sequence[Person]) -> None:

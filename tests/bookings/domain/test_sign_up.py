@@ -348,3 +348,12 @@ def test_without_a_mailbox_to_prove_a_waiting_party_stands_in_line_at_once():
 
     assert (party.is_proven, party.prove_by, ledger(session)["waiting"]) == (True, None, 1)
     assert [booking.party for booking in session.bookings.in_line()] == [party]
+
+def test_without_a_mailbox_to_prove_joining_serves_the_line_at_once():
+    session = make_session(season=make_season(proves_mailbox=False), capacity=4)
+    make_booking(session, size=2)
+
+    party = ask(session, size=3, smallest_size=2)
+
+    assert [(booking.status, booking.places) for booking in party.bookings.all()] == [("offered", 2)]
+    assert owed() == [("in_line", party.pk), ("offer", party.pk)]
