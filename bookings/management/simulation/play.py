@@ -126,9 +126,7 @@ class Play:
 
     def _count_success(self) -> None:
         """Of the parties that had to wait, who was given places, whatever it did with them later."""
-        placed = set(
-            Booking.objects.filter(events__to_status=BookingStatus.CONFIRMED).values_list("party", flat=True)
-        )
+        placed = set(Booking.objects.filter(events__to_status=BookingStatus.CONFIRMED).values_list("party", flat=True))
         for party, plans in self.plans.items():
             if plans.waited:
                 self.figures.waited[plans.size] += 1
