@@ -182,14 +182,14 @@ def test_mails_that_wait_are_counted():
 
 
 # A mail that could not be delivered no longer counts once ...
-SETTLED = {
+SETTLED: dict[str, dict[str, Any]] = {
     "useless for a week": {"expires_at": NOON - 7 * DAY},
     "of a visit a week ago": {"booking__session__ends_at": NOON - 7 * DAY},
     "of an erased party": {"party__erased_at": NOON},
     "sent again": {"again": "sent"},
     "to be sent again": {"again": "queued"},
 }
-OPEN = {
+OPEN: dict[str, dict[str, Any]] = {
     "refused": {},
     "set aside": {"status": "dead"},
     "useless since yesterday": {"expires_at": NOON - DAY},
