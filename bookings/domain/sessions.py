@@ -1,14 +1,20 @@
 """What a host does to a session as a whole; whoever is touched hears of it."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
 
+from django.db.models import F, Max
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
-from bookings.domain.locks import for_each, in_one_transaction, lock_party
+from bookings.domain.locks import StaleLocks, for_each, in_one_transaction
 from bookings.models import LIVE, Booking, BookingStatus, DecisionTrigger, NoticeKind, OfferSource, Party, TourSession
+from bookings.models.bookings import BookingQuerySet
+
+# Parties that were confirmed in a session called off choose another one for this long before the public.
+FIRST_CALL = timedelta(hours=72)
 
 # What ends with its session; who was there, or was missed, stays so.
 UNTIL_CALLED_OFF = LIVE - {BookingStatus.CHECKED_IN, BookingStatus.NO_SHOW}
@@ -38,61 +44,80 @@ class ReasonMissing(BookingError):
     message = _("Say why: the reason is shown to everybody who is touched.")
 
 
-def call_off(session_pk: int, *, reason: object, now: datetime, who: str) -> None:
-    """Cancel the session: nothing is given any more and everybody touched is told, with the reason.
+@in_one_transaction
+def call_off(session_pk: int, *, reason: object, now: datetime, who: str, besides: Collection[int] = ()) -> None:
+    """Cancel the session: nothing is given any more, and everybody touched is told, with the reason, or nobody.
 
-    ``reason`` is a text or a text per language. Raises ReasonMissing, AlreadyCalledOff, AlreadyBegun.
-    The session is marked in one transaction, each party follows in one of its own; ``finish_all_calling_off`` heals
-    a crash.
+    ``reason`` is a text or a text per language. Waiting parties keep their other choices; confirmed ones stay live and
+    have first call on the season's other sessions, those in ``besides`` excepted, which are to be called off as well.
+    Raises ReasonMissing, AlreadyCalledOff, AlreadyBegun.
     """
     if not str(reason).strip():
         raise ReasonMissing
-    _mark_called_off(session_pk, reason=reason, now=now)
-    finish_calling_off(session_pk, now=now, who=who)
-
-
-def finish_calling_off(session_pk: int, *, now: datetime, who: str) -> None:
-    for party_pk in list(Booking.objects.live().filter(session=session_pk).values_list("party", flat=True)):
-        _call_off_booking(party_pk, session_pk, now=now, who=who)
-
-
-def finish_all_calling_off(*, now: datetime) -> int:
-    """The scan that heals what a crash left: end what still lives in sessions called off; returns how many sessions."""
-    left = Booking.objects.filter(session__called_off_at__isnull=False, status__in=UNTIL_CALLED_OFF)
-    pks = left.order_by("session").values_list("session", flat=True).distinct()
-    return for_each(list(pks), lambda pk: _finish_calling_off(pk, now=now))
-
-
-def _finish_calling_off(session_pk: int, *, now: datetime) -> bool:
-    finish_calling_off(session_pk, now=now, who="clock")
-    return True
-
-
-@in_one_transaction
-def _mark_called_off(session_pk: int, *, reason: object, now: datetime) -> None:
-    session = TourSession.objects.lock([session_pk])[session_pk]
+    touched = Booking.objects.filter(session=session_pk, status__in=UNTIL_CALLED_OFF)
+    confirmed = touched.filter(status=BookingStatus.CONFIRMED)
+    # Where parties wait that hold places here: they count there again, or go before others there.
+    lines = Booking.objects.waiting().filter(party__in=touched.holding().values("party")).exclude(session=session_pk)
+    others = _lock_all(session_pk, lines, parties=touched)
+    session = others.pop(session_pk)
     if session.called_off_at:
         raise AlreadyCalledOff
     if now >= session.starts_at:
         raise AlreadyBegun
     session.called_off_at, session.call_off_reason = now, reason
     session.save(update_fields=["called_off_at", "call_off_reason"])
+    first_call_until = first_call_ends(session, besides=besides, now=now)
+    if first_call_until:
+        lines.filter(party__in=confirmed.values("party")).update(first_call=True)
+    Party.objects.filter(pk__in=confirmed.values("party")).update(
+        calendar_sequence=F("calendar_sequence") + 1, first_call_until=first_call_until
+    )
+    ended = touched.end_all(BookingStatus.CALLED_OFF, now=now, who=who)
+    told = {str(booking.pk): booking for booking in ended if booking.party.is_proven}
+    outbox.post_all(NoticeKind.CALLED_OFF, told, now=now)
+    waitlist.serve_all(others.values(), now=now, trigger=DecisionTrigger.LEFT)
+
+
+def _lock_all(session_pk: int, elsewhere: BookingQuerySet, *, parties: BookingQuerySet) -> dict[int, TourSession]:
+    """Lock the session and those of ``elsewhere``, then the parties of the bookings in ``parties``.
+
+    Raises StaleLocks if one of them stands elsewhere by now; ``in_one_transaction`` then starts over.
+    """
+    pks = elsewhere.order_by().values_list("session", flat=True).distinct()
+    sessions = TourSession.objects.lock({session_pk, *pks})
+    Party.objects.filter(pk__in=parties.values("party")).lock_all()
+    if not set(pks.all()) <= sessions.keys():
+        raise StaleLocks
+    return sessions
+
+
+def first_call_ends(session: TourSession, *, besides: Collection[int] = (), now: datetime) -> datetime | None:
+    """Until when a party that was confirmed here may choose another session of the season before the public.
+
+    Never beyond the last roster lock of those; None if none takes anybody.
+    """
+    others = TourSession.objects.filter(season=session.season_id, called_off_at=None, closed_at=None)
+    open_still = others.filter(roster_locks_at__gt=now).exclude(pk__in={session.pk, *besides})
+    last = open_still.aggregate(last=Max("roster_locks_at"))["last"]
+    return min(now + FIRST_CALL, last) if last else None
+
+
+def end_first_calls(*, now: datetime) -> int:
+    """The first calls that ran out are over: parties without a booking end. Returns how many parties."""
+    due = Party.objects.filter(first_call_until__lte=now).values_list("pk", flat=True)
+    return for_each(list(due), lambda pk: _end_first_call(pk, now=now))
 
 
 @in_one_transaction
-def _call_off_booking(party_pk: int, session_pk: int, *, now: datetime, who: str) -> None:
-    locked = lock_party(party_pk, also=[session_pk])
-    bookings = locked.bookings()
-    booking = next((booking for booking in bookings if booking.session_id == session_pk), None)
-    if booking is None or booking.status not in UNTIL_CALLED_OFF:
-        return
-    if booking.holds_places:
-        locked.party.raise_calendar_sequence()
-    booking.move_to(BookingStatus.CALLED_OFF, now=now, who=who)
-    if locked.party.is_proven:
-        outbox.post(NoticeKind.CALLED_OFF, locked.party, booking=booking, key=str(booking.pk), now=now)
-    others = [other.session for other in bookings if other.session_id != session_pk]
-    waitlist.serve_all(others, now=now, trigger=DecisionTrigger.LEFT)
+def _end_first_call(party_pk: int, *, now: datetime) -> bool:
+    party = Party.objects.lock(party_pk)
+    if party.first_call_until is None or party.first_call_until > now:
+        return False
+    party.first_call_until = None
+    if not party.bookings.live().exists():
+        party.ended_at = party.ended_at or now
+    party.save(update_fields=["first_call_until", "ended_at"])
+    return True
 
 
 @in_one_transaction

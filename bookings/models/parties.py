@@ -46,6 +46,11 @@ class PartyQuerySet(models.QuerySet["Party"]):
         """Lock the party, after its sessions and before its bookings."""
         return self.select_for_update(no_key=True, of=("self",)).select_related("season__tour").get(pk=pk)
 
+    def lock_all(self) -> "list[Party]":
+        """Lock every party asked for, in primary-key order, in one statement; of each only what a mail is owed by."""
+        few = self.only("pk", "mailbox_proven_at", "calendar_sequence")
+        return list(few.order_by("pk").select_for_update(no_key=True, of=("self",)))
+
 
 class Party(models.Model):
     season = models.ForeignKey(Season, on_delete=models.PROTECT, related_name="parties", verbose_name=_("season"))

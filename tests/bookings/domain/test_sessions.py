@@ -1,13 +1,18 @@
 """What a host does to a session as a whole; whoever is touched hears of it."""
 
+import uuid
 from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.db import connection
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 
 from bookings import outbox
-from bookings.domain import sessions, sign_up
-from bookings.models import Booking, Notice, TourSession
+from bookings.domain import sessions, sign_up, waitlist
+from bookings.domain.invariants import broken_promises
+from bookings.models import Booking, BookingEvent, Notice, Party, TourSession
 from tests.acts import ask, ledger, owed, statuses
 from tests.factories import (
     DAY,
@@ -48,6 +53,192 @@ def test_calling_off_ends_every_booking_and_tells_everybody_whose_mailbox_is_pro
     assert (confirmed.party.calendar_sequence, confirmed.party.ended_at) == (1, NOON)
 
 
+def test_calling_off_many_tells_each_party_once_and_keeps_what_they_have_elsewhere(commits):
+    season = make_season()
+    doomed, other = make_session(season=season, capacity=200), make_session(season=season, capacity=2)
+    confirmed = [make_booking(doomed) for _party in range(60)]
+    offered = [make_offered(doomed, offer_expires_at=NOON + HOUR) for _party in range(3)]
+    waiting = [make_waiting(doomed) for _party in range(400)]
+    unproven = [make_waiting(doomed, proven=False), make_sign_up(doomed)]
+    taken = make_booking(other)
+    standing = [make_waiting(other, party=booking.party) for booking in (offered[0], confirmed[0], waiting[0])]
+
+    with commits():
+        sessions.call_off(doomed.pk, reason=REPAIR, now=NOON, who="host:lin")
+
+    told = [*confirmed, *offered, *waiting]
+    assert statuses(doomed) == dict.fromkeys([*told, *unproven], "called off")
+    assert owed() == [("called_off", booking.party_id) for booking in told]
+    assert statuses(other) == {taken: "confirmed"} | dict.fromkeys(standing, "waiting")
+    assert [booking.party.code for booking in other.bookings.in_line()] == [
+        booking.party.code for booking in (confirmed[0], offered[0], waiting[0])
+    ], "first call goes first"
+    assert ledger(doomed) == {"places": 0, "parties": 0, "offered": 0, "waiting": 0}
+    ended = Party.objects.filter(ended_at=NOON).values_list("pk", flat=True)
+    assert set(ended) == {booking.party_id for booking in [*offered[1:], *waiting[1:], *unproven]}
+    events = BookingEvent.objects.filter(to_status="called off", happened_at=NOON, who="host:lin")
+    assert dict(events.values_list("booking", "from_status")) == {b.pk: b.status for b in [*told, *unproven]}
+    raised = Party.objects.filter(calendar_sequence=1).values_list("pk", flat=True)
+    assert set(raised) == {booking.party_id for booking in confirmed}
+
+
+def test_a_crash_while_calling_off_leaves_everything_as_it_was(monkeypatch):
+    season = make_season()
+    doomed, other = make_session(season=season, capacity=4), make_session(season=season, capacity=2)
+    bookings = [make_booking(doomed), make_offered(doomed, offer_expires_at=NOON + HOUR), make_waiting(doomed)]
+    make_booking(other), make_waiting(other, party=bookings[1].party)
+
+    def crash(*args, **kwargs):
+        raise RuntimeError("the power went")
+
+    def rows():
+        return [list(model.objects.order_by("pk").values()) for model in (Booking, Party, TourSession, BookingEvent)]
+
+    monkeypatch.setattr(waitlist, "serve_all", crash)
+    before = rows()
+    with pytest.raises(RuntimeError):
+        sessions.call_off(doomed.pk, reason=REPAIR, now=NOON, who="host:lin")
+
+    assert (rows(), owed()) == (before, [])
+
+
+def test_calling_off_takes_a_few_statements_for_each_thousand_waiting_parties():
+    """PostgreSQL writes a thousand rows in one; SQLite takes 999 values, which is about seventy notices."""
+
+    def statements(parties):
+        session = make_session()
+        make_booking(session), make_offered(session, offer_expires_at=NOON + HOUR)
+        fill_line(session, parties)
+        with CaptureQueriesContext(connection) as captured:
+            sessions.call_off(session.pk, reason=REPAIR, now=NOON, who="host:lin")
+        assert Notice.objects.filter(booking__session=session).count() == parties + 2
+        return len(captured)
+
+    few, many = statements(10), statements(1000)
+    assert many - few <= (5 if connection.vendor == "postgresql" else 25)
+
+
+def fill_line(session, parties):
+    """So many waiting parties, written at once."""
+    first = session.next_queue_number
+    leads = Party.objects.bulk_create(
+        Party(
+            season=session.season,
+            code=f"{session.pk:03}{number:05}",
+            submission_key=uuid.uuid4(),
+            person_key=f"{session.pk}:{number}",
+            email=f"line{number}@visitors.example",
+            language="en",
+            size=2,
+            smallest_size=2,
+            asked_at=NOON - DAY,
+            mailbox_proven_at=NOON - DAY,
+        )
+        for number in range(parties)
+    )
+    waitlist.write_new(
+        [
+            Booking(
+                party=lead,
+                session=session,
+                places=2,
+                least=2,
+                status="waiting",
+                status_since=NOON - DAY,
+                queue_number=first + number,
+                in_line=True,
+            )
+            for number, lead in enumerate(leads)
+        ],
+        now=NOON - DAY,
+    )
+    TourSession.objects.filter(pk=session.pk).update(
+        next_queue_number=first + parties, parties_waiting=F("parties_waiting") + parties
+    )
+
+
+# First call
+
+
+def first_call(booking):
+    party = Party.objects.get(pk=booking.party_id)
+    return party.first_call_until, party.ended_at
+
+
+def test_parties_that_were_confirmed_have_first_call_for_three_days_and_all_others_end():
+    session = make_session()
+    make_session(season=session.season)
+    confirmed, offered = make_booking(session), make_offered(session, offer_expires_at=NOON + HOUR)
+    waiting = make_waiting(session)
+
+    sessions.call_off(session.pk, reason=REPAIR, now=NOON, who="host:lin")
+
+    assert [first_call(booking) for booking in (confirmed, offered, waiting)] == [
+        (NOON + 3 * DAY, None),
+        (None, NOON),
+        (None, NOON),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("others", "until"),
+    [
+        pytest.param([{"roster_locks_at": NOON + DAY}, {"roster_locks_at": NOON + 2 * DAY}], NOON + 2 * DAY, id="last"),
+        pytest.param([{"roster_locks_at": NOON}], None, id="locked"),
+        pytest.param([{"called_off_at": NOON - DAY}], None, id="called off"),
+        pytest.param([{"closed_at": NOON - DAY}], None, id="closed by a host"),
+        pytest.param([], None, id="none"),
+    ],
+)
+def test_first_call_ends_no_later_than_the_last_session_of_the_season_takes_anybody(others, until):
+    session, elsewhere = make_session(), make_session()
+    for other in others:
+        make_session(season=session.season, **other)
+    confirmed = make_booking(session)
+    assert elsewhere.season != session.season
+
+    sessions.call_off(session.pk, reason=REPAIR, now=NOON, who="host:lin")
+
+    assert first_call(confirmed) == (until, None if until else NOON)
+
+
+def test_sessions_called_off_together_are_nobodys_first_call():
+    season = make_season()
+    together = [make_session(season=season) for _session in range(2)]
+    bookings = [make_booking(session) for session in together]
+
+    for session in together:
+        pks = {session.pk for session in together}
+        sessions.call_off(session.pk, reason=REPAIR, now=NOON, who="host:lin", besides=pks)
+
+    assert [first_call(booking) for booking in bookings] == [(None, NOON)] * 2
+
+
+def test_a_first_call_that_ran_out_ends_the_parties_that_did_not_use_it():
+    session = make_session()
+    other = make_session(season=session.season, capacity=2)
+    idle, waits = make_booking(session), make_booking(session)
+    sessions.call_off(session.pk, reason=REPAIR, now=NOON, who="host:lin")
+    make_booking(other), make_waiting(other, party=waits.party)
+    over = NOON + 3 * DAY
+
+    early = sessions.end_first_calls(now=over - timedelta(seconds=1))
+    late = [sessions.end_first_calls(now=over) for _time in range(2)]
+
+    assert (early, late) == (0, [2, 0])
+    assert [first_call(booking) for booking in (idle, waits)] == [(None, over), (None, None)]
+    assert "bookings.end_first_calls" in settings.CELERY_BEAT_SCHEDULE
+
+
+def test_a_first_call_that_nobody_ended_is_a_broken_promise():
+    party = make_booking(first_call_until=NOON - timedelta(minutes=10)).party
+
+    assert list(broken_promises(now=NOON - timedelta(seconds=1))) == []
+    assert list(broken_promises(now=NOON)) == [f"party {party.pk}: its first call ran out and was never ended"]
+
+    sessions.end_first_calls(now=NOON)
+
+
 def test_a_party_whose_offer_is_called_off_counts_again_in_its_other_lines(commits):
     season = make_season()
     doomed, other = make_session(season=season), make_session(season=season, capacity=2)
@@ -73,30 +264,6 @@ def test_a_session_is_called_off_once_and_not_after_it_began():
     sessions.call_off(session.pk, reason=REPAIR, now=START - timedelta(seconds=1), who="host:lin")
     with pytest.raises(sessions.AlreadyCalledOff):
         sessions.call_off(session.pk, reason=REPAIR, now=START - timedelta(seconds=1), who="host:lin")
-
-
-def test_what_a_crash_left_when_calling_off_is_finished_later_and_only_once():
-    session = make_session(called_off_at=NOON - HOUR, call_off_reason=REPAIR)
-    left_over = make_booking(session)
-
-    for _time in range(2):
-        sessions.finish_calling_off(session.pk, now=NOON, who="clock")
-
-    assert statuses(session) == {left_over: "called off"}
-    assert owed() == [("called_off", left_over.party_id)]
-
-
-def test_the_clock_finishes_what_a_crash_left_when_calling_off():
-    dead, alive = make_session(called_off_at=NOON - HOUR, call_off_reason=REPAIR), make_session()
-    left_over, untouched = make_booking(dead), make_booking(alive)
-    here = make_booking(dead, "checked in")
-
-    done = [sessions.finish_all_calling_off(now=NOON) for _time in range(2)]
-
-    assert done == [1, 0]
-    assert statuses(dead, alive) == {left_over: "called off", untouched: "confirmed", here: "checked in"}
-    assert owed() == [("called_off", left_over.party_id)]
-    assert "bookings.finish_calling_off" in settings.CELERY_BEAT_SCHEDULE
 
 
 def test_whoever_was_there_stays_checked_in_when_the_rest_is_called_off():
