@@ -9,9 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from bookings import outbox
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
-from bookings.domain.locks import StaleLocks, for_each, in_one_transaction
+from bookings.domain.locks import for_each, in_one_transaction, lock_parties
 from bookings.models import LIVE, Booking, BookingStatus, DecisionTrigger, NoticeKind, OfferSource, Party, TourSession
-from bookings.models.bookings import BookingQuerySet
 
 # Parties that were confirmed in a session called off choose another one for this long before the public.
 FIRST_CALL = timedelta(hours=72)
@@ -58,7 +57,7 @@ def call_off(session_pk: int, *, reason: object, now: datetime, who: str, beside
     confirmed = touched.filter(status=BookingStatus.CONFIRMED)
     # Where parties wait that hold places here: they count there again, or go before others there.
     lines = Booking.objects.waiting().filter(party__in=touched.holding().values("party")).exclude(session=session_pk)
-    others = _lock_all(session_pk, lines, parties=touched)
+    others = lock_parties(touched, sessions=[session_pk], elsewhere=lines)
     session = others.pop(session_pk)
     if session.called_off_at:
         raise AlreadyCalledOff
@@ -76,19 +75,6 @@ def call_off(session_pk: int, *, reason: object, now: datetime, who: str, beside
     told = {str(booking.pk): booking for booking in ended if booking.party.is_proven}
     outbox.post_all(NoticeKind.CALLED_OFF, told, now=now)
     waitlist.serve_all(others.values(), now=now, trigger=DecisionTrigger.LEFT)
-
-
-def _lock_all(session_pk: int, elsewhere: BookingQuerySet, *, parties: BookingQuerySet) -> dict[int, TourSession]:
-    """Lock the session and those of ``elsewhere``, then the parties of the bookings in ``parties``.
-
-    Raises StaleLocks if one of them stands elsewhere by now; ``in_one_transaction`` then starts over.
-    """
-    pks = elsewhere.order_by().values_list("session", flat=True).distinct()
-    sessions = TourSession.objects.lock({session_pk, *pks})
-    Party.objects.filter(pk__in=parties.values("party")).lock_all()
-    if not set(pks.all()) <= sessions.keys():
-        raise StaleLocks
-    return sessions
 
 
 def first_call_ends(session: TourSession, *, besides: Collection[int] = (), now: datetime) -> datetime | None:
