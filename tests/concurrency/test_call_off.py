@@ -1,6 +1,7 @@
 """A session is called off while its parties accept, cancel and leave: whoever was first counts, all others are told."""
 
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -25,7 +26,7 @@ def test_everybody_is_told_once_when_a_session_is_called_off_under_their_hands(_
     line = [make_waiting(doomed) for _party in range(30)]
     for number, booking in enumerate([*offered, *held, *line[:10]]):
         make_waiting((other, third)[number % 2], party=booking.party)
-    acts = [
+    acts: list[Callable[[], object]] = [
         *(partial(visit.cancel_places, booking.party_id, now=NOON) for booking in held[:5]),
         *(partial(waitlist.accept_offer, booking.pk, now=NOON) for booking in offered[:5]),
         *(partial(waitlist.decline_offer, booking.pk, now=NOON) for booking in offered[5:]),
