@@ -4,7 +4,7 @@ import functools
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, ParamSpec, TypeVar
 
 from django.db import OperationalError, connection, transaction
@@ -52,15 +52,15 @@ def lock_party(party_pk: int, *, also: Iterable[int] = ()) -> Locked:
     return Locked(party, sessions)
 
 
-def lock_parties(
-    bookings: QuerySet[Booking], *, sessions: Collection[int], elsewhere: QuerySet[Booking]
+def lock_everybody(
+    bookings: QuerySet[Booking], *, session: int, elsewhere: QuerySet[Booking]
 ) -> dict[int, TourSession]:
-    """Lock these sessions and those of the bookings in ``elsewhere``, then the parties of ``bookings``.
+    """Lock the session and those of the bookings in ``elsewhere``, then every party of ``bookings``.
 
     Raises StaleLocks if one of them stands elsewhere by now; ``in_one_transaction`` then starts over.
     """
     pks = elsewhere.order_by().values_list("session", flat=True).distinct()
-    locked = TourSession.objects.lock({*sessions, *pks})
+    locked = TourSession.objects.lock({session, *pks})
     Party.objects.filter(pk__in=bookings.values("party")).lock_all()
     if not set(pks.all()) <= locked.keys():
         raise StaleLocks

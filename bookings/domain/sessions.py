@@ -3,14 +3,24 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db.models import F, Max
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
-from bookings.domain.locks import for_each, in_one_transaction, lock_parties
-from bookings.models import LIVE, Booking, BookingStatus, DecisionTrigger, NoticeKind, OfferSource, Party, TourSession
+from bookings.domain.locks import for_each, in_one_transaction, lock_everybody
+from bookings.models import (
+    LIVE,
+    Booking,
+    BookingStatus,
+    DecisionTrigger,
+    NoticeKind,
+    OfferSource,
+    Party,
+    SeasonMode,
+    TourSession,
+)
 
 # Parties that were confirmed in a session called off choose another one for this long before the public.
 FIRST_CALL = timedelta(hours=72)
@@ -55,37 +65,41 @@ def call_off(session_pk: int, *, reason: object, now: datetime, who: str, beside
         raise ReasonMissing
     touched = Booking.objects.filter(session=session_pk, status__in=UNTIL_CALLED_OFF)
     confirmed = touched.filter(status=BookingStatus.CONFIRMED)
-    # Where parties wait that hold places here: they count there again, or go before others there.
-    lines = Booking.objects.waiting().filter(party__in=touched.holding().values("party")).exclude(session=session_pk)
-    others = lock_parties(touched, sessions=[session_pk], elsewhere=lines)
-    session = others.pop(session_pk)
+    offered = touched.filter(status=BookingStatus.OFFERED)
+    lines = lock_everybody(touched, session=session_pk, elsewhere=_lines_left_for(offered))
+    session = lines.pop(session_pk)
     if session.called_off_at:
         raise AlreadyCalledOff
     if now >= session.starts_at:
         raise AlreadyBegun
     session.called_off_at, session.call_off_reason = now, reason
     session.save(update_fields=["called_off_at", "call_off_reason"])
-    first_call_until = first_call_ends(session, besides=besides, now=now)
-    if first_call_until:
-        lines.filter(party__in=confirmed.values("party")).update(first_call=True)
     Party.objects.filter(pk__in=confirmed.values("party")).update(
-        calendar_sequence=F("calendar_sequence") + 1, first_call_until=first_call_until
+        calendar_sequence=F("calendar_sequence") + 1,
+        first_call_until=first_call_ends(session, besides=besides, now=now),
     )
     ended = touched.end_all(BookingStatus.CALLED_OFF, now=now, who=who)
     told = {str(booking.pk): booking for booking in ended if booking.party.is_proven}
     outbox.post_all(NoticeKind.CALLED_OFF, told, now=now)
-    waitlist.serve_all(others.values(), now=now, trigger=DecisionTrigger.LEFT)
+    waitlist.serve_all(lines.values(), now=now, trigger=DecisionTrigger.LEFT)
+
+
+def _lines_left_for(offers: QuerySet[Booking]) -> QuerySet[Booking]:
+    """The bookings by which the parties of these offers wait elsewhere: without the offer they are in line again."""
+    return Booking.objects.waiting().filter(party__in=offers.values("party"))
 
 
 def first_call_ends(session: TourSession, *, besides: Collection[int] = (), now: datetime) -> datetime | None:
     """Until when a party that was confirmed here may choose another session of the season before the public.
 
-    Never beyond the last roster lock of those; None if none takes anybody.
+    Never beyond what the season's other sessions take: None if none of them takes anybody.
     """
-    others = TourSession.objects.filter(season=session.season_id, called_off_at=None, closed_at=None)
-    open_still = others.filter(roster_locks_at__gt=now).exclude(pk__in={session.pk, *besides})
-    last = open_still.aggregate(last=Max("roster_locks_at"))["last"]
-    return min(now + FIRST_CALL, last) if last else None
+    season = session.season
+    others = season.sessions.exclude(pk__in={session.pk, *besides}).select_related("season__tour")
+    open_until = [min(other.roster_locks_at, season.closes_at) for other in others if other.takes_sign_ups(now)]
+    if not open_until or not season.published or season.mode != SeasonMode.FIRST_COME:
+        return None
+    return min(now + FIRST_CALL, max(open_until))
 
 
 def end_first_calls(*, now: datetime) -> int:
