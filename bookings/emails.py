@@ -230,6 +230,7 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
         "other_link": party_link(party, language=other),
         "other_language": OWN_NAMES.get(other, other),
         "other_language_code": _html_language(other),
+        "recalled": "recalled" in facts,
         "changed_names": "names" in facts,
         "changed_size": "size" in facts,
         "visit": None,

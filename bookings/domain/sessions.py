@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Sum, TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
@@ -24,9 +24,18 @@ from bookings.models import (
 
 # Parties that were confirmed in a session called off choose another one for this long before the public.
 FIRST_CALL = timedelta(hours=72)
+# Why a booking waits again, as its history tells: the host took the offer back.
+RECALLED = "recalled"
 
 # What ends with its session; who was there, or was missed, stays so.
 UNTIL_CALLED_OFF = LIVE - {BookingStatus.CHECKED_IN, BookingStatus.NO_SHOW}
+
+
+class OffersOut(TextChoices):
+    """What becomes of offers that stand when the limits are lowered under them."""
+
+    HONOUR = "honour", _("Honour them: every party keeps its offer until it ends")
+    RECALL = "recall", _("Take them back, the newest first, until the new limits hold")
 
 
 class AlreadyCalledOff(BookingError):
@@ -43,6 +52,13 @@ class TimeHasPassed(BookingError):
 
 class CapacityBelowHeld(BookingError):
     message = _("More is held than that. Lower “places given out at most” instead: then it shrinks as parties leave.")
+
+
+class OffersBeyondLimits(BookingError):
+    message = _(
+        "More is held than that, with the places that are offered now. Take offers back, or lower “places given out at "
+        "most” instead: then it shrinks as parties leave."
+    )
 
 
 class LimitAboveCapacity(BookingError):
@@ -134,25 +150,90 @@ def reopen_sign_up(session_pk: int, *, now: datetime) -> None:
     waitlist.serve(session, now=now, trigger=DecisionTrigger.CAPACITY)
 
 
-def check_limits(session: TourSession, *, capacity: int, max_parties: int, sell_limit: int) -> None:
-    """Raises CapacityBelowHeld or LimitAboveCapacity."""
-    if capacity < session.places_held or max_parties < session.parties_held:
+def check_limits(
+    session: TourSession,
+    *,
+    capacity: int,
+    max_parties: int,
+    sell_limit: int,
+    offers: OffersOut = OffersOut.HONOUR,
+) -> None:
+    """Raises CapacityBelowHeld, OffersBeyondLimits or LimitAboveCapacity."""
+    offered = session.bookings.filter(status=BookingStatus.OFFERED).aggregate(places=Sum("places", default=0))
+    if capacity < session.places_held - offered["places"] or max_parties < session.parties_confirmed:
         raise CapacityBelowHeld
+    if offers == OffersOut.HONOUR and (capacity < session.places_held or max_parties < session.parties_held):
+        raise OffersBeyondLimits
     if max(sell_limit, max_parties) > capacity:
         raise LimitAboveCapacity
 
 
 @in_one_transaction
-def resize(session_pk: int, *, capacity: int, max_parties: int, sell_limit: int, now: datetime) -> None:
+def resize(
+    session_pk: int,
+    *,
+    capacity: int,
+    max_parties: int,
+    sell_limit: int,
+    now: datetime,
+    offers: OffersOut = OffersOut.HONOUR,
+    who: str = "host",
+) -> None:
     """Change the limits (places, parties, places). Nobody loses a place; what becomes free goes to the line first.
 
-    Raises CapacityBelowHeld if more is held than the new capacity or number of parties, and LimitAboveCapacity.
+    Offers that stand beyond the new limits are honoured, or recalled until the limits hold. Raises CapacityBelowHeld
+    if more is held than the new capacity or number of parties, OffersBeyondLimits if only because of offers that are
+    to be honoured, and LimitAboveCapacity.
     """
-    session = TourSession.objects.lock([session_pk])[session_pk]
-    check_limits(session, capacity=capacity, max_parties=max_parties, sell_limit=sell_limit)
+    if offers == OffersOut.RECALL:
+        standing = Booking.objects.filter(session=session_pk, status=BookingStatus.OFFERED)
+        lines = lock_everybody(standing, session=session_pk, elsewhere=_lines_left_for(standing))
+    else:
+        lines = TourSession.objects.lock([session_pk])
+    session = lines.pop(session_pk)
+    check_limits(session, capacity=capacity, max_parties=max_parties, sell_limit=sell_limit, offers=offers)
+    if offers == OffersOut.RECALL:
+        _recall(session, max_parties=max_parties, sell_limit=sell_limit, now=now, who=who)
     session.capacity, session.max_parties, session.sell_limit = capacity, max_parties, sell_limit
     session.save(update_fields=["capacity", "max_parties", "sell_limit"])
     waitlist.serve(session, now=now, trigger=DecisionTrigger.CAPACITY)
+    waitlist.serve_all(lines.values(), now=now, trigger=DecisionTrigger.RECALLED)
+
+
+def _recall(session: TourSession, *, max_parties: int, sell_limit: int, now: datetime, who: str) -> None:
+    """Take back offers until the limits hold, the newest first; of sign-ups not yet proven only if that is not enough.
+
+    The caller holds the locks of the session, of the other sessions these parties wait for, and of the parties.
+    """
+    standing = session.bookings.filter(status=BookingStatus.OFFERED).select_related("party")
+    newest_first = standing.order_by("-status_since", "-pk")
+    for booking in sorted(newest_first, key=lambda booking: not booking.party.is_proven):
+        if session.places_held <= sell_limit and session.parties_held <= max_parties:
+            return
+        booking.session = session
+        _take_back(booking, now=now, who=who)
+        session.refresh_ledger()
+
+
+def _take_back(booking: Booking, *, now: datetime, who: str) -> None:
+    """The party waits again, with the number it had before the offer, or a new one; no lapse is counted."""
+    party = booking.party
+    booking.move_to(
+        BookingStatus.WAITING,
+        now=now,
+        who=who,
+        why=RECALLED,
+        queue_number=None if booking.queue_number else booking.session.take_queue_number(),
+        places=party.size,
+    )
+    key = f"{booking.pk}:{now.isoformat()}"
+    if party.is_proven:
+        outbox.post(NoticeKind.RECALLED, party, booking=booking, key=key, now=now)
+    else:
+        party.prove_by = now + waitlist.PROVE_WITHIN_AT_MOST
+        party.save(update_fields=["prove_by"])
+        facts = {"recalled": True}
+        outbox.post(NoticeKind.IN_LINE, party, key=key, now=now, expires_at=party.prove_by, facts=facts)
 
 
 def check_move(session: TourSession, *, starts_at: datetime, now: datetime) -> None:

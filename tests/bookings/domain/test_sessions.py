@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from bookings import outbox
 from bookings.domain import sessions, sign_up, waitlist
 from bookings.domain.invariants import broken_promises
+from bookings.emails import build
 from bookings.models import Booking, BookingEvent, Notice, Party, TourSession
 from tests.acts import ask, ledger, owed, statuses
 from tests.factories import (
@@ -329,6 +330,157 @@ def test_the_sell_limit_may_go_below_what_is_held():
     sessions.resize(session.pk, capacity=10, max_parties=10, sell_limit=1, now=NOON)
 
     assert (statuses(session), ledger(session)["places"]) == ({held: "confirmed"}, 3)
+
+
+# Offers beyond the new limits
+
+
+def resize(session, places, max_parties=None, sell_limit=None, **given):
+    limits = {"capacity": places, "max_parties": max_parties or places, "sell_limit": sell_limit or places}
+    sessions.resize(session.pk, **limits | {"now": NOON, "who": "host:lin"} | given)
+
+
+def standing(*bookings):
+    """Status, number, places and deadline of each, as they are now."""
+    rows = Booking.objects.in_bulk([booking.pk for booking in bookings])
+    return [
+        (row.status, row.queue_number, row.places, row.offer_expires_at)
+        for row in (rows[booking.pk] for booking in bookings)
+    ]
+
+
+def make_offer_from_line(session, *, hours_ago, **given):
+    number = session.next_queue_number
+    TourSession.objects.filter(pk=session.pk).update(next_queue_number=number + 1)
+    since = NOON - hours_ago * HOUR
+    offer = make_offered(session, queue_number=number, offer_expires_at=NOON + HOUR, status_since=since, **given)
+    session.refresh_from_db()
+    return offer
+
+
+def test_offers_beyond_the_new_limits_are_honoured_unless_the_host_says_otherwise():
+    session = make_session(capacity=10)
+    held, offer = make_booking(session, size=3), make_offer_from_line(session, hours_ago=1)
+    before = standing(held, offer)
+
+    with pytest.raises(sessions.OffersBeyondLimits):
+        resize(session, 4)
+    with pytest.raises(sessions.OffersBeyondLimits):
+        resize(session, 10, max_parties=1)
+    resize(session, 10, sell_limit=3)
+
+    assert (standing(held, offer), owed()) == (before, [])
+    assert (session.decisions.count(), TourSession.objects.get(pk=session.pk).sell_limit) == (0, 3)
+
+
+@pytest.mark.parametrize("limits", [{"places": 5}, {"places": 9, "max_parties": 2}, {"places": 9, "sell_limit": 5}])
+def test_recalled_offers_are_taken_back_newest_first_and_keep_their_number(limits):
+    session = make_session(capacity=9)
+    held = make_booking(session, size=3)
+    old, new = (make_offer_from_line(session, hours_ago=hours) for hours in (5, 1))
+    middle = make_offer_from_line(session, hours_ago=3)
+
+    resize(session, **limits, offers=sessions.OffersOut.RECALL)
+
+    assert standing(held, old, middle, new) == [
+        ("confirmed", None, 3, None),
+        ("offered", 1, 2, NOON + HOUR),
+        ("waiting", 3, 2, None),
+        ("waiting", 2, 2, None),
+    ]
+    assert owed() == [("recalled", new.party_id), ("recalled", middle.party_id)]
+    assert ledger(session) == {"places": 5, "parties": 2, "offered": 1, "waiting": 2}
+    assert [booking.pk for booking in session.bookings.in_line()] == [new.pk, middle.pk]
+    last = new.events.latest("pk")
+    assert (last.from_status, last.to_status, last.who, last.why) == ("offered", "waiting", "host:lin", "recalled")
+    assert Party.objects.filter(lapses__gt=0).count() == 0
+
+
+def test_no_offer_is_recalled_that_the_new_limits_hold():
+    session = make_session(capacity=9)
+    offers = [make_offer_from_line(session, hours_ago=hours) for hours in (5, 1)]
+
+    resize(session, 4, offers=sessions.OffersOut.RECALL)
+
+    assert [booking.status for booking in Booking.objects.filter(pk__in=[o.pk for o in offers])] == ["offered"] * 2
+    assert owed() == []
+
+
+def test_confirmed_places_are_not_recalled():
+    session = make_session(capacity=10)
+    make_booking(session, size=3), make_offer_from_line(session, hours_ago=1)
+
+    with pytest.raises(sessions.CapacityBelowHeld):
+        resize(session, 2, offers=sessions.OffersOut.RECALL)
+    resize(session, 10, sell_limit=1, offers=sessions.OffersOut.RECALL)
+
+    assert ledger(session) == {"places": 3, "parties": 1, "offered": 0, "waiting": 1}
+
+
+def test_a_recalled_offer_of_fewer_places_waits_for_the_whole_party_again():
+    session = make_session(capacity=4)
+    offer = make_offer_from_line(session, hours_ago=1, size=3, smallest_size=1, places=2)
+
+    resize(session, 4, sell_limit=1, offers=sessions.OffersOut.RECALL)
+
+    assert standing(offer) == [("offered", 1, 1, Booking.objects.get(pk=offer.pk).offer_expires_at)]
+    events = offer.events.order_by("pk").values_list("to_status", flat=True)
+    assert list(events) == ["offered", "waiting", "offered"], "it is first in line and takes what is left"
+
+
+def test_sign_ups_that_nobody_proved_are_recalled_last_and_get_a_number_to_prove_for():
+    session = make_session(capacity=10)
+    sign_up = make_sign_up(session, status_since=NOON)
+    offer = make_offer_from_line(session, hours_ago=5)
+    waiting = make_waiting(session, size=3)
+
+    resize(session, 2, offers=sessions.OffersOut.RECALL)
+    assert (statuses(session)[sign_up], statuses(session)[offer]) == ("offered", "waiting")
+    resize(session, 1, offers=sessions.OffersOut.RECALL)
+
+    assert standing(sign_up, offer, waiting) == [
+        ("waiting", 3, 2, None),
+        ("waiting", 1, 2, None),
+        ("waiting", 2, 3, None),
+    ]
+    assert owed() == [("recalled", offer.party_id), ("in_line", sign_up.party_id)]
+    assert ledger(session) == {"places": 0, "parties": 0, "offered": 0, "waiting": 2}
+    notice = sign_up.party.notices.get()
+    sign_up.party.refresh_from_db()
+    assert (sign_up.party.prove_by, notice.expires_at) == (NOON + 2 * DAY, NOON + 2 * DAY)
+    assert "We are sorry" in build(notice, now=NOON).body
+
+
+def test_whoever_is_recalled_stands_in_its_other_lines_again(commits):
+    season = make_season()
+    shrinking, other = make_session(season=season, capacity=4), make_session(season=season, capacity=2)
+    offer = make_offer_from_line(shrinking, hours_ago=1)
+    elsewhere = make_waiting(other, party=offer.party)
+
+    with commits():
+        resize(shrinking, 4, sell_limit=1, offers=sessions.OffersOut.RECALL)
+
+    assert statuses(shrinking, other) == {offer: "waiting", elsewhere: "offered"}
+    assert other.decisions.get().trigger == "recalled"
+
+
+def test_a_crash_while_recalling_leaves_everything_as_it_was(monkeypatch):
+    session = make_session(capacity=4)
+    offers = [make_offer_from_line(session, hours_ago=hours) for hours in (1, 2)]
+    before = standing(*offers), ledger(session)
+
+    def crash(*args, **kwargs):
+        raise RuntimeError("the power went")
+
+    monkeypatch.setattr(waitlist, "serve", crash)
+    with pytest.raises(RuntimeError):
+        resize(session, 1, offers=sessions.OffersOut.RECALL)
+
+    assert ((standing(*offers), ledger(session)), owed()) == (before, [])
+    assert TourSession.objects.get(pk=session.pk).capacity == 4
+
+
+# Another time
 
 
 def test_whoever_holds_places_or_waits_is_told_old_and_new_time():
