@@ -262,25 +262,27 @@ def move(
     facts = {name: old.isoformat() for name, (old, new) in times.items() if old != new}
     session.starts_at, session.ends_at, session.roster_locks_at = starts_at, ends_at, roster_locks_at
     session.save(update_fields=["starts_at", "ends_at", "roster_locks_at"])
-    for booking in session.bookings.filter(status=BookingStatus.OFFERED, offer_expires_at__gt=roster_locks_at):
-        _shorten_offer(booking, ends=roster_locks_at, now=now)
-    touched = session.bookings.live().filter(party__mailbox_proven_at__isnull=False).select_related("party")
-    for booking in touched.order_by("party") if facts else []:
-        party = Party.objects.lock(booking.party_id)
-        party.raise_calendar_sequence()
-        outbox.post(
-            NoticeKind.CHANGED,
-            party,
-            booking=booking,
-            key=f"{booking.pk}:{party.calendar_sequence}",
-            now=now,
-            facts=facts,
-        )
+    _shorten_offers(session, now=now)
+    if facts:
+        _tell_of_change(session.bookings.live().filter(party__mailbox_proven_at__isnull=False), facts, now=now)
     waitlist.serve(session, now=now, trigger=DecisionTrigger.CAPACITY)
 
 
-def _shorten_offer(booking: Booking, *, ends: datetime, now: datetime) -> None:
-    """The mail of an offer named a deadline, so another goes out; that of a sign-up names one when it is sent."""
-    Booking.objects.filter(pk=booking.pk).update(offer_expires_at=ends)
-    if booking.offer_source != OfferSource.SIGN_UP and ends > now:
+def _tell_of_change(bookings: QuerySet[Booking], facts: dict[str, str], *, now: datetime) -> None:
+    parties = Party.objects.filter(pk__in=bookings.values("party"))
+    parties.lock_all()
+    parties.update(calendar_sequence=F("calendar_sequence") + 1)
+    told = bookings.select_related("party").order_by("status", "pk")
+    keys = {f"{booking.pk}:{booking.party.calendar_sequence}": booking for booking in told}
+    outbox.post_all(NoticeKind.CHANGED, keys, now=now, facts=facts)
+
+
+def _shorten_offers(session: TourSession, *, now: datetime) -> None:
+    """No offer stands past the lock. The mail of an offer named a deadline, so another goes out; that of a sign-up
+    names one when it is sent."""
+    ends = session.roster_locks_at
+    standing = session.bookings.filter(status=BookingStatus.OFFERED, offer_expires_at__gt=ends)
+    told = list(standing.exclude(offer_source=OfferSource.SIGN_UP).select_related("party"))
+    standing.update(offer_expires_at=ends)
+    for booking in told if ends > now else []:
         waitlist.tell_of_offer(booking, ends=ends, now=now)

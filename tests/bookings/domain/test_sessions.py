@@ -504,6 +504,72 @@ def test_whoever_holds_places_or_waits_is_told_old_and_new_time():
     assert owed(unproven.party) == []
 
 
+def move_to_next_day(session):
+    later = session.starts_at + DAY
+    sessions.move(
+        session.pk,
+        starts_at=later,
+        ends_at=later + 2 * HOUR,
+        roster_locks_at=later - 2 * DAY,
+        now=NOON,
+        who="host:lin",
+    )
+
+
+def test_moving_takes_a_few_statements_for_each_thousand_waiting_parties():
+    def statements(parties):
+        session = make_session()
+        make_booking(session, size=2), make_offered(session, offer_expires_at=NOON + HOUR)
+        fill_line(session, parties)
+        TourSession.objects.filter(pk=session.pk).update(sell_limit=4)
+        with CaptureQueriesContext(connection) as captured:
+            move_to_next_day(session)
+        assert Notice.objects.filter(kind="changed", booking__session=session).count() == parties + 2
+        assert set(session.season.parties.values_list("calendar_sequence", flat=True)) == {1}
+        return len(captured)
+
+    few, many = statements(10), statements(1000)
+    assert many - few <= (2 if connection.vendor == "postgresql" else 15)
+
+
+def test_a_crash_while_moving_leaves_everything_as_it_was_and_tells_nobody(monkeypatch):
+    session = make_session()
+    held, offer = make_booking(session), make_offered(session, offer_expires_at=NOON + 26 * DAY)
+
+    def crash(*args, **kwargs):
+        raise RuntimeError("the power went")
+
+    monkeypatch.setattr(waitlist, "serve", crash)
+    with pytest.raises(RuntimeError):
+        move_to_next_day(session)
+
+    assert (TourSession.objects.get(pk=session.pk).starts_at, owed()) == (START, [])
+    assert standing(held, offer) == [("confirmed", None, 2, None), ("offered", None, 2, NOON + 26 * DAY)]
+    assert Party.objects.get(pk=held.party_id).calendar_sequence == 0
+
+
+def test_the_line_is_served_after_a_move_that_leaves_it_time_again(commits):
+    session = make_session(capacity=2, roster_locks_at=NOON + timedelta(minutes=20))
+    waiting = make_waiting(session)
+
+    with commits():
+        move_to_next_day(session)
+
+    assert statuses(session) == {waiting: "offered"}
+    assert owed() == [("changed", waiting.party_id), ("offer", waiting.party_id)]
+
+
+def test_each_move_is_told_by_a_mail_of_its_own():
+    session = make_session(capacity=2)
+    held, waiting = make_booking(session), make_waiting(session)
+
+    for _time in range(2):
+        move_to_next_day(session)
+        session.refresh_from_db()
+
+    assert owed() == [("changed", held.party_id), ("changed", waiting.party_id)] * 2
+
+
 def test_no_offer_stands_past_an_earlier_roster_lock():
     session = make_session()
     offer = make_offered(session, offer_expires_at=NOON + 3 * DAY)
