@@ -13,6 +13,7 @@ handler500 = errors.server_error
 
 urlpatterns = [
     path("", language.to_own_language, name="root"),
+    path("favicon.ico", pages.icon, name="icon"),
     path("healthz", health.health, name="health"),
     path("healthz/clock", health.clock, name="health_clock"),
     *i18n_patterns(

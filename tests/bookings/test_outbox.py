@@ -356,6 +356,18 @@ def test_whoever_read_the_time_in_another_mail_meanwhile_knew_that_one(office: M
     assert "It was planned for Sunday 14 February 2027, 09:30" in office.text(1)
 
 
+def test_a_mail_that_left_while_the_session_moved_on_was_told(office: MailServer) -> None:
+    session = make_booking().session
+    move(session, START + DAY, now=NOON)
+    Notice.objects.update(status=NoticeStatus.SENT, sent_at=NOON + 2 * SECOND)
+    move(session, START + 2 * DAY, now=NOON + SECOND)
+
+    outbox.deliver_due(NOON + HOUR)
+
+    assert changes() == ["sent", "sent"]
+    assert "It was planned for Sunday 14 February 2027, 09:30" in office.text(0)
+
+
 def test_a_session_moved_back_before_anybody_heard_of_it_is_told_to_nobody(office: MailServer) -> None:
     session = make_booking().session
     move(session, START + DAY, now=NOON)
