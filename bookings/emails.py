@@ -230,6 +230,7 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
         "other_link": party_link(party, language=other),
         "other_language": OWN_NAMES.get(other, other),
         "other_language_code": _html_language(other),
+        "recalled": "recalled" in facts,
         "changed_names": "names" in facts,
         "changed_size": "size" in facts,
         "visit": None,
@@ -245,6 +246,12 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
         "asked_on": _day(party.asked_at, zone=zone),
         "reason": str(main.session.call_off_reason),
     }
+    if party.first_call_until and party.first_call_until > now:
+        first_call = _to_the_minute(party.first_call_until)
+        words |= {
+            "first_call": _moment(first_call, now=now, zone=zone),
+            "first_call_left": timeuntil(first_call, now),
+        }
     if not party.is_proven:
         prove_by = _to_the_minute(min(party.prove_by or now + PROVE_WITHIN, now + PROVE_WITHIN))
         words |= {

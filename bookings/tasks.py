@@ -38,9 +38,9 @@ def drop_unproven() -> None:
     waitlist.drop_unproven(now=timezone.now())
 
 
-@shared_task(name="bookings.finish_calling_off", ignore_result=True)
-def finish_calling_off() -> None:
-    sessions.finish_all_calling_off(now=timezone.now())
+@shared_task(name="bookings.end_first_calls", ignore_result=True)
+def end_first_calls() -> None:
+    sessions.end_first_calls(now=timezone.now())
 
 
 @shared_task(name="bookings.erase_due", ignore_result=True)

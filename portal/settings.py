@@ -183,7 +183,7 @@ _every = {
     "bookings.plan_reminders": 30.0,
     "bookings.close_lines": 60.0,
     "bookings.drop_unproven": 60.0,
-    "bookings.finish_calling_off": 60.0,
+    "bookings.end_first_calls": 60.0,
     "bookings.erase_due": 60.0,
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""Transactions that wait their turn: sessions by primary key, then the party, then its bookings."""
+"""Transactions that wait their turn: sessions by primary key, then parties by primary key, then their bookings."""
 
 import functools
 import logging
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, ParamSpec, TypeVar
 
 from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
 
 from bookings.models import Booking, BookingMoved, Party, TourSession
 
@@ -49,6 +50,21 @@ def lock_party(party_pk: int, *, also: Iterable[int] = ()) -> Locked:
     if not set(live.values_list("session", flat=True)) <= sessions.keys():
         raise StaleLocks
     return Locked(party, sessions)
+
+
+def lock_everybody(
+    bookings: QuerySet[Booking], *, session: int, elsewhere: QuerySet[Booking]
+) -> dict[int, TourSession]:
+    """Lock the session and those of the bookings in ``elsewhere``, then every party of ``bookings``.
+
+    Raises StaleLocks if one of them stands elsewhere by now; ``in_one_transaction`` then starts over.
+    """
+    pks = elsewhere.order_by().values_list("session", flat=True).distinct()
+    locked = TourSession.objects.lock({session, *pks})
+    Party.objects.filter(pk__in=bookings.values("party")).lock_all()
+    if not set(pks.all()) <= locked.keys():
+        raise StaleLocks
+    return locked
 
 
 def in_one_transaction(change: Callable[Parameters, Result]) -> Callable[Parameters, Result]:

@@ -24,10 +24,8 @@ from bookings.models import (
     person_key,
 )
 
-# A waiting party proves its mailbox within this time from the hand-over of the mail that asks for it ...
+# A waiting party proves its mailbox within this time from the hand-over of the mail that asks for it.
 PROVE_WITHIN = timedelta(hours=24)
-# ... and within this time from the sign-up if that mail cannot be handed over.
-PROVE_WITHIN_AT_MOST = timedelta(hours=48)
 
 
 class SignUpClosed(BookingError):
@@ -191,7 +189,7 @@ def _offer_or_wait(party: Party, companions: Sequence[Person], choices: Sequence
     ]
     waitlist.write_new(waiting, now=now)
     if not party.is_proven:
-        party.prove_by = now + PROVE_WITHIN_AT_MOST
+        party.prove_by = now + waitlist.PROVE_WITHIN_AT_MOST
         party.save(update_fields=["prove_by"])
     outbox.post(NoticeKind.IN_LINE, party, key=str(party.pk), now=now, expires_at=party.prove_by)
 

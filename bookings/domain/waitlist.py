@@ -4,7 +4,7 @@ Source of the rules: DESIGN part 4, "The line", "The fit rule" and "How long an 
 """
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
@@ -34,6 +34,8 @@ FILLS_GAPS = LAST_CALL
 WAITS_FOR_ALL = "waits for all"
 # A party's lapse with this number in a season ends all its waiting.
 LAST_LAPSE = 2
+# A waiting party proves its mailbox within this time, if the mail that asks for it cannot be handed over.
+PROVE_WITHIN_AT_MOST = timedelta(hours=48)
 
 
 class OfferGone(BookingError):

@@ -280,6 +280,36 @@ def test_called_off_gives_the_reason_of_the_host() -> None:
     assert "The reason: The paint shop is being rebuilt." in text
 
 
+def test_called_off_tells_of_first_call_until_a_minute_that_is_not_later_than_its_end() -> None:
+    ends = NOON + 3 * DAY + timedelta(minutes=7, seconds=59)
+    party = make_party(first_call_until=ends)
+    notice = example(NoticeKind.CALLED_OFF, party=party)
+
+    text = text_of(sent_as(notice))
+    late = text_of(sent_as(notice, days=3, minutes=8))
+
+    assert "You have first call on another session until 20:07 on Thursday 21 January." in text
+    assert "by 20:07 on Thursday 21 January (Beijing time, 3\xa0days from now), you go before everybody else" in text
+    assert f"Choose another session: {party_link(party)}" in text
+    assert "first call" not in late.lower()
+    assert "You may ask again for any other session that is open" in late
+
+
+@pytest.mark.parametrize(
+    ("was", "words"),
+    [
+        (BookingStatus.CONFIRMED, "Your places there are gone with it;"),
+        (BookingStatus.OFFERED, "The places that were offered to you there are gone with it."),
+        (BookingStatus.WAITING, "Your place in its line is gone with it."),
+    ],
+)
+def test_called_off_tells_what_is_gone_with_the_session(was: BookingStatus, words: str) -> None:
+    notice = example(NoticeKind.CALLED_OFF)
+    BookingEvent.objects.filter(booking=notice.booking).update(from_status=was)
+
+    assert words in text_of(sent_as(notice))
+
+
 def test_places_taken_back_by_a_host_are_not_thanked_for() -> None:
     booking = make_booking(status=BookingStatus.CANCELLED)
     BookingEvent.objects.filter(booking=booking).update(who="host:mei", why="Entered twice.")
