@@ -80,7 +80,7 @@ def visit(request: HttpRequest, party: Party) -> HttpResponse:
 
 def _page(request: HttpRequest, party: Party, *, now: datetime, refusal: str = "") -> HttpResponse:
     stands = standing(party, now=now)
-    log = why_log(party, stands.lines)
+    log = why_log(stands, now=now)
     context = {
         "standing": stands,
         "party": party,
@@ -92,7 +92,7 @@ def _page(request: HttpRequest, party: Party, *, now: datetime, refusal: str = "
         "steps": stands.steps,
         "qr": _qr(party) if stands.shows_code else "",
         "others": others_with_room(now=now) if stands.has_ended else [],
-        "many_sessions": len({entry.booking.session_id for entry in log}) > 1,
+        "many_sessions": len({entry.booking.session_id for entry in log.entries}) > 1,
         "tour": party.season.tour,
         "people": [(name, band_words(low, high)) for name, low, high in party.people()],
         "is_locked": bool(stands.session and now >= stands.session.roster_locks_at),
