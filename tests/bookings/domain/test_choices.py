@@ -7,7 +7,7 @@ import pytest
 
 from bookings.domain import check_in, choices, opening, people, visit, waitlist
 from bookings.domain.errors import BookingError
-from bookings.models import Booking, BookingStatus, Party, SeasonMode, TourSession
+from bookings.models import Booking, BookingStatus, DecisionTrigger, Party, SeasonMode, TourSession
 from tests.acts import ledger, owed, statuses
 from tests.factories import (
     DAY,
@@ -316,7 +316,7 @@ def test_a_waiting_party_takes_free_places_and_its_lines_go_on(commits):
     season = make_season()
     full, free = make_full_session(season=season, capacity=4), make_session(season=season)
     head, second = make_waiting(full, size=3), make_waiting(full)
-    waitlist.offer_free_places(full.pk, now=NOON, trigger="scan")
+    waitlist.offer_free_places(full.pk, now=NOON, trigger=DecisionTrigger.SCAN)
 
     with commits():
         choices.take_places(head.party_id, free.pk, now=NOON)
