@@ -243,6 +243,7 @@ def take(request: HttpRequest, party: Party, pk: int) -> HttpResponse:
         "party": party,
         "session": session,
         "kept": kept,
+        "moves": any(booking.status == BookingStatus.CONFIRMED for booking in kept),
         "given_up": given_up,
         "lines": stands.lines,
         "section": "visit",
