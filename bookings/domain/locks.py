@@ -43,12 +43,18 @@ def lock_party(party_pk: int, *, also: Iterable[int] = ()) -> Locked:
 
     Raises StaleLocks if the party joined a session meanwhile; ``in_one_transaction`` then starts over.
     """
-    live = Booking.objects.live().filter(party=party_pk)
+    return lock_parties([party_pk], also=also)[party_pk]
+
+
+def lock_parties(party_pks: Iterable[int], *, also: Iterable[int] = ()) -> dict[int, Locked]:
+    """Lock the sessions of all these parties at once and then the parties, as ``lock_party`` does for one of them."""
+    wanted = sorted(set(party_pks))
+    live = Booking.objects.live().filter(party__in=wanted)
     sessions = TourSession.objects.lock({*live.values_list("session", flat=True), *also})
-    party = Party.objects.lock(party_pk)
+    parties = [Party.objects.lock(pk) for pk in wanted]
     if not set(live.values_list("session", flat=True)) <= sessions.keys():
         raise StaleLocks
-    return Locked(party, sessions)
+    return {party.pk: Locked(party, sessions) for party in parties}
 
 
 def in_one_transaction(change: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
