@@ -15,7 +15,15 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
-from bookings.domain.locks import Locked, for_each, in_one_transaction, lock_parties, lock_party
+from bookings.domain.locks import (
+    Locked,
+    StaleLocks,
+    for_each,
+    in_one_transaction,
+    lock_parties,
+    lock_party,
+    lock_sessions_of,
+)
 from bookings.domain.people import Person, check_people
 from bookings.models import (
     Booking,
@@ -28,7 +36,7 @@ from bookings.models import (
     TourSession,
 )
 
-# Why a booking ended or began, as its history tells; followed by the wish that was said yes to.
+# How the history of a swapped booking begins to say why; the number of the wish follows.
 SWAPPED = "swapped"
 # So many of the oldest wishes are looked at for one that meets a party's own.
 MOST_LOOKED_AT = 20
@@ -127,15 +135,10 @@ def withdraw_swap(party_pk: int, *, now: datetime) -> None:
 
 def exchange_if_wishes_meet(party_pk: int, *, now: datetime) -> bool:
     """Exchange with the party whose wish is the oldest that meets one of this party's own; returns whether it did."""
-    tried: set[int] = set()
-    while wish_pk := _first_that_meets(party_pk, besides=tried, now=now):
-        try:
-            _exchange(party_pk, wish_pk, now=now, is_met=True)
-        except BookingError:
-            tried.add(wish_pk)  # Somebody was faster, or changed its plans: look again.
-        else:
-            return True
-    return False
+    try:
+        return _exchange_met(party_pk, now=now)
+    except (BookingError, StaleLocks):
+        return False  # Plans change under way; the clock looks again.
 
 
 def exchange_met_wishes(*, now: datetime) -> int:
@@ -150,31 +153,48 @@ def exchange_met_wishes(*, now: datetime) -> int:
     return for_each(parties, lambda party_pk: exchange_if_wishes_meet(party_pk, now=now))
 
 
+@in_one_transaction
 def say_yes_to_swap(party_pk: int, *, wish_pk: int, now: datetime) -> None:
     """Exchange at once with the party that made this wish. Saying yes twice is one yes.
 
     Raises NothingToSwap, SwapGone, SwapNotPossible or one of its kinds, and what ``check_people`` raises.
     """
-    _exchange(party_pk, wish_pk, now=now)
+    asked = SwapWish.objects.filter(pk=wish_pk)
+    pair = [party_pk, *asked.values_list("booking__party", flat=True)]
+    locked = lock_parties(pair, sessions=lock_sessions_of(pair))
+    wish = asked.select_related("booking").first()
+    if wish is None and BookingEvent.objects.filter(booking__party=party_pk, why=_why(wish_pk)).exists():
+        return
+    _own_booking(locked[party_pk], now=now)
+    if wish is None:
+        raise SwapGone
+    _exchange(locked[party_pk], locked[wish.booking.party_id], wish, now=now)
 
 
 @in_one_transaction
-def _exchange(party_pk: int, wish_pk: int, *, now: datetime, is_met: bool = False) -> None:
-    """Each party gets a booking in the other's session. ``is_met`` asks that the party itself still wishes it."""
-    why = f"{SWAPPED}, wish {wish_pk}"
-    other_pk = SwapWish.objects.filter(pk=wish_pk).values_list("booking__party", flat=True).first() or party_pk
-    locked = lock_parties([party_pk, other_pk])
-    wish = SwapWish.objects.filter(pk=wish_pk).first()
-    if wish is None and BookingEvent.objects.filter(booking__party=party_pk, why=why).exists():
-        return
-    mine, theirs = _own_booking(locked[party_pk], now=now), _confirmed(locked[other_pk])
-    if wish is None or theirs is None or wish.booking_id != theirs.pk or wish.wanted_id != mine.session_id:
-        raise SwapGone
-    if is_met and not mine.swap_wishes.filter(wanted=theirs.session_id).exists():
+def _exchange_met(party_pk: int, *, now: datetime) -> bool:
+    seen = _first_that_meets(party_pk, now=now)
+    if seen is None:
+        return False
+    sessions = lock_sessions_of([party_pk, seen.booking.party_id])
+    # Of many that look at once, each finds another wish: nobody who holds these locks can answer this one any more.
+    wish = _first_that_meets(party_pk, now=now)
+    if wish is None:
+        return False
+    locked = lock_parties([party_pk, wish.booking.party_id], sessions=sessions)
+    _exchange(locked[party_pk], locked[wish.booking.party_id], wish, now=now)
+    return True
+
+
+def _exchange(yes: Locked, wishing: Locked, wish: SwapWish, *, now: datetime) -> None:
+    """Each party gets a booking in the other's session, and what it waited for ends."""
+    mine, theirs = _own_booking(yes, now=now), _confirmed(wishing)
+    if theirs is None or wish.booking_id != theirs.pk or wish.wanted_id != mine.session_id:
         raise SwapGone
     _check_exchange(mine, theirs, now=now)
-    _check_no_offer(locked[other_pk], SwapNotPossible)
-    lines_left = _end_all(locked[party_pk], now=now, why=why) | _end_all(locked[other_pk], now=now, why=why)
+    _check_no_offer(wishing, SwapNotPossible)
+    why = _why(wish.pk)
+    lines_left = _end_all(yes, now=now, why=why) | _end_all(wishing, now=now, why=why)
     _begin(mine, theirs.session, now=now, why=why)
     _begin(theirs, mine.session, now=now, why=why)
     SwapWish.objects.filter(booking__in=[mine, theirs]).delete()
@@ -183,6 +203,11 @@ def _exchange(party_pk: int, wish_pk: int, *, now: datetime, is_met: bool = Fals
         lines_left.discard(larger.session)
         waitlist.serve(larger.session, now=now, trigger=DecisionTrigger.MOVED)
     waitlist.serve_all(sorted(lines_left, key=lambda session: session.pk), now=now, trigger=DecisionTrigger.LEFT)
+
+
+def _why(wish_pk: int) -> str:
+    """What the histories of both parties say: the wish is gone, its number tells a second press from a first."""
+    return f"{SWAPPED}, wish {wish_pk}"
 
 
 def _own_booking(locked: Locked, *, now: datetime) -> Booking:
@@ -275,19 +300,19 @@ def _wishes_that_fit(booking: Booking, *, now: datetime) -> QuerySet[SwapWish]:
     return wishes.filter(has_room, booking__places__lte=_most_people(booking))
 
 
-def _first_that_meets(party_pk: int, *, besides: Collection[int], now: datetime) -> int | None:
+def _first_that_meets(party_pk: int, *, now: datetime) -> SwapWish | None:
     """The oldest wish that meets one of the party's own."""
     confirmed = Booking.objects.filter(party=party_pk, status=BookingStatus.CONFIRMED)
     booking = confirmed.select_related("session__season__tour", "session__venue").first()
     if booking is None:
         return None
     own = SwapWish.objects.filter(booking=booking).values("wanted")
-    meeting = _wishes_that_fit(booking, now=now).filter(booking__session__in=own).exclude(pk__in=besides)
-    return next((wish.pk for wish in _of_people_that_may_come(meeting[:MOST_LOOKED_AT])), None)
+    meeting = _wishes_that_fit(booking, now=now).filter(booking__session__in=own)
+    return next(_of_people_that_may_come(meeting[:MOST_LOOKED_AT]), None)
 
 
 def _of_people_that_may_come(wishes: QuerySet[SwapWish]) -> Iterator[SwapWish]:
-    """Three queries, however many wishes there are."""
+    """Two queries, however many wishes there are."""
     wishes = wishes.select_related("booking__session__venue", "booking__party__season__tour")
     for wish in wishes.prefetch_related("booking__party__members"):
         if _may_come(wish.booking.party):
