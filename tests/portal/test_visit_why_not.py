@@ -21,7 +21,6 @@ from tests.factories import (
     HOUR,
     NOON,
     START,
-    make_booking,
     make_full_session,
     make_offered,
     make_season,
