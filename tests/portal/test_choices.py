@@ -361,7 +361,7 @@ def test_confirmed_places_are_given_up_only_after_both_dates_were_named(client):
     assert dump() == before
     told = words(asked)
     assert "Move to Saturday 20 February, 09:30?" in told
-    assert "You give up Saturday 13 February 2027, 09:30–11:30 2 confirmed places" in told
+    assert "You give up Saturday 13 February 2027 09:30–11:30 2 confirmed places" in told
     for _press in range(2):
         assert answer(client.post(take, {"given_up": held.pk})) == (303, address(held.party))
     assert statuses(held.session, room) == {held: "superseded", room.bookings.get(): "confirmed"}
