@@ -220,7 +220,7 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
         "bring": _one_line(party.season.tour.identification),
         "wear": _one_line(party.season.tour.clothing),
         "names": _names(party),
-        "people": main.places if main else party.size,
+        "people": party.size,
         "code": party.code_in_words,
         "proven": party.is_proven,
         "ended": party.ended_at is not None,

@@ -261,7 +261,7 @@ def _end_all(locked: Locked, *, now: datetime, why: str) -> set[TourSession]:
         if booking.status == BookingStatus.CONFIRMED:
             booking.move_to(BookingStatus.SUPERSEDED, now=now, who="party", why=why, party_goes_on=True)
         elif booking.status == BookingStatus.WAITING:
-            elsewhere = "said yes elsewhere"
+            elsewhere = waitlist.SAID_YES_ELSEWHERE
             booking.move_to(BookingStatus.SUPERSEDED, now=now, who="party", why=elsewhere, party_goes_on=True)
             left.add(booking.session)
     return left
@@ -271,10 +271,10 @@ def _begin(old: Booking, session: TourSession, *, now: datetime, why: str) -> No
     """The party's booking in the session it swapped into; its calendar entry replaces the one of the old."""
     session.hold(old.party.size)
     booking = waitlist.new_offer(old.party, session, preference=old.preference, ends=session.roster_locks_at, now=now)
-    waitlist.write_new([booking], now=now)
+    waitlist.write_new([booking], now=now, why=why)
     old.party.raise_calendar_sequence()
     facts = {"starts_at": old.session.starts_at.isoformat()}
-    waitlist.confirm(booking, [], now=now, who="party", why=why, tell=NoticeKind.SWAPPED, facts=facts)
+    waitlist.confirm(booking, [], now=now, who="party", tell=NoticeKind.SWAPPED, facts=facts)
 
 
 def _standing(*, now: datetime) -> QuerySet[SwapWish]:

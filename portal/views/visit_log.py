@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef
 
 from bookings.domain.offers import in_last_call
 from bookings.domain.visit import comes_as
+from bookings.domain.waitlist import SAID_YES_ELSEWHERE, WAITS_FOR_ALL
 from bookings.models import Booking, BookingEvent, BookingStatus, Decision, DecisionReason, OfferSource, Party
 from portal.views.visit_state import Line
 
@@ -40,6 +41,10 @@ def _own(party: Party) -> Iterator[Entry]:
             kind, places = "fewer", people
         elif event.from_status == event.to_status:
             kind = "changed"
+        elif event.why == WAITS_FOR_ALL:
+            kind = "waits_for_all"
+        elif event.why == SAID_YES_ELSEWHERE:
+            kind = "superseded"
         elif event.to_status == BookingStatus.WAITING and event.from_status:
             kind = "requeued"
         elif event.to_status == BookingStatus.OFFERED and booking.offer_source == OfferSource.SIGN_UP:

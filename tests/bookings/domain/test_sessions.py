@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 
 from bookings import outbox
-from bookings.domain import sessions, sign_up
+from bookings.domain import opening, sessions, sign_up
 from bookings.models import Booking, Notice, TourSession
 from tests.acts import ask, ledger, owed, statuses
 from tests.factories import (
@@ -241,5 +241,5 @@ def test_a_sign_up_that_chose_the_session_just_before_it_was_called_off_is_refus
 
     monkeypatch.setattr(sign_up, "_chosen_sessions", choose_and_be_slow)
 
-    with pytest.raises(sign_up.SessionCalledOff):
+    with pytest.raises(opening.SessionCalledOff):
         ask(session)

@@ -169,8 +169,8 @@ def test_the_history_tells_of_the_exchange_in_both_bookings(pair):
     assert list(mine.events.values_list(*told))[-1] == ("confirmed", "superseded", "party", why)
     now_held = Booking.objects.get(party=mine.party, status="confirmed")
     assert list(now_held.events.values_list(*told)) == [
-        ("", "offered", "party", ""),
-        ("offered", "confirmed", "party", why),
+        ("", "offered", "party", why),
+        ("offered", "confirmed", "party", ""),
     ]
 
 
