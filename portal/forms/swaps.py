@@ -9,18 +9,22 @@ from django import forms
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from bookings.models import Party
+from bookings.models import Booking
 
 CHOOSE = _("Choose at least one date.")
 
 
 class SwapForm(forms.Form):
-    """``sessions`` are ids and words of the sessions that can be wished for, ``wished`` the ids wished now."""
+    """``sessions`` are ids and words of the sessions that can be wished for, ``wished`` the ids wished now.
+
+    It names the booking it was made for, so that an old page wishes nothing for another.
+    """
 
     def __init__(
-        self, party: Party, sessions: Iterable[tuple[int, str]], data: Any = None, *, wished: Collection[int]
+        self, booking: Booking, sessions: Iterable[tuple[int, str]], data: Any = None, *, wished: Collection[int]
     ) -> None:
-        super().__init__(data, initial={"sessions": list(wished)})
+        super().__init__(data, initial={"booking": booking.pk, "sessions": list(wished)})
+        self.fields["booking"] = forms.IntegerField(widget=forms.HiddenInput)
         self.fields["sessions"] = forms.TypedMultipleChoiceField(
             label=_("Dates"),
             help_text=_("A party of your size always fits. A larger one only where places are free for all of it."),
@@ -30,8 +34,9 @@ class SwapForm(forms.Form):
             error_messages={"required": CHOOSE, "invalid_choice": CHOOSE},
         )
         self.helper = FormHelper()
-        self.helper.form_action = reverse("visit_swap", kwargs={"code": party.code})
+        self.helper.form_action = reverse("visit_swap", kwargs={"code": booking.party.code})
         self.helper.layout = Layout(
+            "booking",
             Fieldset(_("We would also come on"), "sessions"),
             Submit("swap", _("Change our wish") if wished else _("Wish to swap")),
         )

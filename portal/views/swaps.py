@@ -1,6 +1,5 @@
 """Swapping with another confirmed party: wish for other dates, say yes to a wish, withdraw. Nobody is named."""
 
-from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_POST
 
 from bookings.domain import swaps as domain
 from bookings.domain.errors import BookingError
@@ -41,9 +39,10 @@ def swap(request: HttpRequest, party: Party, booking: Booking, now: datetime) ->
     """What a swap is, on which other dates the party would come, and what others wish."""
     sessions = [(session.pk, _words(session)) for session in domain.sessions_to_wish_for(booking, now=now)]
     wished = [wish.wanted_id for wish in domain.wishes_of(booking, now=now)]
-    if not sessions:
+    is_old = request.method == "POST" and request.POST.get("booking") != str(booking.pk)
+    if is_old or not sessions:  # The second press of a double click that was a swap, or a page from before one.
         return to_party_page(party)
-    form = SwapForm(party, sessions, request.POST if request.method == "POST" else None, wished=wished)
+    form = SwapForm(booking, sessions, request.POST if request.method == "POST" else None, wished=wished)
     if form.is_valid():
         domain.wish_swap(party.pk, session_pks=form.cleaned_data["sessions"], now=now)
         return to_party_page(party)
@@ -79,9 +78,7 @@ def say_yes(request: HttpRequest, party: Party, booking: Booking, now: datetime,
     return render(request, "portal/visit_swap_yes.html", context)
 
 
-withdraw: Callable[..., HttpResponse] = require_POST(
-    act(lambda _request, party, now: domain.withdraw_swap(party.pk, now=now))
-)
+withdraw = act(lambda _request, party, now: domain.withdraw_swap(party.pk, now=now))
 
 
 def _words(session: TourSession) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.db.models import Exists, OuterRef
 
 from bookings.domain.offers import in_last_call
+from bookings.domain.swaps import SWAPPED
 from bookings.domain.visit import comes_as
 from bookings.domain.waitlist import SAID_YES_ELSEWHERE, WAITS_FOR_ALL
 from bookings.models import Booking, BookingEvent, BookingStatus, Decision, DecisionReason, OfferSource, Party
@@ -45,6 +46,8 @@ def _own(party: Party) -> Iterator[Entry]:
             kind = "waits_for_all"
         elif event.why == SAID_YES_ELSEWHERE:
             kind = "superseded"
+        elif event.why.startswith(SWAPPED):
+            kind = "swapped_in" if event.to_status == BookingStatus.OFFERED else "swapped_away"
         elif event.to_status == BookingStatus.WAITING and event.from_status:
             kind = "requeued"
         elif event.to_status == BookingStatus.OFFERED and booking.offer_source == OfferSource.SIGN_UP:
