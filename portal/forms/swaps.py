@@ -26,8 +26,8 @@ class SwapForm(forms.Form):
         super().__init__(data, initial={"booking": booking.pk, "sessions": list(wished)})
         self.fields["booking"] = forms.IntegerField(widget=forms.HiddenInput)
         self.fields["sessions"] = forms.TypedMultipleChoiceField(
-            label=_("Dates"),
-            help_text=_("A party of your size always fits. A larger one only where places are free for all of it."),
+            label=_("We would also come on"),
+            help_text=_("A party of your size always fits, a larger one only where places are free for all of it."),
             choices=list(sessions),
             coerce=int,
             widget=forms.CheckboxSelectMultiple,
@@ -37,6 +37,6 @@ class SwapForm(forms.Form):
         self.helper.form_action = reverse("visit_swap", kwargs={"code": booking.party.code})
         self.helper.layout = Layout(
             "booking",
-            Fieldset(_("We would also come on"), "sessions"),
+            Fieldset(_("Your wish"), "sessions"),
             Submit("swap", _("Change our wish") if wished else _("Wish to swap")),
         )
