@@ -241,11 +241,12 @@ def new_offer(party: Party, session: TourSession, *, preference: int, ends: date
     )
 
 
-def write_new(bookings: Collection[Booking], *, now: datetime, who: str = "party") -> None:
+def write_new(bookings: Collection[Booking], *, now: datetime, who: str = "party", why: str = "") -> None:
     """Write the bookings and the beginning of their histories."""
     Booking.objects.bulk_create(bookings)
     BookingEvent.objects.bulk_create(
-        BookingEvent(booking=booking, to_status=booking.status, happened_at=now, who=who) for booking in bookings
+        BookingEvent(booking=booking, to_status=booking.status, happened_at=now, who=who, why=why)
+        for booking in bookings
     )
 
 

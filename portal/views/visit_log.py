@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from bookings.domain.explaining import last_serving, serving_in_words
 from bookings.domain.offers import in_last_call, offer_ends
+from bookings.domain.swaps import SWAPPED
 from bookings.domain.visit import comes_as
 from bookings.domain.waitlist import SAID_YES_ELSEWHERE, WAITS_FOR_ALL
 from bookings.models import Booking, BookingEvent, BookingStatus, Decision, DecisionReason, OfferSource
@@ -81,6 +82,8 @@ def _own(stands: Standing) -> Iterator[Entry]:
             kind = "changed"
         elif event.why == SAID_YES_ELSEWHERE:
             kind = "superseded"
+        elif event.why.startswith(SWAPPED):
+            kind = "swapped_in" if event.to_status == BookingStatus.OFFERED else "swapped_away"
         elif event.from_status == BookingStatus.OFFERED and event.to_status == BookingStatus.WAITING:
             kind = _why_again(event)
         elif event.to_status == BookingStatus.OFFERED and booking.offer_source == OfferSource.SIGN_UP:
