@@ -27,6 +27,7 @@ from bookings.admin.reasons import FROM_PAGE, ActsOnPage, who
 from bookings.admin.standing import bar, tag, touched, with_places_offered
 from bookings.domain import sessions
 from bookings.domain.errors import BookingError
+from bookings.domain.locks import in_one_transaction
 from bookings.models import Decision, Season, TourSession
 
 LIMITS = ["capacity", "max_parties", "sell_limit"]
@@ -43,7 +44,7 @@ class TourSessionForm(forms.ModelForm):
 
     told = forms.BooleanField(label=_("Yes, tell them of the new time"), required=False)
     offers = forms.ChoiceField(
-        label=_("Offers that are more than that"),
+        label=_("If more is offered than that"),
         help_text=_("Whoever loses an offer keeps its number in line and is sent an apology."),
         choices=sessions.OffersOut.choices,
         initial=sessions.OffersOut.HONOUR,
@@ -71,6 +72,8 @@ class TourSessionForm(forms.ModelForm):
             raise ValidationError(_("That is more than a hundred years ahead. Look at the year again."))
         if self.errors or not self.instance.pk:
             return cleaned
+        if {"starts_at", "ends_at"} & {*self.changed_data} and self.touched["mails"] and not cleaned["told"]:
+            self.add_error("told", _("Nothing is saved yet. Look at who is told, tick the box and save again."))
         session = TourSession.objects.get(pk=self.instance.pk)
         try:
             if {*TIMES} & {*self.changed_data}:
@@ -78,8 +81,6 @@ class TourSessionForm(forms.ModelForm):
             sessions.check_limits(session, **{name: cleaned[name] for name in LIMITS}, offers=cleaned["offers"])
         except BookingError as refusal:
             raise ValidationError(str(refusal)) from refusal
-        if {"starts_at", "ends_at"} & {*self.changed_data} and self.touched["mails"] and not cleaned["told"]:
-            self.add_error("told", _("Nothing is saved yet. Look at who is told, tick the box and save again."))
         return cleaned
 
 
@@ -204,8 +205,11 @@ class TourSessionAdmin(NamesMoments, ActsOnPage):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
+        view = super().changeform_view
+        if request.method == "POST":
+            view = in_one_transaction(view)  # Started over where it is: within Django's own it could not be.
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return view(request, object_id, form_url, extra_context)
         except BookingError as refusal:  # Somebody was faster between the check of the form and the change.
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from bookings.admin.sessions import decision_in_words
+from bookings.domain.locks import StaleLocks, lock_everybody
 from bookings.emails import build
 from bookings.models import BookingEvent, Decision, DecisionReason, DecisionTrigger, Notice, Party, Season, TourSession
 from tests.acts import ledger, owed, statuses
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.django_db
 
 # The pages of the admin site read the real clock; these sessions lie ahead of it whenever the tests run.
 YEARS_AHEAD = datetime(2100, 2, 13, 1, 30, tzinfo=START.tzinfo)  # 09:30 in Shanghai
+NOT_SEEN = "Nothing is saved yet. Look at who is told, tick the box and save again."
 LISTED = reverse("admin:bookings_toursession_changelist")
 
 
@@ -136,7 +138,7 @@ def test_nothing_is_moved_before_the_host_has_seen_who_is_told(host):
 
     answer = change(host, session, starts_at_1="10:30", ends_at_1="12:30")
 
-    assert errors(answer) == ["Nothing is saved yet. Look at who is told, tick the box and save again."]
+    assert errors(answer) == [NOT_SEEN]
     page = answer.content.decode()
     assert "2 confirmed parties (5 people), 1 offered, 2 waiting. 4 mails go out." in page
     assert 'value="10:30"' in page, "what was typed stays"
@@ -234,6 +236,25 @@ def test_a_size_below_what_is_held_is_refused_at_the_form(host, limits, refusal)
     assert (session.capacity, session.max_parties, session.sell_limit) == (10, 10, 10)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_save_that_another_change_got_in_the_way_of_is_started_over(host, monkeypatch):
+    session = make_session(capacity=10)
+    offer = make_offered(session, queue_number=7)
+    tries = []
+
+    def lock_too_late_at_first(*args, **kwargs):
+        tries.append(args)
+        if len(tries) == 1:
+            raise StaleLocks
+        return lock_everybody(*args, **kwargs)
+
+    monkeypatch.setattr("bookings.domain.sessions.lock_everybody", lock_too_late_at_first)
+    answer = change(host, session, sell_limit=1, offers="recall")
+
+    assert (answer.status_code, len(tries)) == (200, 2)
+    assert (statuses(session), owed()) == ({offer: "waiting"}, [("recalled", offer.party_id)])
+
+
 def test_offers_that_are_too_many_are_honoured_unless_the_host_chooses(host):
     session = make_session(capacity=10)
     make_booking(session, size=3)
@@ -278,7 +299,7 @@ def test_a_time_that_has_passed_is_refused_at_the_form_and_what_was_typed_stays(
         host, session, starts_at_0="2020-02-13", ends_at_0="2020-02-13", roster_locks_at_0="2020-02-11", capacity=77
     )
 
-    assert errors(answer) == ["That time has passed already."]
+    assert errors(answer) == [NOT_SEEN, "That time has passed already."]
     assert 'value="77"' in answer.content.decode()
     session.refresh_from_db()
     assert (session.starts_at, session.capacity, owed(booking.party)) == (YEARS_AHEAD, 60, [])
