@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from bookings import outbox
-from bookings.domain import reminders, retention, sessions, waitlist
+from bookings.domain import reminders, retention, sessions, swaps, waitlist
 from bookings.models import Heartbeat
 
 
@@ -21,6 +21,11 @@ def lapse_offers() -> None:
 @shared_task(name="bookings.serve_lines", ignore_result=True)
 def serve_lines() -> None:
     waitlist.serve_waiting_lines(now=timezone.now())
+
+
+@shared_task(name="bookings.exchange_met_wishes", ignore_result=True)
+def exchange_met_wishes() -> None:
+    swaps.exchange_met_wishes(now=timezone.now())
 
 
 @shared_task(name="bookings.plan_reminders", ignore_result=True)

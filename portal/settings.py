@@ -179,6 +179,7 @@ _every = {
     "bookings.deliver_due": 10.0,
     "bookings.lapse_offers": 15.0,
     "bookings.serve_lines": 30.0,
+    "bookings.exchange_met_wishes": 60.0,
     "bookings.heartbeat": 30.0,
     "bookings.plan_reminders": 30.0,
     "bookings.close_lines": 60.0,

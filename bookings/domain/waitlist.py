@@ -311,6 +311,7 @@ def confirm(
     who: str,
     why: str = "",
     tell: NoticeKind = NoticeKind.CONFIRMED,
+    facts: dict[str, str] | None = None,
 ) -> None:
     """The places are the party's. The caller holds the locks and the offer stands."""
     for other in others:
@@ -320,7 +321,7 @@ def confirm(
             other.move_to(BookingStatus.SUPERSEDED, now=now, who=who, why="said yes elsewhere")
     booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why=why)
     booking.party.use_first_call()
-    outbox.post(tell, booking.party, booking=booking, key=str(booking.pk), now=now)
+    outbox.post(tell, booking.party, booking=booking, key=str(booking.pk), now=now, facts=dict(facts or {}))
 
 
 @in_one_transaction

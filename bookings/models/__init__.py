@@ -15,6 +15,7 @@ from bookings.models.bookings import (
     OfferSource,
     SwapWish,
 )
+from bookings.models.lines import Ahead, parties_ahead
 from bookings.models.notices import LANES, UNPROVEN_KINDS, Heartbeat, Lane, Notice, NoticeKind, NoticeStatus
 from bookings.models.parties import Member, Party, person_key
 from bookings.models.tours import (
@@ -41,6 +42,7 @@ __all__ = [
     "SIGN_UP_OFFER",
     "SIGN_UP_OFFER_AT_MOST",
     "UNPROVEN_KINDS",
+    "Ahead",
     "Booking",
     "BookingEvent",
     "BookingMoved",
@@ -67,5 +69,6 @@ __all__ = [
     "TourSession",
     "TourStop",
     "Venue",
+    "parties_ahead",
     "person_key",
 ]

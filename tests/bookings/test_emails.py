@@ -176,6 +176,22 @@ def test_a_mail_has_one_link_to_act_and_one_to_the_other_language(kind: NoticeKi
     assert addresses == [party_link(notice.party), *pictures, party_link(notice.party, language="zh-hans")]
 
 
+def test_an_offer_of_fewer_places_than_people_says_so_and_what_waiting_costs() -> None:
+    fewer = example(NoticeKind.OFFER, size=3, smallest_size=1, places=2, offer_expires_at=NOON + 2 * HOUR)
+    one = example(NoticeKind.OFFER, size=3, smallest_size=1, places=1, offer_expires_at=NOON + 2 * HOUR)
+    told, told_of_one = text_of(sent_as(fewer)), text_of(sent_as(one))
+    assert "2 places are yours until 22:00 today." in told
+    assert (
+        "2 places became free, and you are 3. The button opens your page; there you choose who comes and take them,"
+        " wait for all of you, or say “not this date”. Waiting for all of you costs nothing: you keep your number."
+    ) in told
+    assert "(3 people)" in told, "as many as there are names"
+    assert "1 place became free, and you are 3." in told_of_one
+    assert "you take it for the lead alone" in told_of_one
+    whole = text_of(sent_as(example(NoticeKind.OFFER, size=3)))
+    assert ("Places became free and it is your turn." in whole, "you are 3" in whole) == (True, False)
+
+
 def test_an_offer_says_until_when_first() -> None:
     ends = NOON + timedelta(hours=2, minutes=40, seconds=50)
     message = sent_as(example(NoticeKind.OFFER, offer_expires_at=ends))

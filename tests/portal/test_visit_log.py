@@ -195,7 +195,7 @@ def test_who_went_behind_because_of_the_fit_is_told(read):
     two, one = make_waiting(session, size=2), make_waiting(session, size=1)
     assert waitlist.offer_free_places(session.pk, now=LAST_CALL, trigger=DecisionTrigger.SCAN) == 1
     assert read(two, now=LAST_CALL)[0] == (
-        "1 place was offered to number 2, behind you: your party did not fit, and in the last two days the first that "
+        "1 place became free and you are 2. It went to number 2, behind you: in the last two days the first party that "
         "fits is asked. You keep your number."
     )
     assert read(one, now=LAST_CALL)[0] == "It was your turn, and we kept places for you."
@@ -294,9 +294,9 @@ def test_places_nobody_in_line_can_take_and_those_freed_too_late_are_told(read):
     ]
 
 
-def test_what_was_decided_elsewhere_or_before_the_party_asked_is_not_told(read):
+def test_what_was_decided_elsewhere_or_before_the_party_joined_is_not_told(read):
     session, elsewhere = make_full_session(), make_full_session()
-    first, booking = make_waiting(session), make_waiting(session, asked_at=NOON)
+    first, booking = make_waiting(session), make_waiting(session, status_since=NOON)
     decide(session, offered_to=first, at=NOON - timedelta(seconds=1))
     decide(elsewhere, offered_to=make_waiting(elsewhere))
     decide(session, DecisionReason.FULL)

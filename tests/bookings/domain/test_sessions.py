@@ -10,7 +10,7 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from bookings import outbox
-from bookings.domain import sessions, sign_up, waitlist
+from bookings.domain import opening, sessions, sign_up, waitlist
 from bookings.domain.invariants import broken_promises
 from bookings.domain.locks import StaleLocks
 from bookings.emails import build
@@ -643,5 +643,5 @@ def test_a_sign_up_that_chose_the_session_just_before_it_was_called_off_is_refus
 
     monkeypatch.setattr(sign_up, "_chosen_sessions", choose_and_be_slow)
 
-    with pytest.raises(sign_up.SessionCalledOff):
+    with pytest.raises(opening.SessionCalledOff):
         ask(session)
