@@ -146,13 +146,17 @@ def failed_mails(*, now: datetime) -> QuerySet[Notice]:
 
 
 def touched(session: TourSession) -> dict[str, int]:
-    """Parties by status, and people, that a change of the session concerns."""
+    """Parties by status, the people of the confirmed ones, and the mails that a change of the session causes."""
     live = session.bookings.live()
-    counts = dict(live.values_list("status").annotate(number=Count("pk")).order_by("status"))
-    people = live.filter(status__in=HOLDS_PLACES).aggregate(people=Sum("places"))["people"] or 0
-    return {
-        "confirmed": counts.get(BookingStatus.CONFIRMED, 0),
-        "offered": counts.get(BookingStatus.OFFERED, 0),
-        "waiting": counts.get(BookingStatus.WAITING, 0),
-        "people": people,
+    status = {
+        name: Count("pk", filter=Q(status=status))
+        for name, status in [
+            ("confirmed", BookingStatus.CONFIRMED),
+            ("offered", BookingStatus.OFFERED),
+            ("waiting", BookingStatus.WAITING),
+        ]
     }
+    people = Sum("places", filter=Q(status=BookingStatus.CONFIRMED), default=0)
+    mails = Count("pk", filter=Q(party__mailbox_proven_at__isnull=False))
+    counts: dict[str, int] = live.aggregate(**status, people=people, mails=mails)
+    return counts

@@ -34,8 +34,8 @@ UNTIL_CALLED_OFF = LIVE - {BookingStatus.CHECKED_IN, BookingStatus.NO_SHOW}
 class OffersOut(TextChoices):
     """What becomes of offers that stand when the limits are lowered under them."""
 
-    HONOUR = "honour", _("Honour them: every party keeps its offer until it ends")
-    RECALL = "recall", _("Take them back, the newest first, until the new limits hold")
+    HONOUR = "honour", _("Honour the offers: every party keeps its own until it ends")
+    RECALL = "recall", _("Take offers back, the newest first, until the new limits hold")
 
 
 class AlreadyCalledOff(BookingError):

@@ -1,16 +1,19 @@
 """A session is called off while its parties accept, cancel and leave: whoever was first counts, all others are told."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
 import pytest
+from django.db import connection, transaction
 
 from bookings.domain import sessions, visit, waitlist
 from bookings.domain.errors import BookingError
-from bookings.models import Booking, BookingEvent, Notice, Party
+from bookings.models import Booking, BookingEvent, Notice, Party, TourSession
+from bookings.models.parties import PartyQuerySet
 from tests.acts import ask, ledger
-from tests.concurrency.threads import spread
+from tests.concurrency.threads import PATIENCE, at_once, spread
 from tests.factories import HOUR, NOON, make_booking, make_offered, make_season, make_session, make_waiting
 
 pytestmark = pytest.mark.postgres
@@ -67,3 +70,47 @@ def test_sessions_that_share_their_parties_are_called_off_at_once():
     assert Notice.objects.filter(kind="called_off").count() == 160
     assert [ledger(session)["places"] for session in doomed] == [0] * 4
     assert not Party.objects.live().exists()
+
+
+def call_off_while_a_first_call_ends(session: TourSession, party: Party) -> None:
+    """The clock has ended the first call of a party that waits here, and commits once calling off waits or is over."""
+    holds_the_party, is_over = threading.Event(), threading.Event()
+
+    @transaction.atomic
+    def end_first_call() -> None:
+        sessions.end_first_calls(now=NOON)
+        holds_the_party.set()
+        while not is_over.wait(0.01):
+            with connection.cursor() as cursor:
+                waiting = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+                cursor.execute(waiting)
+                if cursor.fetchone() != (0,):
+                    return
+
+    def call_off() -> None:
+        holds_the_party.wait(PATIENCE)
+        sessions.call_off(session.pk, reason="Repairs.", now=NOON, who="host:lin")
+        is_over.set()
+
+    assert at_once(end_first_call, call_off) == [None, None]
+    party.refresh_from_db()
+
+
+@pytest.mark.usefixtures("postgres")
+def test_a_party_ends_whose_first_call_ends_while_its_session_is_called_off():
+    booking = make_waiting(first_call_until=NOON)
+
+    call_off_while_a_first_call_ends(booking.session, booking.party)
+
+    assert (booking.party.first_call_until, booking.party.ended_at) == (None, NOON)
+
+
+@pytest.mark.usefixtures("postgres")
+def test_twin_without_the_locks_of_the_parties_such_a_party_never_ends(monkeypatch):
+    booking = make_waiting(first_call_until=NOON)
+    monkeypatch.setattr(PartyQuerySet, "lock_all", lambda parties: [])
+
+    call_off_while_a_first_call_ends(booking.session, booking.party)
+
+    assert (booking.party.first_call_until, booking.party.ended_at) == (None, None)
+    Party.objects.update(ended_at=NOON)

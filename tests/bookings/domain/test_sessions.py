@@ -12,8 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from bookings import outbox
 from bookings.domain import opening, sessions, sign_up, waitlist
 from bookings.domain.invariants import broken_promises
+from bookings.domain.locks import StaleLocks
 from bookings.emails import build
 from bookings.models import Booking, BookingEvent, Notice, Party, TourSession
+from bookings.models.tours import TourSessionQuerySet
 from tests.acts import ask, ledger, owed, statuses
 from tests.factories import (
     DAY,
@@ -79,6 +81,21 @@ def test_calling_off_many_tells_each_party_once_and_keeps_what_they_have_elsewhe
     assert dict(events.values_list("booking", "from_status")) == {b.pk: b.status for b in [*told, *unproven]}
     raised = Party.objects.filter(calendar_sequence=1).values_list("pk", flat=True)
     assert set(raised) == {booking.party_id for booking in confirmed}
+
+
+def test_calling_off_is_started_over_if_a_party_joined_a_line_before_the_locks_were_taken(monkeypatch):
+    season = make_season()
+    doomed, other = make_session(season=season), make_session(season=season, capacity=2)
+    offer = make_offered(doomed, offer_expires_at=NOON + HOUR)
+    lock = TourSessionQuerySet.lock
+
+    def join_and_lock(rows, pks):
+        make_waiting(other, party=offer.party)
+        return lock(rows, pks)
+
+    monkeypatch.setattr(TourSessionQuerySet, "lock", join_and_lock)
+    with pytest.raises(StaleLocks):
+        sessions.call_off(doomed.pk, reason=REPAIR, now=NOON, who="host:lin")
 
 
 def test_a_crash_while_calling_off_leaves_everything_as_it_was(monkeypatch):
