@@ -105,7 +105,7 @@ def _why_again(event: BookingEvent) -> str:
 def _of_line(stands: Standing, line: Line) -> Iterator[Entry]:
     """What was decided in a line while the party stood in it, as far as it concerns the party."""
     for decision in line.decisions:
-        if decision.decided_at >= line.joined_at and _waited(stands, line.booking, decision.decided_at):
+        if _waited(stands, line.booking, decision.decided_at):
             entry = _of_decision(stands, line.booking, decision)
             if entry:
                 yield entry
