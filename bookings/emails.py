@@ -31,6 +31,7 @@ from django.utils.translation import pgettext
 from bookings.calendars import Method, invitation
 from bookings.models import (
     SIGN_UP_OFFER,
+    Ahead,
     Booking,
     BookingEvent,
     BookingStatus,
@@ -40,6 +41,7 @@ from bookings.models import (
     NoticeStatus,
     OfferSource,
     Party,
+    parties_ahead,
 )
 
 # A waiting party proves its mailbox within this time after the mail that asks for it was handed over.
@@ -99,7 +101,7 @@ class Visit:
     getting_in: str
     days_left: int
     number: int | None
-    ahead: int | None
+    ahead: Ahead | None
     # Of an offer: when it ends, and how long that is from now; empty otherwise.
     deadline: str
     short_deadline: str
@@ -126,7 +128,7 @@ def build(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
         )
         message.attach_alternative(_render(notice, "_base.html", words, escape=True), "text/html")
         _attach_calendar(message, notice)
-        if notice.kind == NoticeKind.CONFIRMED:
+        if notice.kind in {NoticeKind.CONFIRMED, NoticeKind.SWAPPED}:
             message.attach(_qr_code(party))
     return message
 
@@ -220,7 +222,7 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
         "bring": _one_line(party.season.tour.identification),
         "wear": _one_line(party.season.tour.clothing),
         "names": _names(party),
-        "people": main.places if main else party.size,
+        "people": party.size,
         "code": party.code_in_words,
         "proven": party.is_proven,
         "ended": party.ended_at is not None,
@@ -230,6 +232,7 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
         "other_link": party_link(party, language=other),
         "other_language": OWN_NAMES.get(other, other),
         "other_language_code": _html_language(other),
+        "recalled": "recalled" in facts,
         "changed_names": "names" in facts,
         "changed_size": "size" in facts,
         "visit": None,
@@ -245,6 +248,12 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
         "asked_on": _day(party.asked_at, zone=zone),
         "reason": str(main.session.call_off_reason),
     }
+    if party.first_call_until and party.first_call_until > now:
+        first_call = _to_the_minute(party.first_call_until)
+        words |= {
+            "first_call": _moment(first_call, now=now, zone=zone),
+            "first_call_left": timeuntil(first_call, now),
+        }
     if not party.is_proven:
         prove_by = _to_the_minute(min(party.prove_by or now + PROVE_WITHIN, now + PROVE_WITHIN))
         words |= {
@@ -297,7 +306,7 @@ def _visit(booking: Booking, *, now: datetime, offered_until: datetime | None = 
         getting_in=_one_line(venue.getting_in),
         days_left=(start.date() - today).days,
         number=booking.queue_number if waiting else None,
-        ahead=session.bookings.in_line().filter(queue_number__lt=booking.queue_number).count() if waiting else None,
+        ahead=parties_ahead(booking) if waiting else None,
         deadline=_moment(ends, now=now, zone=venue.zone) if ends else "",
         short_deadline=_short_moment(ends, now=now, zone=venue.zone) if ends else "",
         left=timeuntil(ends, now) if ends else "",

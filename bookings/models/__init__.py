@@ -2,6 +2,7 @@ from bookings.models.bookings import (
     ENDED,
     HOLDS_PLACES,
     LIVE,
+    ROWS_A_STATEMENT,
     SIGN_UP_OFFER,
     SIGN_UP_OFFER_AT_MOST,
     Booking,
@@ -14,6 +15,7 @@ from bookings.models.bookings import (
     OfferSource,
     SwapWish,
 )
+from bookings.models.lines import Ahead, parties_ahead
 from bookings.models.notices import LANES, UNPROVEN_KINDS, Heartbeat, Lane, Notice, NoticeKind, NoticeStatus
 from bookings.models.parties import Member, Party, person_key
 from bookings.models.tours import (
@@ -36,9 +38,11 @@ __all__ = [
     "HOLDS_PLACES",
     "LANES",
     "LIVE",
+    "ROWS_A_STATEMENT",
     "SIGN_UP_OFFER",
     "SIGN_UP_OFFER_AT_MOST",
     "UNPROVEN_KINDS",
+    "Ahead",
     "Booking",
     "BookingEvent",
     "BookingMoved",
@@ -65,5 +69,6 @@ __all__ = [
     "TourSession",
     "TourStop",
     "Venue",
+    "parties_ahead",
     "person_key",
 ]

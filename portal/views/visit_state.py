@@ -5,13 +5,33 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from django.db.models import Exists, OuterRef
 from django.utils.timesince import timeuntil
 from django.utils.translation import gettext, pgettext
 
+from bookings.domain.explaining import Outlook, outlook, season_so_far
 from bookings.domain.retention import KEEP_PARTY
-from bookings.models import ENDED, Booking, BookingEvent, BookingStatus, OfferSource, Party, TourSession, Venue
+from bookings.models import (
+    ENDED,
+    Ahead,
+    Booking,
+    BookingEvent,
+    BookingStatus,
+    Decision,
+    OfferSource,
+    Party,
+    TourSession,
+    Venue,
+    parties_ahead,
+)
 from portal.templatetags.times import venue_short_date, venue_time
 from portal.views.session_words import SessionWords, describe_all
+
+# So many of what a line decided are read; its page tells no more of it.
+LATEST_DECISIONS = 13
+
+# Why a booking waits again, as its history tells: its party let an offer lapse.
+LAPSED = "lapsed"
 
 # States in which the sheets that follow the sign begin with the line and its reasons, not with the day of the visit.
 LOOKS_BACK = frozenset({"waiting", "requeued", "prove_line"})
@@ -39,11 +59,14 @@ class Step(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line the party stands in. ``ahead`` counts parties; ``words`` is the session as its own page tells it."""
+    """A line the party stands in; ``words`` is the session as its own page tells it."""
 
     booking: Booking
-    ahead: int
+    ahead: Ahead
     words: SessionWords
+    outlook: Outlook | None
+    joined_at: datetime
+    decisions: Sequence[Decision]  # the latest of its session, newest first
 
 
 @dataclass(frozen=True)
@@ -55,6 +78,7 @@ class Standing:
     booking: Booking | None
     held: Booking | None  # confirmed places beside an offer for others
     lines: Sequence[Line]
+    events: Sequence[BookingEvent]  # of all its bookings, oldest first
     deadline: datetime | None
     left: str  # until the deadline, in words
     has_begun: bool  # the session of the booking
@@ -106,6 +130,9 @@ def standing(party: Party, *, now: datetime) -> Standing:
     for each in bookings:
         each.party = party
     events = list(BookingEvent.objects.filter(booking__party=party).order_by("happened_at", "pk"))
+    by_pk = {booking.pk: booking for booking in bookings}
+    for event in events:
+        event.booking = by_pk[event.booking_id]
     live = [booking for booking in bookings if booking.status not in ENDED]
     state, booking = _state(party, bookings, live, events, now=now)
     deadline = _deadline(party, booking, state)
@@ -115,7 +142,8 @@ def standing(party: Party, *, now: datetime) -> Standing:
         state=state,
         booking=booking,
         held=next((each for each in confirmed if each is not booking), None),
-        lines=_lines(live, now=now),
+        lines=_lines(party, live, events, now=now),
+        events=events,
         deadline=deadline,
         left=_left(deadline, now=now) if deadline else "",
         has_begun=booking is not None and now >= booking.session.starts_at,
@@ -146,7 +174,7 @@ def _state(
     if waiting := by_status.get(BookingStatus.WAITING):
         if not party.is_proven:
             return "prove_line", waiting
-        requeued = events[-1].why == "lapsed" and events[-1].booking_id in {b.pk for b in live}
+        requeued = has_lapsed(events[-1]) and events[-1].booking_id in {b.pk for b in live}
         if requeued:
             return "requeued", next(b for b in live if b.pk == events[-1].booking_id)
         return "waiting", waiting
@@ -156,6 +184,11 @@ def _state(
     state = STATE_OF_ENDED[BookingStatus(last.status)]
     who = next((event.who for event in reversed(events) if event.booking_id == last.pk), "")
     return ("by_host" if state in ENDED_BY_PARTY and who.startswith("host:") else state), last
+
+
+def has_lapsed(event: BookingEvent) -> bool:
+    """Whether the party stands at the end of its line since then, with a new number, for want of an answer."""
+    return event.to_status == BookingStatus.WAITING and event.why == LAPSED
 
 
 def _deadline(party: Party, booking: Booking | None, state: str) -> datetime | None:
@@ -168,13 +201,41 @@ def _left(deadline: datetime, *, now: datetime) -> str:
     return timeuntil(deadline, now) if now + timedelta(minutes=1) <= deadline else gettext("less than a minute")
 
 
-def _lines(live: Sequence[Booking], *, now: datetime) -> list[Line]:
+def _lines(party: Party, live: Sequence[Booking], events: Sequence[BookingEvent], *, now: datetime) -> list[Line]:
+    """Two queries for each line, and at most two for all of them."""
     waiting = [booking for booking in live if booking.status == BookingStatus.WAITING]
-    words = describe_all([booking.session for booking in waiting], now=now) if waiting else []
-    return [
-        Line(booking, booking.session.bookings.in_line().filter(queue_number__lt=booking.queue_number).count(), told)
-        for booking, told in zip(waiting, words, strict=True)
-    ]
+    if not waiting:
+        return []
+    words = describe_all([booking.session for booking in waiting], now=now)
+    so_far = season_so_far(party.season)
+    joined = {event.booking_id: event.happened_at for event in reversed(events)}
+    lines = []
+    for booking, told in zip(waiting, words, strict=True):
+        ahead = parties_ahead(booking)
+        lines.append(
+            Line(
+                booking=booking,
+                ahead=ahead,
+                words=told,
+                outlook=outlook(booking.session, ahead, so_far, now=now),
+                joined_at=joined.get(booking.pk, booking.status_since),
+                decisions=_latest_decisions(booking.session),
+            )
+        )
+    return lines
+
+
+def _latest_decisions(session: TourSession) -> list[Decision]:
+    """With ``lapsed_later`` for an offer that was not answered: its party stands at the end of the line now."""
+    lapsed_later = BookingEvent.objects.filter(
+        booking=OuterRef("offered_to"),
+        from_status=BookingStatus.OFFERED,
+        to_status=BookingStatus.WAITING,
+        why=LAPSED,
+        happened_at__gte=OuterRef("decided_at"),
+    )
+    decisions = session.decisions.annotate(lapsed_later=Exists(lapsed_later)).select_related("offered_to", "saved_for")
+    return list(decisions.order_by("-decided_at", "-pk")[:LATEST_DECISIONS])
 
 
 def _step_moment(moment: datetime, venue: Venue, *, now: datetime) -> str:

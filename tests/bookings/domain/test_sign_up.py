@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bookings.domain import people, sign_up
+from bookings.domain import opening, people, sign_up
 from bookings.domain.people import Person
 from bookings.models import (
     Booking,
@@ -268,11 +268,11 @@ def refused(refusal, *sessions, **asked):
 @pytest.mark.parametrize(
     ("refusal", "given", "now"),
     [
-        pytest.param(sign_up.SignUpNotYetOpen, {}, NOON - DAY - timedelta(seconds=1), id="not yet open"),
-        pytest.param(sign_up.SignUpClosed, {"closes_at": START - 3 * DAY}, START - 3 * DAY, id="the season has closed"),
-        pytest.param(sign_up.SignUpClosed, {}, START - 2 * DAY, id="the roster has locked"),
-        pytest.param(sign_up.SignUpClosed, {"closed_at": NOON - HOUR}, NOON, id="closed by a host"),
-        pytest.param(sign_up.SessionCalledOff, {"called_off_at": NOON - HOUR}, NOON, id="called off"),
+        pytest.param(opening.SignUpNotYetOpen, {}, NOON - DAY - timedelta(seconds=1), id="not yet open"),
+        pytest.param(opening.SignUpClosed, {"closes_at": START - 3 * DAY}, START - 3 * DAY, id="the season has closed"),
+        pytest.param(opening.SignUpClosed, {}, START - 2 * DAY, id="the roster has locked"),
+        pytest.param(opening.SignUpClosed, {"closed_at": NOON - HOUR}, NOON, id="closed by a host"),
+        pytest.param(opening.SessionCalledOff, {"called_off_at": NOON - HOUR}, NOON, id="called off"),
     ],
 )
 def test_a_session_that_takes_nobody_says_why(refusal, given, now):
@@ -287,7 +287,7 @@ def test_sign_up_is_open_from_its_moment_on():
 
 def test_one_closed_choice_refuses_the_whole_ask():
     season = make_season()
-    refused(sign_up.SignUpClosed, make_session(season=season), make_session(season=season, closed_at=NOON))
+    refused(opening.SignUpClosed, make_session(season=season), make_session(season=season, closed_at=NOON))
 
 
 def test_sessions_that_are_unknown_unpublished_repeated_or_of_two_seasons_are_refused():
@@ -297,11 +297,11 @@ def test_sessions_that_are_unknown_unpublished_repeated_or_of_two_seasons_are_re
     gone = make_session(season=season)
     gone.delete()
     gone.pk = 999_999
-    refused(sign_up.SessionUnknown)
-    refused(sign_up.SessionUnknown, hidden)
-    refused(sign_up.SessionUnknown, session, gone)
-    refused(sign_up.SessionUnknown, session, session)
-    refused(sign_up.SessionUnknown, session, make_session())
+    refused(opening.SessionUnknown)
+    refused(opening.SessionUnknown, hidden)
+    refused(opening.SessionUnknown, session, gone)
+    refused(opening.SessionUnknown, session, session)
+    refused(opening.SessionUnknown, session, make_session())
 
 
 def test_more_sessions_than_the_season_allows_are_refused():
@@ -310,7 +310,7 @@ def test_more_sessions_than_the_season_allows_are_refused():
 
 
 def test_a_ballot_takes_no_first_come_sign_up():
-    refused(sign_up.SignUpClosed, make_session(season=make_season(mode=SeasonMode.BALLOT)))
+    refused(opening.SignUpClosed, make_session(season=make_season(mode=SeasonMode.BALLOT)))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bookings.domain import sessions, visit, waitlist
+from bookings.domain import visit, waitlist
 from bookings.models import (
     Booking,
     BookingEvent,
@@ -210,7 +210,7 @@ def test_from_the_roster_lock_on_and_after_calling_off_nothing_is_offered(given)
 
     assert waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.SCAN) == 0
     assert statuses(session) == {waiting: "waiting"}
-    sessions.finish_calling_off(session.pk, now=NOON, who="host:test")
+    session.bookings.filter(session__called_off_at=NOON - HOUR).end_all(BookingStatus.CALLED_OFF, now=NOON, who="clock")
 
 
 def test_closing_sign_up_does_not_close_the_line_that_stands():
@@ -601,7 +601,7 @@ def test_nobody_says_yes_to_a_session_that_is_marked_as_called_off():
     with pytest.raises(waitlist.WillNotTakePlace):
         visit.prove_mailbox(kept.party_id, now=NOON)
     for booking in (offer, kept):
-        sessions.finish_calling_off(booking.session_id, now=NOON, who="host:lin")
+        booking.session.bookings.all().end_all(BookingStatus.CALLED_OFF, now=NOON, who="host:lin")
 
 
 # Offers of fewer places, first call, and what the line is kept by.

@@ -1,0 +1,55 @@
+"""However long a line is, what it costs to serve it stays the same: queries, and rows and pages read."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from bookings.domain import waitlist
+from bookings.models import DecisionReason, DecisionTrigger, TourSession
+from tests.costs import analyze, assert_bounded, cost_of
+from tests.factories import DAY, HOUR, NOON, START, make_booking, make_season, make_session
+from tests.long_lines import fill_line
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+
+SHORT, LONG = 100, 10_000
+# The roster locks two days before the start; the last call begins two days before that.
+LAST_CALL = START - 4 * DAY + HOUR
+
+
+def a_line(waiting: int, *, last: int = 2, capacity: int = 60, free: int = 2, **sizes: Any) -> TourSession:
+    """A session with ``free`` places and so many parties in line, the last one of ``last`` people."""
+    session = make_session(season=make_season(), capacity=capacity)
+    make_booking(session, size=capacity - free)
+    fill_line([session], parties=waiting - 1, **sizes)
+    fill_line([session], parties=1, size=last)
+    analyze()
+    session.refresh_from_db()
+    assert session.parties_waiting == waiting
+    return session
+
+
+def serve(session: TourSession, *, now: datetime) -> None:
+    waitlist.offer_free_places(session.pk, now=now, trigger=DecisionTrigger.CANCELLED)
+
+
+@pytest.mark.parametrize(
+    ("size", "last", "free", "now", "reason"),
+    [
+        pytest.param(2, 2, 2, NOON, DecisionReason.OFFERED, id="the head fits"),
+        pytest.param(3, 1, 1, NOON, DecisionReason.SAVED, id="saved for the head"),
+        pytest.param(3, 1, 1, LAST_CALL, DecisionReason.OFFERED, id="the last fits"),
+        pytest.param(3, 3, 2, LAST_CALL, DecisionReason.NO_FIT, id="nobody fits"),
+    ],
+)
+def test_serving_one_freed_place_costs_the_same_in_a_line_of_ten_thousand(size, last, free, now, reason):
+    costs = []
+    for waiting in (SHORT, LONG):
+        session = a_line(waiting, last=last, free=free, size=size)
+        costs.append(cost_of(lambda session=session: serve(session, now=now)))
+        serve(session, now=now)
+        assert session.decisions.first().reason == reason
+    short, long = costs
+    assert long.queries == short.queries
+    assert_bounded(long)
