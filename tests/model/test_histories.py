@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from bookings import models
-from bookings.domain import sessions, visit, waitlist
+from bookings.domain import choices, sessions, visit, waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.invariants import broken_promises
 from tests.acts import ask, people
@@ -32,11 +32,12 @@ from tests.model import reference
 EXAMPLES = int(os.environ.get("PORTAL_EXAMPLES", "0"))
 IN_THE_SUITE = 40
 STEPS = 30
+CHOICES_ALLOWED = 2
 MINUTE = timedelta(minutes=1)
 
 which, anyone = st.integers(0, 5), st.integers(0, 30)
 sizes = st.integers(1, 4)
-choices = st.lists(st.integers(0, 2), min_size=1, max_size=3)
+named = st.lists(st.integers(0, 2), min_size=1, max_size=3, unique=True)
 in_most_cases = st.sampled_from([True, True, True, False])
 
 
@@ -51,18 +52,45 @@ def accept(booking_pk: int, *, now: datetime) -> None:
     waitlist.accept_offer(booking_pk, coming=range(2, places + 1), now=now)
 
 
-# The acts of parties, by the name that the model has for them.
-ON_PARTIES: dict[str, Callable[..., None]] = {
+def change_wishes(party_pk: int, least: int, short_notice: bool, *, now: datetime) -> None:
+    choices.change_wishes(party_pk, smallest_size=least, short_notice=short_notice, now=now)
+
+
+def resize(session_pk: int, capacity: int, max_parties: int, sell_limit: int, recall: bool, *, now: datetime) -> None:
+    offers = sessions.OffersOut.RECALL if recall else sessions.OffersOut.HONOUR
+    sessions.resize(
+        session_pk, capacity=capacity, max_parties=max_parties, sell_limit=sell_limit, offers=offers, now=now
+    )
+
+
+def move(session_pk: int, starts_at: datetime, locks_at: datetime, *, now: datetime) -> None:
+    sessions.move(
+        session_pk, starts_at=starts_at, ends_at=starts_at + HOUR, roster_locks_at=locks_at, now=now, who="host:lin"
+    )
+
+
+def call_off(session_pk: int, *, now: datetime) -> None:
+    sessions.call_off(session_pk, reason="The line stands still.", now=now, who="host:lin")
+
+
+# By the name that the model has for the act.
+THEIRS: dict[str, Callable[..., None]] = {
     "prove": visit.prove_mailbox,
     "leave": waitlist.leave_lines,
     "cancel": visit.cancel_places,
     "come_with_fewer": come_with_fewer,
-}
-ANSWERS: dict[str, Callable[..., None]] = {
+    "change_wishes": change_wishes,
+    "join": choices.join_line,
+    "take": choices.take_places,
     "accept": accept,
     "decline": waitlist.decline_offer,
     "wait_for_all": waitlist.wait_for_all,
+    "drop": choices.drop_choice,
+    "resize": resize,
+    "move": move,
+    "call_off": call_off,
 }
+ANSWERS = ["accept", "decline", "wait_for_all"]
 
 
 class Histories(RuleBasedStateMachine):
@@ -73,11 +101,12 @@ class Histories(RuleBasedStateMachine):
         self.now = NOON
         self.clock_is_late = False
         self.decisions_seen = 0
+        self.booking_pks: list[int] = []
 
     @initialize(
         proves_mailbox=st.booleans(),
         rooms=st.lists(st.tuples(st.integers(2, 6), st.integers(2, 5), st.integers(3, 9)), min_size=2, max_size=3),
-        asked=st.lists(st.tuples(sizes, sizes, st.booleans(), choices, in_most_cases), min_size=4, max_size=12),
+        asked=st.lists(st.tuples(sizes, sizes, st.booleans(), named, in_most_cases), min_size=4, max_size=12),
     )
     def a_season_opens(
         self,
@@ -86,7 +115,9 @@ class Histories(RuleBasedStateMachine):
         asked: list[tuple[int, int, bool, list[int], bool]],
     ) -> None:
         """``rooms``: places, parties, and the days until the roster locks. The first parties ask, most prove."""
-        season = make_season(tour=make_tour(largest_party=4), proves_mailbox=proves_mailbox)
+        season = make_season(
+            tour=make_tour(largest_party=4), proves_mailbox=proves_mailbox, choices_allowed=CHOICES_ALLOWED
+        )
         self.proves_mailbox = proves_mailbox
         self.rows: dict[object, Any] = {}
         self.sessions = []
@@ -102,25 +133,16 @@ class Histories(RuleBasedStateMachine):
                 starts_at=session.starts_at,
                 roster_locks_at=locks_at,
             )
-        self.model = reference.Waitlist(self.rows[self.sessions[0]].venue.zone)
+        zone = self.rows[self.sessions[0]].venue.zone
+        self.model = reference.Waitlist(zone, self.sessions, choices_allowed=CHOICES_ALLOWED)
         for size, least, short, named, proves in asked:
             self.ask(size, least, short, named)
-            if proves and self.unproven():
-                self.prove(-1)
-
-    def both(self, theirs: Callable[[], Any], ours: Callable[[], Any]) -> None:
-        """The same act, or the same refusal."""
-        try:
-            ours()
-        except reference.Refused:
-            with pytest.raises(BookingError):
-                theirs()
-        else:
-            theirs()
+            if proves and self.parties:
+                self.act("prove", self.parties[-1])
 
     # What parties do.
 
-    @rule(size=sizes, least=sizes, short=st.booleans(), named=choices)
+    @rule(size=sizes, least=sizes, short=st.booleans(), named=named)
     def ask(self, size: int, least: int, short: bool, named: list[int]) -> None:
         chosen = list(dict.fromkeys(pick(self.sessions, number) for number in named))
         party = reference.Party(size, min(least, size), short, proven=not self.proves_mailbox)
@@ -154,70 +176,89 @@ class Histories(RuleBasedStateMachine):
         self.act("come_with_fewer", party, max(1, party.size - fewer))
 
     @precondition(lambda self: self.having("offered"))
-    @rule(which=which, answer=st.sampled_from(sorted(ANSWERS)))
+    @rule(which=which, answer=st.sampled_from(ANSWERS))
     def answer(self, which: int, answer: str) -> None:
         offers = self.having("offered")
-        self.answered(answer, pick([b for b in offers if b.places < b.party.size] or offers, which))
+        self.act(answer, pick([b for b in offers if b.places < b.party.size] or offers, which))
 
     @precondition(lambda self: self.parties)
-    @rule(which=anyone, what=st.sampled_from(["prove", "leave", "cancel"]))
-    def act_out_of_place(self, which: int, what: str) -> None:
-        self.act(what, pick(self.parties, which))
+    @rule(which=anyone, what=st.sampled_from(["prove", "leave", "cancel", *ANSWERS]))
+    def do_what_may_be_out_of_place(self, which: int, what: str) -> None:
+        self.act(what, pick(self.model.bookings if what in ANSWERS else self.parties, which))
+
+    # What parties choose.
 
     @precondition(lambda self: self.parties)
-    @rule(which=anyone, answer=st.sampled_from(sorted(ANSWERS)))
-    def answer_out_of_place(self, which: int, answer: str) -> None:
-        self.answered(answer, pick(self.model.bookings, which))
+    @rule(which=anyone, where=which, how=st.sampled_from(["join", "take"]))
+    def choose(self, which: int, where: int, how: str) -> None:
+        called = [party for party in self.parties if party.first_call_until]
+        self.act(how, pick(called or self.parties, which), pick(self.sessions, where))
 
-    def act(self, what: str, party: reference.Party, *size: int) -> None:
-        pk = self.pk(party)
+    @precondition(lambda self: self.having("waiting"))
+    @rule(which=anyone)
+    def drop(self, which: int) -> None:
+        self.act("drop", pick(self.having("waiting"), which))
+
+    @precondition(lambda self: self.having("waiting"))
+    @rule(which=which)
+    def reverse_choices(self, which: int) -> None:
+        party = pick(self.having("waiting"), which).party
+        reverse = self.model.of(party, "waiting")[::-1]
+        self.model.order(reverse)
+        choices.order_choices(self.pk(party), [self.pk(booking) for booking in reverse])
+
+    @precondition(lambda self: self.parties)
+    @rule(which=anyone, least=sizes, short=st.booleans())
+    def change_wishes(self, which: int, least: int, short: bool) -> None:
+        self.act("change_wishes", pick(self.parties, which), least, short)
+
+    # What hosts do.
+
+    @rule(which=which, capacity=st.integers(1, 8), most=st.integers(1, 5), less=st.integers(0, 4), recall=st.booleans())
+    def resize(self, which: int, capacity: int, most: int, less: int, recall: bool) -> None:
+        self.act("resize", pick(self.sessions, which), capacity, most, max(0, capacity - less), recall)
+
+    @rule(which=which, days=st.integers(-1, 6), before=st.integers(0, 2))
+    def move(self, which: int, days: int, before: int) -> None:
+        starts_at = self.now + days * DAY + HOUR
+        locks_at = starts_at - before * DAY
+        self.act("move", pick(self.sessions, which), starts_at, locks_at)
+        self.clock_is_late |= locks_at <= self.now  # What ended by that is taken back by the next scan.
+
+    @rule(which=which)
+    def call_off(self, which: int) -> None:
+        self.act("call_off", pick(self.sessions, which))
+
+    # How an act is done to both.
+
+    def act(self, what: str, whose: Any, *how: Any) -> None:
+        pk = self.pk(whose)
+        given = [self.pk(value) if isinstance(value, reference.Session) else value for value in how]
         self.both(
-            lambda: ON_PARTIES[what](pk, *size, now=self.now), lambda: getattr(self.model, what)(party, *size, self.now)
+            lambda: THEIRS[what](pk, *given, now=self.now), lambda: getattr(self.model, what)(whose, *how, self.now)
         )
 
-    def answered(self, answer: str, booking: reference.Booking) -> None:
-        pk = self.row_of(booking).pk
-        self.both(lambda: ANSWERS[answer](pk, now=self.now), lambda: getattr(self.model, answer)(booking, self.now))
+    def both(self, theirs: Callable[[], Any], ours: Callable[[], Any]) -> None:
+        """The same act, or the same refusal."""
+        try:
+            ours()
+        except reference.Refused:
+            with pytest.raises(BookingError):
+                theirs()
+        else:
+            theirs()
+
+    def pk(self, whose: reference.Session | reference.Party | reference.Booking) -> int:
+        """Both write bookings in the same order."""
+        if isinstance(whose, reference.Booking):
+            return self.booking_pks[self.model.bookings.index(whose)]
+        return self.rows[whose].pk
 
     def unproven(self) -> list[reference.Party]:
         return [party for party in self.parties if not party.proven]
 
     def having(self, *statuses: str) -> list[reference.Booking]:
         return [booking for booking in self.model.bookings if booking.status in statuses]
-
-    def row_of(self, booking: reference.Booking) -> models.Booking:
-        return models.Booking.objects.get(party=self.rows[booking.party], session=self.rows[booking.session])
-
-    # What hosts do.
-
-    @rule(which=which, capacity=st.integers(1, 8), most=st.integers(1, 5), less=st.integers(0, 4))
-    def resize(self, which: int, capacity: int, most: int, less: int) -> None:
-        session = pick(self.sessions, which)
-        limit = max(0, capacity - less)
-        self.both(
-            lambda: sessions.resize(
-                self.pk(session), capacity=capacity, max_parties=most, sell_limit=limit, now=self.now
-            ),
-            lambda: self.model.resize(session, capacity, most, limit, self.now),
-        )
-
-    @rule(which=which, days=st.integers(-1, 6), before=st.integers(0, 2))
-    def move(self, which: int, days: int, before: int) -> None:
-        session = pick(self.sessions, which)
-        starts_at = self.now + days * DAY + HOUR
-        locks_at = starts_at - before * DAY
-        self.both(
-            lambda: sessions.move(
-                self.pk(session),
-                starts_at=starts_at,
-                ends_at=starts_at + HOUR,
-                roster_locks_at=locks_at,
-                now=self.now,
-                who="host:lin",
-            ),
-            lambda: self.model.move(session, starts_at, locks_at, self.now),
-        )
-        self.clock_is_late |= locks_at <= self.now  # What ended by that is taken back by the next scan.
 
     # What the clock does.
 
@@ -244,28 +285,36 @@ class Histories(RuleBasedStateMachine):
         self.clock_is_late = True
 
     def scan(self) -> None:
+        """As the tasks do."""
         self.clock_is_late = False
-        self.model.scan(self.sessions, self.now)
+        self.model.scan(self.now)
         waitlist.lapse_offers(now=self.now)
         waitlist.close_lines(now=self.now)
         waitlist.drop_unproven(now=self.now)
+        sessions.end_first_calls(now=self.now)
         waitlist.serve_waiting_lines(now=self.now)
 
     # What must be so after each act.
 
     @invariant()
     def both_agree(self) -> None:
-        fields = ["party", "session", "status", "places", "queue_number", "offer_expires_at"]
-        assert list(models.Booking.objects.order_by("pk").values_list(*fields)) == [
-            (self.pk(b.party), self.pk(b.session), b.status, b.places, b.number, b.until) for b in self.model.bookings
+        fields = ["pk", "party", "session", "status", "places", "queue_number", "offer_expires_at"]
+        rows = models.Booking.objects.order_by("pk").values_list(*fields)
+        self.booking_pks = [pk for pk, *_row in rows]
+        assert [row for _pk, *row in rows] == [
+            [self.pk(b.party), self.pk(b.session), b.status, b.places, b.number or None, b.until]
+            for b in self.model.bookings
         ]
         line = models.Booking.objects.in_line().values_list("session", "party", "least")
         assert sorted(line, key=lambda row: row[0]) == [
             (self.pk(session), self.pk(b.party), b.least) for session in self.sessions for b in self.model.line(session)
         ]
-        parties = models.Party.objects.order_by("pk").values_list("pk", "size", "lapses", "mailbox_proven_at")
-        assert [(pk, size, lapses, bool(proven)) for pk, size, lapses, proven in parties] == [
-            (self.pk(party), party.size, party.lapses, party.proven) for party in self.parties
+        assert [
+            (row.pk, row.size, row.smallest_size, row.lapses, row.is_proven, row.first_call_until, row.ended_at is None)
+            for row in models.Party.objects.order_by("pk")
+        ] == [
+            (self.pk(p), p.size, p.least, p.lapses, p.proven, p.first_call_until, self.model.is_alive(p))
+            for p in self.parties
         ]
         self.decisions_agree()
         assert self.clock_is_late or list(broken_promises(now=self.now)) == []
@@ -278,9 +327,6 @@ class Histories(RuleBasedStateMachine):
             (self.pk(d.session), *d[1:4], *(self.pk(b.party) if b else None for b in d[4:6]), d.places)
             for d in self.model.decisions[seen:]
         ]
-
-    def pk(self, whose: reference.Session | reference.Party) -> int:
-        return self.rows[whose].pk
 
     def teardown(self) -> None:
         for model in (
