@@ -128,7 +128,7 @@ def build(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
         )
         message.attach_alternative(_render(notice, "_base.html", words, escape=True), "text/html")
         _attach_calendar(message, notice)
-        if notice.kind == NoticeKind.CONFIRMED:
+        if notice.kind in {NoticeKind.CONFIRMED, NoticeKind.SWAPPED}:
             message.attach(_qr_code(party))
     return message
 

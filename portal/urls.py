@@ -4,7 +4,7 @@ from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.urls import path
 
-from portal.views import choices, errors, health, language, pages, send_link, sessions, sign_up, tours, visit
+from portal.views import choices, errors, health, language, pages, send_link, sessions, sign_up, swaps, tours, visit
 
 handler400 = errors.bad_request
 handler403 = errors.not_allowed
@@ -39,6 +39,9 @@ urlpatterns = [
         path("visit/<slug:code>/sessions/drop/", choices.drop, name="visit_drop"),
         path("visit/<slug:code>/sessions/order/", choices.order, name="visit_order"),
         path("visit/<slug:code>/sessions/wishes/", choices.wishes, name="visit_wishes"),
+        path("visit/<slug:code>/swap/", swaps.swap, name="visit_swap"),
+        path("visit/<slug:code>/swap/withdraw/", swaps.withdraw, name="visit_swap_withdraw"),
+        path("visit/<slug:code>/swap/<int:wish_pk>/", swaps.say_yes, name="visit_swap_yes"),
         path("visit/<slug:code>/calendar.ics", visit.calendar, name="visit_calendar"),
         path("visit/<slug:code>/<slug:token>/", visit.visit_link, name="visit_link"),
         path("privacy/", pages.privacy, name="privacy"),

@@ -27,8 +27,9 @@ from bookings.admin.reasons import FROM_PAGE, ActsOnPage, who
 from bookings.admin.standing import bar, tag, touched, with_places_offered
 from bookings.domain import sessions
 from bookings.domain.errors import BookingError
+from bookings.domain.explaining import last_serving, serving_in_words
 from bookings.domain.locks import in_one_transaction
-from bookings.models import Decision, Season, TourSession
+from bookings.models import Booking, Decision, Season, TourSession
 
 LIMITS = ["capacity", "max_parties", "sell_limit"]
 TIMES = ["starts_at", "ends_at", "roster_locks_at"]
@@ -260,14 +261,15 @@ class TourSessionAdmin(NamesMoments, ActsOnPage):
     def decisions(self, session: TourSession) -> SafeString | str:
         if session._state.adding:
             return "–"
-        latest = session.decisions.select_related("offered_to__party", "saved_for__party").order_by(
-            "-decided_at", "-pk"
-        )[:LATEST_DECISIONS]
-        if not latest:
+        decisions = session.decisions.select_related("offered_to__party", "saved_for__party")
+        read = list(decisions.order_by("-decided_at", "-pk")[: LATEST_DECISIONS + 1])
+        if not read:
             return gettext("Nothing was decided yet: places went to whoever asked first.")
-        zone = session.venue.zone
+        latest, zone = read[:LATEST_DECISIONS], session.venue.zone
+        is_longer = len(read) > LATEST_DECISIONS
         return format_html(
-            '<ol class="history">{}</ol>',
+            '<p><b>{}</b></p><ol class="history">{}</ol>{}',
+            serving_in_words(session, last_serving(read), now=timezone.now()),
             format_html_join(
                 "",
                 "<li>{} · {} · {}</li>",
@@ -276,6 +278,9 @@ class TourSessionAdmin(NamesMoments, ActsOnPage):
                     for d in latest
                 ),
             ),
+            format_html("<p>{}</p>", gettext("More was decided before; only the latest is shown."))
+            if is_longer
+            else "",
         )
 
     @admin.action(description=_("Publish (the whole season)"), permissions=["change"])
@@ -361,5 +366,11 @@ def decision_in_words(decision: Decision) -> str:
     # Translators: how much room a session had: "2 places and 1 party free"
     room = _("%(places)s and %(parties)s free") % {"places": places, "parties": parties}
     whom = decision.offered_to or decision.saved_for
-    party = f": {whom.party.code_in_words} ({whom.places})" if whom else ""
+    party = f": {whom.party.code_in_words} ({_places_of(decision, whom)})" if whom else ""
     return f"{room}; {decision.get_reason_display()}{party}"
+
+
+def _places_of(decision: Decision, whom: Booking) -> str:
+    """How many were offered or are saved, and of how many people where those are fewer: "1 of 3"."""
+    places, size = decision.places or whom.places, whom.party.size
+    return f"{places}" if places >= size else gettext("%(n)d of %(size)d") % {"n": places, "size": size}

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
 
 from bookings import tallies
+from bookings.domain.explaining import last_servings, serving_in_words
 from bookings.models import (
     HOLDS_PLACES,
     Booking,
@@ -34,6 +35,7 @@ class SessionLine(NamedTuple):
     people: int
     told: int  # parties that were in when the session was called off
     elsewhere: int  # and those of them that hold places in another one
+    served: str  # the last serving of its line in a sentence, until the roster locks
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,19 @@ def tag(session: TourSession, *, now: datetime) -> Tag:
 
 
 def season_figures(sessions: Iterable[TourSession], *, now: datetime) -> SeasonFigures:
-    """From the ledgers, and two queries more: the age of the oldest offer, and what became of who was called off."""
+    """From the ledgers, and four queries more: the age of the oldest offer, what became of who was called off, and
+    the last servings of the lines."""
     sessions = list(sessions)
     called_off = _what_became([session.pk for session in sessions if session.called_off_at])
-    lines = [SessionLine(s, tag(s, now=now), bar(s), s.places_held, *called_off.get(s.pk, (0, 0))) for s in sessions]
+    serving = [s for s in sessions if s.serves_its_line(now)]
+    servings = last_servings(serving)
+    served = {s.pk: serving_in_words(s, servings.get(s.pk, []), now=now) for s in serving}
+    lines = [
+        SessionLine(
+            s, tag(s, now=now), bar(s), s.places_held, *called_off.get(s.pk, (0, 0)), served=served.get(s.pk, "")
+        )
+        for s in sessions
+    ]
     held = [line for line in lines if line.session.called_off_at is None]
     offers = Booking.objects.filter(session__in=[line.session.pk for line in held], status=BookingStatus.OFFERED)
     return SeasonFigures(

@@ -133,7 +133,9 @@ def _take_places(party_pk: int, session_pk: int, *, now: datetime, who: str) -> 
     left = [booking.session for booking in others if not booking.holds_places]
     for other in others:
         if other.status == BookingStatus.OFFERED:
-            other.move_to(BookingStatus.WITHDRAWN, now=now, who=who, why="said yes elsewhere", party_goes_on=True)
+            other.move_to(
+                BookingStatus.WITHDRAWN, now=now, who=who, why=waitlist.SAID_YES_ELSEWHERE, party_goes_on=True
+            )
     if not is_offered and not _is_free_for(party, session, own, now=now):
         raise NoRoomNow
     waitlist.confirm(_hold(party, session, own, others, now=now, who=who), others, now=now, who=who)

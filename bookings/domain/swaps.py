@@ -5,7 +5,7 @@ may also say yes to one wish that it sees. Wishes hang on the confirmed booking 
 booking ends them, because only those of confirmed bookings count.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -82,15 +82,23 @@ class OpenWish(NamedTuple):
     people: int
 
 
+def place_to_swap(party: Party, *, now: datetime) -> Booking:
+    """The confirmed booking the party could swap. Raises NothingToSwap, RosterIsFixed or AnswerFirst."""
+    bookings = party.bookings.live().select_related("session__season__tour", "session__venue", "party")
+    return _own_booking(bookings, now=now)
+
+
 def sessions_to_wish_for(booking: Booking, *, now: datetime) -> QuerySet[TourSession]:
     """The other sessions of the season, while their rosters are open and they take place."""
     others = TourSession.objects.filter(season=booking.session.season_id).exclude(pk=booking.session_id)
-    return others.filter(called_off_at=None, roster_locks_at__gt=now).order_by("starts_at", "pk")
+    open_ones = others.filter(called_off_at=None, roster_locks_at__gt=now)
+    return open_ones.select_related("venue").order_by("starts_at", "pk")
 
 
-def wishes_of(booking: Booking) -> QuerySet[SwapWish]:
-    """What the party wishes now, by the start of the session wanted."""
+def wishes_of(booking: Booking, *, now: datetime) -> QuerySet[SwapWish]:
+    """What the party wishes and can still have, by the start of the session wanted."""
     wishes = SwapWish.objects.filter(booking=booking, booking__status=BookingStatus.CONFIRMED)
+    wishes = wishes.filter(wanted__called_off_at=None, wanted__roster_locks_at__gt=now)
     return wishes.select_related("wanted__venue").order_by("wanted__starts_at", "pk")
 
 
@@ -114,7 +122,7 @@ def wish_swap(party_pk: int, *, session_pks: Collection[int], now: datetime) -> 
 @in_one_transaction
 def _write_wishes(party_pk: int, *, session_pks: Collection[int], now: datetime) -> None:
     locked = lock_party(party_pk)
-    booking = _own_booking(locked, now=now)
+    booking = _own_booking(locked.bookings(), now=now)
     wanted = set(session_pks)
     if sessions_to_wish_for(booking, now=now).filter(pk__in=wanted).count() != len(wanted):
         raise SessionNotToBeHad
@@ -165,7 +173,7 @@ def say_yes_to_swap(party_pk: int, *, wish_pk: int, now: datetime) -> None:
     wish = asked.select_related("booking").first()
     if wish is None and BookingEvent.objects.filter(booking__party=party_pk, why=_why(wish_pk)).exists():
         return
-    _own_booking(locked[party_pk], now=now)
+    _own_booking(locked[party_pk].bookings(), now=now)
     if wish is None:
         raise SwapGone
     _exchange(locked[party_pk], locked[wish.booking.party_id], wish, now=now)
@@ -188,11 +196,11 @@ def _exchange_met(party_pk: int, *, now: datetime) -> bool:
 
 def _exchange(yes: Locked, wishing: Locked, wish: SwapWish, *, now: datetime) -> None:
     """Each party gets a booking in the other's session, and what it waited for ends."""
-    mine, theirs = _own_booking(yes, now=now), _confirmed(wishing)
+    mine, theirs = _own_booking(yes.bookings(), now=now), _confirmed(wishing.bookings())
     if theirs is None or wish.booking_id != theirs.pk or wish.wanted_id != mine.session_id:
         raise SwapGone
     _check_exchange(mine, theirs, now=now)
-    _check_no_offer(wishing, SwapNotPossible)
+    _check_no_offer(wishing.bookings(), SwapNotPossible)
     why = _why(wish.pk)
     lines_left = _end_all(yes, now=now, why=why) | _end_all(wishing, now=now, why=why)
     _begin(mine, theirs.session, now=now, why=why)
@@ -210,23 +218,24 @@ def _why(wish_pk: int) -> str:
     return f"{SWAPPED}, wish {wish_pk}"
 
 
-def _own_booking(locked: Locked, *, now: datetime) -> Booking:
-    booking = _confirmed(locked)
+def _own_booking(bookings: Iterable[Booking], *, now: datetime) -> Booking:
+    """Of the live bookings of the party that acts."""
+    booking = _confirmed(bookings)
     if booking is None:
         raise NothingToSwap
     if not booking.session.serves_its_line(now):
         raise RosterIsFixed
-    _check_no_offer(locked, AnswerFirst)
+    _check_no_offer(bookings, AnswerFirst)
     return booking
 
 
-def _confirmed(locked: Locked) -> Booking | None:
-    return next((booking for booking in locked.bookings() if booking.status == BookingStatus.CONFIRMED), None)
+def _confirmed(bookings: Iterable[Booking]) -> Booking | None:
+    return next((booking for booking in bookings if booking.status == BookingStatus.CONFIRMED), None)
 
 
-def _check_no_offer(locked: Locked, refusal: type[SwapNotPossible]) -> None:
+def _check_no_offer(bookings: Iterable[Booking], refusal: type[SwapNotPossible]) -> None:
     """A party has one offer at most, and a swap would take the place it weighs the offer against."""
-    if any(booking.status == BookingStatus.OFFERED for booking in locked.bookings()):
+    if any(booking.status == BookingStatus.OFFERED for booking in bookings):
         raise refusal
 
 
@@ -261,7 +270,7 @@ def _end_all(locked: Locked, *, now: datetime, why: str) -> set[TourSession]:
         if booking.status == BookingStatus.CONFIRMED:
             booking.move_to(BookingStatus.SUPERSEDED, now=now, who="party", why=why, party_goes_on=True)
         elif booking.status == BookingStatus.WAITING:
-            elsewhere = "said yes elsewhere"
+            elsewhere = waitlist.SAID_YES_ELSEWHERE
             booking.move_to(BookingStatus.SUPERSEDED, now=now, who="party", why=elsewhere, party_goes_on=True)
             left.add(booking.session)
     return left
@@ -271,10 +280,10 @@ def _begin(old: Booking, session: TourSession, *, now: datetime, why: str) -> No
     """The party's booking in the session it swapped into; its calendar entry replaces the one of the old."""
     session.hold(old.party.size)
     booking = waitlist.new_offer(old.party, session, preference=old.preference, ends=session.roster_locks_at, now=now)
-    waitlist.write_new([booking], now=now)
+    waitlist.write_new([booking], now=now, why=why)
     old.party.raise_calendar_sequence()
     facts = {"starts_at": old.session.starts_at.isoformat()}
-    waitlist.confirm(booking, [], now=now, who="party", why=why, tell=NoticeKind.SWAPPED, facts=facts)
+    waitlist.confirm(booking, [], now=now, who="party", tell=NoticeKind.SWAPPED, facts=facts)
 
 
 def _standing(*, now: datetime) -> QuerySet[SwapWish]:

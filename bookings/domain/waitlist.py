@@ -32,6 +32,8 @@ from bookings.models import (
 FILLS_GAPS = LAST_CALL
 # Why a booking waits again, as its history tells: an offer of fewer places was refused.
 WAITS_FOR_ALL = "waits for all"
+# Why a booking ended, as its history tells: the party took other places.
+SAID_YES_ELSEWHERE = "said yes elsewhere"
 # A party's lapse with this number in a season ends all its waiting.
 LAST_LAPSE = 2
 # A waiting party proves its mailbox within this time, if the mail that asks for it cannot be handed over.
@@ -239,11 +241,12 @@ def new_offer(party: Party, session: TourSession, *, preference: int, ends: date
     )
 
 
-def write_new(bookings: Collection[Booking], *, now: datetime, who: str = "party") -> None:
+def write_new(bookings: Collection[Booking], *, now: datetime, who: str = "party", why: str = "") -> None:
     """Write the bookings and the beginning of their histories."""
     Booking.objects.bulk_create(bookings)
     BookingEvent.objects.bulk_create(
-        BookingEvent(booking=booking, to_status=booking.status, happened_at=now, who=who) for booking in bookings
+        BookingEvent(booking=booking, to_status=booking.status, happened_at=now, who=who, why=why)
+        for booking in bookings
     )
 
 
@@ -318,7 +321,7 @@ def confirm(
         if other.status == BookingStatus.CONFIRMED:
             booking.party.raise_calendar_sequence()
         if other.status in {BookingStatus.WAITING, BookingStatus.CONFIRMED}:
-            other.move_to(BookingStatus.SUPERSEDED, now=now, who=who, why="said yes elsewhere")
+            other.move_to(BookingStatus.SUPERSEDED, now=now, who=who, why=SAID_YES_ELSEWHERE)
     booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why=why)
     booking.party.use_first_call()
     outbox.post(tell, booking.party, booking=booking, key=str(booking.pk), now=now, facts=dict(facts or {}))

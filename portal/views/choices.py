@@ -116,7 +116,7 @@ def _others(party: Party, stands: Standing, *, now: datetime) -> list[SessionWor
 def _days(
     words: Sequence[SessionWords], party: Party, kept: Sequence[Booking], *, may_join: bool, has_first_call: bool
 ) -> list[Day]:
-    with_venue = len({told.session.venue_id for told in words}) > 1
+    with_venue = len({str(told.session.venue.name) for told in words}) > 1
 
     def row_of(told: SessionWords) -> Any:
         act = _act_of(told, party, kept, may_join=may_join, has_first_call=has_first_call)

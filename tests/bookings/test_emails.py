@@ -70,7 +70,7 @@ def example(kind: NoticeKind, **given: Any) -> Notice:
             return make_notice(kind, party=make_waiting(session, **given).party)
         case NoticeKind.OFFER_LAPSED | NoticeKind.RECALLED:
             return make_notice(kind, make_waiting(session, **given))
-        case NoticeKind.CHANGED:
+        case NoticeKind.CHANGED | NoticeKind.SWAPPED:
             return make_notice(kind, make_booking(session, **given), starts_at=(START - DAY).isoformat())
     status = {
         NoticeKind.CANCELLED: BookingStatus.CANCELLED,
@@ -172,7 +172,7 @@ def test_a_mail_has_one_link_to_act_and_one_to_the_other_language(kind: NoticeKi
 
     addresses = re.findall(r'(?:href|src)="([^"]+)"', html_of(sent_as(notice)))
 
-    pictures = ["cid:code"] if kind == NoticeKind.CONFIRMED else []
+    pictures = ["cid:code"] if kind in {NoticeKind.CONFIRMED, NoticeKind.SWAPPED} else []
     assert addresses == [party_link(notice.party), *pictures, party_link(notice.party, language="zh-hans")]
 
 
@@ -356,6 +356,16 @@ def test_the_confirmation_brings_calendar_and_code() -> None:
     assert types == ["text/plain", "text/html", "text/calendar", "application/ics", "image/png"]
     calendar = next(part for part in message.walk() if part.get_content_type() == "text/calendar")
     assert calendar.get_param("method") == "REQUEST"
+
+
+def test_a_swap_names_the_new_date_and_the_old_one_and_brings_calendar_and_code() -> None:
+    message = sent_as(example(NoticeKind.SWAPPED))
+    text = text_of(message)
+    assert message["Subject"] == "Swapped: 2 places, now Sat 13 Feb, be there by 09:15"
+    assert "You swapped: see you on Saturday 13 February at 09:30." in text
+    assert "Your earlier session, Friday 12 February 2027, 09:30, is given up." in text
+    types = [part.get_content_type() for part in message.walk() if not part.is_multipart()]
+    assert types == ["text/plain", "text/html", "text/calendar", "application/ics", "image/png"]
 
 
 def test_only_who_had_places_gets_a_calendar_entry_taken_back() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from bookings.domain import check_in, visit, waitlist
 from bookings.domain.people import Person
-from bookings.models import BookingStatus, Decision, DecisionReason, DecisionTrigger, Party
+from bookings.models import BookingEvent, BookingStatus, Decision, DecisionReason, DecisionTrigger, Party, TourSession
 from portal.views.visit_log import MOST_ENTRIES
 from tests.acts import ask
 from tests.factories import (
@@ -264,6 +264,20 @@ def test_who_went_before_and_let_it_lapse_is_not_told_as_behind(read, django_cap
     ]
 
 
+def test_its_own_offer_that_lapsed_is_not_told_as_that_of_another_party(read):
+    session = make_full_session(capacity=4)
+    booking = make_waiting(session)
+    waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.CANCELLED)
+    booking.refresh_from_db()
+    waitlist.lapse_offers(now=booking.offer_expires_at)
+    assert read(booking, now=booking.offer_expires_at) == [
+        "It was your turn, and we kept places for you.",
+        "The offer ran out. You moved to the end of the waitlist.",
+        "It was your turn, and we kept places for you.",
+        "You joined the waitlist.",
+    ]
+
+
 def test_places_saved_are_told_to_whom_they_are_saved_for_and_to_those_behind(read):
     """Through the rules: before the last call one free place waits for the head of the line."""
     session = make_session(capacity=3)
@@ -272,6 +286,97 @@ def test_places_saved_are_told_to_whom_they_are_saved_for_and_to_those_behind(re
     assert waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.CANCELLED) == 0
     assert read(head)[0] == "1 place is free. You are 2, so it is saved for you until there is room for all of you."
     assert read(behind)[0] == "1 place is free and saved for number 1, before you in line, until its whole party fits."
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"proven": False}, "you had not pressed yet to show us that your mailbox is yours. You keep your number."),
+        ({"elsewhere": True}, "while another offer stood for you. You keep your number."),
+        ({"other": "first call"}, "the session it had places in was called off, so it is asked first. You keep"),
+    ],
+)
+def test_places_saved_for_a_party_behind_are_told_with_the_reason(read, given, told):
+    season = make_season()
+    session = make_full_session(season=season, capacity=3)
+    booking = make_waiting(session, size=1, proven="proven" not in given)
+    make_waiting(session, first_call="other" in given)
+    if "elsewhere" in given:
+        make_offered(make_session(season=season), party=booking.party)
+    waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.CANCELLED)
+    (entry,) = [entry for entry in read(booking) if "saved for number 2" in entry]
+    assert told in entry
+
+
+def test_what_was_offered_is_told_and_not_what_that_party_has_since(read):
+    session = make_full_session(capacity=3)
+    first, second = make_waiting(session, size=3, smallest_size=1), make_waiting(session, size=2)
+    waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.CANCELLED)
+    waitlist.wait_for_all(first.pk, now=NOON + HOUR)
+    assert read(second, now=NOON + HOUR)[1] == "1 place was offered to number 1, before you in line."
+    assert read(first, now=NOON + HOUR)[:3] == [
+        "1 place is free. You would come with 2, so it is saved for you until that many are free.",
+        "You chose to wait until there is room for all of you. You keep your number.",
+        "It was your turn, and we kept places for you.",
+    ]
+
+
+def test_an_offer_that_the_house_took_back_is_not_told_as_a_lapse(read):
+    booking = make_waiting(make_full_session())
+    BookingEvent.objects.create(
+        booking=booking, from_status="offered", to_status="waiting", happened_at=NOON, who="host:lin", why="smaller bus"
+    )
+    assert read(booking)[0] == "The house took the offer back. You keep your number."
+
+
+def test_who_got_smaller_since_is_not_told_what_would_have_fitted_then(read):
+    session = make_full_session(capacity=3)
+    booking = make_waiting(session, size=2)
+    make_waiting(session, size=1)
+    waitlist.offer_free_places(session.pk, now=LAST_CALL, trigger=DecisionTrigger.CANCELLED)
+    lead = Person("Lin Xiaoyun", 18, None)
+    visit.come_with_fewer(booking.party_id, lead=lead, companions=[], now=LAST_CALL + HOUR)
+    assert read(booking, now=LAST_CALL + HOUR) == [
+        "You now come as 1 person.",
+        "1 place was offered to another party in line.",
+        "You joined the waitlist.",
+    ]
+
+
+def test_numbers_are_not_compared_with_one_that_the_party_did_not_have_then(read):
+    """It let an offer lapse and stands at the end; the party that overtook it before that has a lower number now."""
+    session = make_full_session(capacity=3)
+    booking = make_waiting(session, size=2)
+    small = make_waiting(session, size=1)
+    waitlist.offer_free_places(session.pk, now=LAST_CALL, trigger=DecisionTrigger.CANCELLED)
+    waitlist.accept_offer(small.pk, now=LAST_CALL)
+    TourSession.objects.filter(pk=session.pk).update(capacity=5, sell_limit=5, max_parties=5)
+    waitlist.offer_free_places(session.pk, now=LAST_CALL + HOUR, trigger=DecisionTrigger.CANCELLED)
+    # While the offer stands, what goes to others is not about a party that waits.
+    decide(session, offered_to=make_waiting(session), at=LAST_CALL + HOUR + timedelta(minutes=5))
+    booking.refresh_from_db()
+    TourSession.objects.filter(pk=session.pk).update(sell_limit=0)
+    waitlist.lapse_offers(now=booking.offer_expires_at)
+    assert read(booking, now=booking.offer_expires_at) == [
+        "The offer ran out. You moved to the end of the waitlist.",
+        "It was your turn, and we kept places for you.",
+        "1 place was offered to another party in line.",
+        "You joined the waitlist.",
+    ]
+
+
+def test_places_saved_before_a_lapse_were_saved_for_somebody_before(read):
+    session = make_full_session(capacity=3)
+    saved, booking = make_waiting(session, size=3), make_waiting(session)
+    decide(session, DecisionReason.SAVED, saved_for=saved, free=1, at=NOON - 2 * HOUR)
+    TourSession.objects.filter(pk=session.pk).update(next_queue_number=9)
+    booking.queue_number = 1
+    saved.queue_number = 3
+    saved.save(), booking.save()
+    history = {"booking": booking, "who": "clock"}
+    BookingEvent.objects.create(**history, from_status="waiting", to_status="offered", happened_at=NOON - HOUR)
+    BookingEvent.objects.create(**history, from_status="offered", to_status="waiting", happened_at=NOON, why="lapsed")
+    assert read(booking)[2] == "1 place is free and saved for number 3, before you in line, until its whole party fits."
 
 
 def test_what_an_act_of_the_party_caused_stands_above_it(read):

@@ -371,6 +371,17 @@ def test_parties_that_do_not_stand_in_the_line_are_not_ahead(client):
     assert "Nobody is ahead of you. Your number is 3." in words(response)
 
 
+def test_an_offer_that_another_partys_lapse_freed_is_not_its_own_lapse():
+    season = make_season()
+    offer = make_offered(make_full_session(season=season, capacity=4), offer_expires_at=NOON)
+    booking = make_waiting(offer.session, preference=2)
+    make_waiting(make_full_session(season=season, starts_at=START + DAY), party=booking.party)
+    waitlist.lapse_offers(now=NOON)
+    booking.refresh_from_db()
+    assert states(booking) == ["offered"]
+    assert states(booking, now=booking.offer_expires_at) == ["waiting"]
+
+
 def test_whoever_recovers_from_a_lapse_is_waiting_again(clock):
     offer = requeued()
     assert states(offer) == ["requeued"]

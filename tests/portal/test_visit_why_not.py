@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from bookings.domain import visit, waitlist
 from bookings.domain.errors import BookingError
-from bookings.domain.sessions import resize
-from bookings.models import Booking, BookingStatus, DecisionTrigger, Party, TourSession
+from bookings.models import Booking, BookingStatus, Decision, DecisionReason, DecisionTrigger, Party, TourSession
 from portal.views.visit_log import MOST_ENTRIES
+from portal.views.visit_state import LATEST_DECISIONS
 from tests.acts import ask, people
 from tests.factories import (
     DAY,
@@ -213,7 +213,8 @@ def test_the_party_chose_to_wait_for_all(why):
 
 
 def test_nothing_has_become_free_since_an_offer_lapsed(why):
-    session = make_full_session(capacity=4)
+    session = make_full_session(capacity=6)
+    make_waiting(session)
     booking = make_waiting(session)
     serve(session)
     TourSession.objects.filter(pk=session.pk).update(sell_limit=0)  # What becomes free now is not given out again.
@@ -221,19 +222,6 @@ def test_nothing_has_become_free_since_an_offer_lapsed(why):
     ends = booking.offer_expires_at
     waitlist.lapse_offers(now=ends)
     assert why(booking, now=ends) == "Nothing has become free since you wait here again."
-
-
-def test_its_own_offer_is_not_told_as_that_of_another_party(why):
-    session = make_full_session(capacity=4)
-    booking = make_waiting(session)
-    serve(session)
-    booking.refresh_from_db()
-    TourSession.objects.filter(pk=session.pk).update(sell_limit=0)
-    waitlist.lapse_offers(now=booking.offer_expires_at)
-    resize(session.pk, capacity=4, max_parties=4, sell_limit=3, now=booking.offer_expires_at)
-    assert why(booking, now=booking.offer_expires_at) == (
-        "1 place is free. You are 2, so it is saved for you until there is room for all of you."
-    )
 
 
 def test_too_little_time_is_left(why):
@@ -372,6 +360,24 @@ def press_one(act: str, party: Party | None, *, now: datetime) -> None:
 
 
 # As much as is read
+
+
+def test_what_was_not_read_is_longer_too(client, clock, house):
+    session = make_full_session()
+    booking = make_waiting(session)
+    page = words(enter(client, booking.party).get(address(booking.party)))
+    assert "More happened before" not in page
+    for number in range(LATEST_DECISIONS):
+        Decision.objects.create(
+            session=session,
+            decided_at=NOON - number * HOUR,
+            trigger=DecisionTrigger.CANCELLED,
+            places_free=0,
+            parties_free=0,
+            reason=DecisionReason.FULL,
+        )
+    page = words(enter(client, booking.party).get(address(booking.party)))
+    assert "More happened before; only the latest is shown." in page
 
 
 def test_a_log_that_is_longer_than_what_is_shown_says_so(client, clock, house):

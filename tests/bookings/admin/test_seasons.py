@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from bookings import outbox
 from bookings.admin.standing import Machinery, failed_mails, machinery, season_figures, with_places_offered
-from bookings.models import Booking, Heartbeat, Notice, NoticeKind, NoticeStatus, Season
+from bookings.domain.waitlist import offer_free_places
+from bookings.models import Booking, DecisionTrigger, Heartbeat, Notice, NoticeKind, NoticeStatus, Season, TourSession
 from tests.acts import owed, statuses
 from tests.factories import (
     DAY,
@@ -263,6 +264,20 @@ def test_an_overview_tells_what_a_session_was_called_off_for(host):
     session = make_session(called_off_at=NOON, call_off_reason="The line is repaired.")
 
     assert "The line is repaired." in overview(host, session.season).content.decode()
+
+
+def test_an_overview_tells_the_last_serving_of_each_line(host):
+    season = make_season()
+    saving, closed = (make_session(season=season, capacity=3, starts_at=START + number * DAY) for number in (0, 1))
+    for session in (saving, closed):
+        make_booking(session), make_waiting(session)
+        offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.CANCELLED)
+    TourSession.objects.filter(pk=closed.pk).update(roster_locks_at=NOON)
+    lines = season_figures(with_places_offered(season.sessions.select_related("season__tour", "venue")), now=NOON).lines
+    assert [line.served.replace("\xa0", " ") for line in lines] == [
+        "1 place saved for a party of 2; the line closes in 3 weeks, 2 days.",
+        "",
+    ]
 
 
 def test_an_overview_of_a_season_without_sessions_says_so(host):

@@ -1,3 +1,4 @@
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from bookings.admin.sessions import decision_in_words
+from bookings.admin.sessions import LATEST_DECISIONS, decision_in_words
 from bookings.domain.locks import StaleLocks, lock_everybody
+from bookings.domain.waitlist import offer_free_places, wait_for_all
 from bookings.emails import build
 from bookings.models import BookingEvent, Decision, DecisionReason, DecisionTrigger, Notice, Party, Season, TourSession
 from tests.acts import ledger, owed, statuses
@@ -524,6 +526,46 @@ def test_decisions_are_told_in_words(host):
     ]
     page = host.get(address(session)).content.decode()
     assert f"2100-02-13 09:30 · a party cancelled · {decision_in_words(decisions[1])}" in page
+
+
+def test_a_decision_tells_what_was_offered_and_not_what_the_booking_has_since(host):
+    session = make_session(capacity=2)
+    booking = make_waiting(session, size=3, smallest_size=2)
+    offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.CANCELLED)
+    booking.refresh_from_db()
+    wait_for_all(booking.pk, now=NOON)
+    assert decision_in_words(session.decisions.first()) == (
+        f"2 places and 2 parties free; offered to the next party: {booking.party.code_in_words} (2 of 3)"
+    )
+
+
+def test_a_session_tells_its_last_serving_in_one_sentence(host):
+    session = make_session(capacity=5)
+    make_booking(session, size=2), make_waiting(session), make_waiting(session, size=3)
+    offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.CANCELLED)
+    page = host.get(address(session)).content.decode()
+    assert re.findall("<p><b>(Offered.*?)</b></p>", page.replace("&nbsp;", " ").replace("\xa0", " "))[0].startswith(
+        "Offered to 1 party; 1 place saved for a party of 3; the line closes in "
+    )
+    assert "only the latest is shown" not in page
+
+
+def test_a_history_of_decisions_that_is_cut_says_so(host):
+    session = make_session(capacity=2)
+    booking = make_waiting(session, size=3)
+    for number in range(LATEST_DECISIONS + 1):
+        Decision.objects.create(
+            session=session,
+            decided_at=NOON + number * HOUR,
+            trigger=DecisionTrigger.CANCELLED,
+            places_free=2,
+            parties_free=2,
+            saved_for=booking,
+            reason=DecisionReason.SAVED,
+        )
+    page = host.get(address(session)).content.decode()
+    assert page.count("a party cancelled") == LATEST_DECISIONS
+    assert "More was decided before; only the latest is shown." in page
 
 
 def test_the_list_says_how_each_session_stands(host):

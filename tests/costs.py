@@ -1,0 +1,84 @@
+"""What an act costs: queries, and the rows and pages that each statement reads.
+
+Every statement is run once, taken back, and run again under EXPLAIN (ANALYZE), so that what is counted is what
+PostgreSQL really did with each of them.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+# Of all tables together: by the whole, and by the one statement that reads most.
+MOST_ROWS = 200
+MOST_ROWS_OF_ONE = 50
+# An index of ten thousand rows has forty pages and more; whoever searches it through reads them all.
+MOST_PAGES_OF_ONE = 25
+
+
+def analyze() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+class Read(NamedTuple):
+    """By one statement. Pages tell of what an index is searched through in vain, which no count of rows shows."""
+
+    rows: int
+    pages: int
+    sql: str
+
+
+class Cost(NamedTuple):
+    queries: int
+    rows: int
+    most_rows: Read
+    most_pages: Read
+
+
+def cost_of(act: Callable[[], Any]) -> Cost:
+    """What the act asks of the database. The act is taken back and its statements are played again, one by one."""
+    with taken_back(), CaptureQueriesContext(connection) as captured:
+        act()
+    asked = [query["sql"] for query in captured if not query["sql"].startswith(("SAVEPOINT", "RELEASE", "ROLLBACK"))]
+    with taken_back(), connection.cursor() as cursor:
+        read = [explained(cursor, sql) for sql in asked]
+    searching = [each for each in read if each.sql.startswith("SELECT")]  # What is written goes into each index too.
+    return Cost(
+        queries=len(asked),
+        rows=sum(each.rows for each in read),
+        most_rows=max(read, key=lambda each: each.rows),
+        most_pages=max(searching, key=lambda each: each.pages),
+    )
+
+
+@contextmanager
+def taken_back() -> Iterator[None]:
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def explained(cursor: Any, sql: str) -> Read:
+    cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}")
+    (told,) = cursor.fetchone()
+    plan = (json.loads(told) if isinstance(told, str) else told)[0]["Plan"]
+    return Read(rows_of(plan), plan["Shared Hit Blocks"] + plan["Shared Read Blocks"], sql)
+
+
+def rows_of(plan: dict[str, Any]) -> int:
+    """The rows that the scans of a plan touched: those they gave and those they looked at in vain."""
+    below = sum(rows_of(part) for part in plan.get("Plans", []))
+    if "Scan" not in plan["Node Type"] or plan["Node Type"] in {"Subquery Scan", "CTE Scan"}:
+        return below
+    in_vain = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
+    return below + round((plan["Actual Rows"] + in_vain) * plan["Actual Loops"])
+
+
+def assert_bounded(cost: Cost) -> None:
+    assert cost.most_rows.rows <= MOST_ROWS_OF_ONE, cost.most_rows
+    assert cost.most_pages.pages <= MOST_PAGES_OF_ONE, cost.most_pages
+    assert cost.rows <= MOST_ROWS
