@@ -221,7 +221,7 @@ def test_nothing_has_become_free_since_an_offer_lapsed(why):
     booking.refresh_from_db()
     ends = booking.offer_expires_at
     waitlist.lapse_offers(now=ends)
-    assert why(booking, now=ends) == "Nothing has become free since you wait here again."
+    assert why(booking, now=ends) == "Nothing has become free since you joined this line again."
 
 
 def test_too_little_time_is_left(why):
@@ -237,10 +237,10 @@ def test_the_roster_has_locked_and_the_clock_has_not_come_by(why):
     )
 
 
-def test_places_are_free_for_which_no_party_may_come(why):
+def test_places_for_which_no_further_party_may_come_have_not_become_free(why):
     session = make_full_session(capacity=4)
     TourSession.objects.filter(pk=session.pk).update(max_parties=1)
-    assert why(make_waiting(session)) == "2 places are free, but no further party can come to this session."
+    assert why(make_waiting(session)) == "Nothing has become free since you joined this line."
 
 
 def test_the_line_is_about_to_be_served(why):
@@ -261,7 +261,7 @@ def test_a_line_is_told_in_four_sentences(lines):
         [
             "1 party is ahead of you. Your number is 3.",
             "1 place is free and saved for number 2, before you in line, until its whole party fits.",
-            "So far 1 offer went to the lines of this season, 1 of them to this line. That is too early to say how "
+            "So far 1 offer went to the lines of this season, 1 of them to this line. That is too little to say how "
             "likely your turn is.",
             "Offered to 1 party; 1 place saved for a party of 2; the line closes in 3 weeks, 2 days.",
         ]
