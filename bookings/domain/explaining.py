@@ -5,16 +5,16 @@ Source of the rules: docs/decisions/0011-honest-chance.md.
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import reduce
 from itertools import takewhile
 from operator import or_
 from typing import NamedTuple
 
-from django.db.models import Count, OuterRef, Q, Subquery, Sum, TextChoices
+from django.db.models import Count, OuterRef, Q, Subquery, Sum
 from django.utils.text import capfirst
 from django.utils.timesince import timeuntil
 from django.utils.translation import gettext, ngettext, pgettext
-from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Ahead, Decision, DecisionReason, Season, TourSession
 
@@ -25,10 +25,10 @@ ENOUGH_TIME = timedelta(days=1)
 MARGIN = 2
 
 
-class Verdict(TextChoices):
-    LIKELY = "likely", _("likely")
-    POSSIBLE = "possible", _("possible")
-    UNLIKELY = "unlikely", _("unlikely")
+class Verdict(StrEnum):
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+    UNLIKELY = "unlikely"
 
 
 class SoFar(NamedTuple):

@@ -74,6 +74,12 @@ def grow(session, *, by=1):
     TourSession.objects.filter(pk=session.pk).update(capacity=capacity, sell_limit=capacity, max_parties=capacity)
 
 
+def ends_of(offer: Booking) -> datetime:
+    offer.refresh_from_db()
+    assert offer.offer_expires_at
+    return offer.offer_expires_at
+
+
 # The answer
 
 
@@ -107,7 +113,7 @@ def test_somebody_before_let_it_lapse(why):
     first, _second, third = (make_waiting(session) for _party in range(3))
     serve(session)
     first.refresh_from_db()
-    waitlist.lapse_offers(now=first.offer_expires_at)
+    waitlist.lapse_offers(now=ends_of(first))
     assert why(third, now=first.offer_expires_at) == "2 places were offered to number 2, before you in line."
     assert why(first, now=first.offer_expires_at) == "2 places were offered to number 2, before you in line."
 
@@ -219,7 +225,7 @@ def test_nothing_has_become_free_since_an_offer_lapsed(why):
     serve(session)
     TourSession.objects.filter(pk=session.pk).update(sell_limit=0)  # What becomes free now is not given out again.
     booking.refresh_from_db()
-    ends = booking.offer_expires_at
+    ends = ends_of(booking)
     waitlist.lapse_offers(now=ends)
     assert why(booking, now=ends) == "Nothing has become free since you joined this line again."
 
@@ -323,7 +329,7 @@ def play(act: str, *details: Any, sessions: list[TourSession], now: datetime) ->
     """One act of somebody, if the rules allow it; returns what time it is then."""
     match act, *details:
         case "later", hours:
-            return now + hours * HOUR
+            return now + timedelta(hours=hours)
         case "grow", number, by:
             grow(sessions[number], by=by)
         case "ask", size, smallest, chosen:
