@@ -132,8 +132,13 @@ def _tell_already_in(season_pk: int, key: str, *, now: datetime) -> bool:
 def _offer_at_once(
     party: Party, companions: Sequence[Person], sessions: Sequence[TourSession], *, now: datetime
 ) -> bool:
-    """The fast path: nobody waits and there is room. No lock but the row that the claim itself writes."""
+    """The fast path: nobody waits and there is room. No lock but the row that the claim itself writes.
+
+    A dearer choice with room and a line is not skipped: its line may want nothing of what is free.
+    """
     for preference, session in enumerate(sessions, start=1):
+        if session.parties_waiting and session.room_for(party.size):
+            return False
         if TourSession.objects.claim(session.pk, places=party.size):
             _write_party(party, companions)
             _write_offer(party, session, preference, now=now)
@@ -162,6 +167,8 @@ def _offer_or_wait(party: Party, companions: Sequence[Person], choices: Sequence
         party.prove_by = now + waitlist.PROVE_WITHIN_AT_MOST
         party.save(update_fields=["prove_by"])
     outbox.post(NoticeKind.IN_LINE, party, key=str(party.pk), now=now, expires_at=party.prove_by)
+    if party.is_proven:
+        waitlist.serve_all((locked[pk] for pk in choices), now=now, trigger=DecisionTrigger.JOINED)
 
 
 def _write_party(party: Party, companions: Sequence[Person]) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
@@ -161,7 +162,16 @@ def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrig
         places=places,
     )
     tell_of_offer(booking, ends=ends, now=now)
+    transaction.on_commit(lambda: _serve_lines_left_by(booking.party_id, now=now), robust=True)
     return booking
+
+
+def _serve_lines_left_by(party_pk: int, *, now: datetime) -> None:
+    """A party that is asked stands in none of its other lines meanwhile: what was saved for it there goes on."""
+    waits_for = Booking.objects.waiting().filter(party=party_pk).order_by("preference")
+    idle = TourSession.objects.with_idle_places(now).filter(pk=OuterRef("session"))
+    for session_pk in list(waits_for.filter(Exists(idle)).values_list("session", flat=True)):
+        offer_free_places(session_pk, now=now, trigger=DecisionTrigger.LEFT)
 
 
 def tell_of_offer(booking: Booking, *, ends: datetime, now: datetime) -> None:

@@ -191,6 +191,17 @@ def test_in_the_last_call_a_newcomer_may_take_what_nobody_in_line_fits():
     assert [decision.reason for decision in Decision.objects.all()] == ["no fit"]
 
 
+def test_a_choice_whose_line_wants_nothing_of_what_is_free_comes_before_the_next_choice():
+    season = make_season()
+    dear, roomy = (make_session(season=season, capacity=4, roster_locks_at=NOON + 47 * HOUR) for _session in range(2))
+    make_booking(dear, size=2)
+    make_waiting(dear, size=3)
+
+    newcomer = ask(dear, roomy, size=2)
+
+    assert [(booking.session, booking.status) for booking in newcomer.bookings.all()] == [(dear, "offered")]
+
+
 def test_the_limit_of_parties_holds_where_places_are_left():
     session = make_session(capacity=60, max_parties=2)
     make_booking(session, size=1), make_booking(session, size=1)
@@ -348,3 +359,13 @@ def test_without_a_mailbox_to_prove_a_waiting_party_stands_in_line_at_once():
 
     assert (party.is_proven, party.prove_by, ledger(session)["waiting"]) == (True, None, 1)
     assert [booking.party for booking in session.bookings.in_line()] == [party]
+
+
+def test_without_a_mailbox_to_prove_joining_serves_the_line_at_once():
+    session = make_session(season=make_season(proves_mailbox=False), capacity=4)
+    make_booking(session, size=2)
+
+    party = ask(session, size=3, smallest_size=2)
+
+    assert [(booking.status, booking.places) for booking in party.bookings.all()] == [("offered", 2)]
+    assert owed() == [("in_line", party.pk), ("offer", party.pk)]

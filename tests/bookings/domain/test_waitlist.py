@@ -474,6 +474,22 @@ def test_one_party_is_never_offered_two_sessions_at_a_time(commits):
 # Leaving, closing, dropping.
 
 
+def test_what_was_saved_for_a_party_that_is_asked_elsewhere_goes_to_the_next_in_line(commits):
+    season = make_season()
+    other = make_session(season=season, capacity=2)
+    head = make_waiting(other, size=3)
+    behind = make_waiting(other, size=2)
+    session = make_session(season=season, capacity=3)
+    leaving = make_booking(session, size=3)
+    asked = make_waiting(session, party=head.party, preference=2)
+
+    with commits():
+        visit.cancel_places(leaving.party_id, now=NOON)
+
+    assert statuses(other, session) == {head: "waiting", behind: "offered", leaving: "cancelled", asked: "offered"}
+    assert decisions(other) == [("left", "offered", behind.pk, None, 2, 2)]
+
+
 def test_leaving_lets_go_of_every_line_and_offer_but_not_of_confirmed_places(commits):
     season = make_season()
     held = make_booking(make_session(season=season))
