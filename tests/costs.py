@@ -35,6 +35,7 @@ class Read(NamedTuple):
 class Cost(NamedTuple):
     queries: int
     rows: int
+    pages: int
     most_rows: Read
     most_pages: Read
 
@@ -50,6 +51,7 @@ def cost_of(act: Callable[[], Any]) -> Cost:
     return Cost(
         queries=len(asked),
         rows=sum(each.rows for each in read),
+        pages=sum(each.pages for each in read),
         most_rows=max(read, key=lambda each: each.rows),
         most_pages=max(searching, key=lambda each: each.pages),
     )
@@ -75,7 +77,8 @@ def rows_of(plan: dict[str, Any]) -> int:
     if "Scan" not in plan["Node Type"] or plan["Node Type"] in {"Subquery Scan", "CTE Scan"}:
         return below
     in_vain = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
-    return below + round((plan["Actual Rows"] + in_vain) * plan["Actual Loops"])
+    touched: float = (plan["Actual Rows"] + in_vain) * plan["Actual Loops"]
+    return below + round(touched)
 
 
 def assert_bounded(cost: Cost) -> None:

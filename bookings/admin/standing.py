@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from bookings import tallies
 from bookings.domain.explaining import last_servings, serving_in_words
@@ -64,10 +65,9 @@ class Machinery(NamedTuple):
 
 
 def with_places_offered(sessions: QuerySet[TourSession]) -> QuerySet[TourSession]:
-    """The ledger counts offers in parties; a bar of places needs their places as well."""
-    return sessions.annotate(
-        places_offered=Sum("bookings__places", filter=Q(bookings__status=BookingStatus.OFFERED), default=0)
-    )
+    """The ledger counts offers in parties; a bar of places needs their places as well. Reads the offers alone."""
+    offers = Booking.objects.filter(session=OuterRef("pk"), status=BookingStatus.OFFERED).order_by().values("session")
+    return sessions.annotate(places_offered=Coalesce(Subquery(offers.annotate(all=Sum("places")).values("all")), 0))
 
 
 def bar(session: TourSession) -> Tally:

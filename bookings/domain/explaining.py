@@ -5,17 +5,17 @@ Source of the rules: docs/decisions/0011-honest-chance.md.
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import reduce
 from itertools import takewhile
 from operator import or_
 from typing import NamedTuple
 
-from django.db.models import Count, OuterRef, Q, Subquery, Sum, TextChoices
+from django.db.models import Count, OuterRef, Q, Subquery, Sum
 from django.utils.text import capfirst
-from django.utils.timesince import timeuntil
 from django.utils.translation import gettext, ngettext, pgettext
-from django.utils.translation import gettext_lazy as _
 
+from bookings.durations import time_left
 from bookings.models import Ahead, Decision, DecisionReason, Season, TourSession
 
 # With fewer offers than this, or over a shorter time, nothing is said about what is to come.
@@ -25,10 +25,10 @@ ENOUGH_TIME = timedelta(days=1)
 MARGIN = 2
 
 
-class Verdict(TextChoices):
-    LIKELY = "likely", _("likely")
-    POSSIBLE = "possible", _("possible")
-    UNLIKELY = "unlikely", _("unlikely")
+class Verdict(StrEnum):
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+    UNLIKELY = "unlikely"
 
 
 class SoFar(NamedTuple):
@@ -168,4 +168,4 @@ def _when_it_closes(session: TourSession, *, now: datetime) -> str:
         return gettext("the session was called off")
     if now >= session.roster_locks_at:
         return gettext("the line is closed")
-    return gettext("the line closes in %(time)s") % {"time": timeuntil(session.roster_locks_at, now)}
+    return gettext("the line closes in %(time)s") % {"time": time_left(session.roster_locks_at, now=now)}

@@ -226,7 +226,9 @@ def smallest_size_field(*, least: int, size: int) -> forms.ChoiceField:
 def short_notice_field() -> forms.BooleanField:
     return forms.BooleanField(
         label=gettext_lazy("We can come at short notice"),
-        help_text=gettext_lazy("In the last two days, free places go first to parties that say so."),
+        help_text=gettext_lazy(
+            "In the last 24 hours before the list of visitors is fixed, free places go first to parties that say so."
+        ),
         required=False,
     )
 

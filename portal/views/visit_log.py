@@ -150,7 +150,7 @@ def _how_it_overtook(stands: Standing, booking: Booking, asked: Booking, decisio
         return "went_behind_offered"
     if asked.first_call and not booking.first_call:
         return "went_first_call"
-    if not in_last_call(at, roster_locks_at=booking.session.roster_locks_at) or _shrank(stands, booking, since=at):
+    if not in_last_call(at, roster_locks_at=booking.session.roster_locks_at):
         return "went"
     if booking.least > free:
         return "went_behind_waits_for_all" if stands.party.smallest_size <= free else "went_behind"
@@ -207,13 +207,6 @@ def _has_new_number(stands: Standing, booking: Booking, *, since: datetime) -> b
     )
 
 
-def _shrank(stands: Standing, booking: Booking, *, since: datetime) -> bool:
-    """Whether the party got smaller later; then it cannot be told what would have fitted it."""
-    return any(
-        event.booking_id == booking.pk and comes_as(event) and event.happened_at > since for event in stands.events
-    )
-
-
 def _why_not(stands: Standing, line: Line, told: Sequence[Entry], *, now: datetime) -> Entry:
     """Why this line does not ask the party at this moment: there is always one answer."""
     booking, session = line.booking, line.booking.session
@@ -229,8 +222,6 @@ def _why_not(stands: Standing, line: Line, told: Sequence[Entry], *, now: dateti
     newest = next((entry for entry in told if entry.kind.startswith("went") and entry.at >= booking.status_since), None)
     if newest:
         return newest
-    if session.places_free:
-        return answer("is_full_of_parties")
     return answer("nothing_since_joined" if booking.status_since <= line.joined_at else "nothing_since")
 
 

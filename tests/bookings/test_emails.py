@@ -305,7 +305,7 @@ def test_called_off_tells_of_first_call_until_a_minute_that_is_not_later_than_it
     late = text_of(sent_as(notice, days=3, minutes=8))
 
     assert "You have first call on another session until 20:07 on Thursday 21 January." in text
-    assert "by 20:07 on Thursday 21 January (Beijing time, 3\xa0days from now), you go before everybody else" in text
+    assert "until 20:07 on Thursday 21 January (Beijing time, 3\xa0days from now) you may take free places" in text
     assert f"Choose another session: {party_link(party)}" in text
     assert "first call" not in late.lower()
     assert "You may ask again for any other session that is open" in late

@@ -473,7 +473,7 @@ def test_waiting_for_all_costs_nothing_and_pressing_twice_is_once(client):
         assert answer(press(client, offer.party, "wait/", offer)) == (303, address(offer.party))
     offer.refresh_from_db()
     assert (offer.status, offer.queue_number, offer.least, offer.party.lapses) == ("waiting", 4, 3, 0)
-    assert "You chose to wait for all of you." in words(client.get(address(offer.party)))
+    assert "You chose to wait until there is room for all of you." in words(client.get(address(offer.party)))
 
 
 def test_an_offer_for_all_is_not_answered_by_waiting_for_all(client):

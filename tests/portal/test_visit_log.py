@@ -1,13 +1,22 @@
 """The reasons on a party's page: what happened to it, and what its lines decided meanwhile."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from bookings.domain import check_in, visit, waitlist
 from bookings.domain.people import Person
-from bookings.models import BookingEvent, BookingStatus, Decision, DecisionReason, DecisionTrigger, Party, TourSession
+from bookings.models import (
+    Booking,
+    BookingEvent,
+    BookingStatus,
+    Decision,
+    DecisionReason,
+    DecisionTrigger,
+    Party,
+    TourSession,
+)
 from portal.views.visit_log import MOST_ENTRIES
 from tests.acts import ask
 from tests.factories import (
@@ -26,8 +35,8 @@ from tests.portal.visits import address, enter
 
 pytestmark = pytest.mark.django_db
 
-# The roster locks two days before the start; the last call begins two days before that.
-LAST_CALL = START - 4 * DAY
+# The roster locks two days before the start; the last call begins a day before that.
+LAST_CALL = START - 3 * DAY
 
 
 @pytest.fixture
@@ -60,6 +69,12 @@ def decide(session, reason=DecisionReason.OFFERED, *, at=NOON, free=2, **given):
         reason=reason,
         **given,
     )
+
+
+def ends_of(offer: Booking) -> datetime:
+    offer.refresh_from_db()
+    assert offer.offer_expires_at
+    return offer.offer_expires_at
 
 
 # Its own events
@@ -195,7 +210,7 @@ def test_who_went_behind_because_of_the_fit_is_told(read):
     two, one = make_waiting(session, size=2), make_waiting(session, size=1)
     assert waitlist.offer_free_places(session.pk, now=LAST_CALL, trigger=DecisionTrigger.SCAN) == 1
     assert read(two, now=LAST_CALL)[0] == (
-        "1 place became free and you are 2. It went to number 2, behind you: in the last two days the first party that "
+        "1 place became free and you are 2. It went to number 2, behind you: in the last 24 hours the first party that "
         "fits is asked. You keep your number."
     )
     assert read(one, now=LAST_CALL)[0] == "It was your turn, and we kept places for you."
@@ -208,7 +223,7 @@ def test_who_went_behind_at_short_notice_is_not_told_as_a_misfit(read):
     assert waitlist.offer_free_places(session.pk, now=LAST_CALL, trigger=DecisionTrigger.SCAN) == 1
     assert quick.queue_number == 2
     assert read(patient, now=LAST_CALL)[0] == (
-        "2 places were offered to number 2, behind you: in the last two days, parties that can come at short notice "
+        "2 places were offered to number 2, behind you: in the last 24 hours, parties that can come at short notice "
         "are asked first. You keep your number."
     )
 
@@ -269,7 +284,7 @@ def test_its_own_offer_that_lapsed_is_not_told_as_that_of_another_party(read):
     booking = make_waiting(session)
     waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.CANCELLED)
     booking.refresh_from_db()
-    waitlist.lapse_offers(now=booking.offer_expires_at)
+    waitlist.lapse_offers(now=ends_of(booking))
     assert read(booking, now=booking.offer_expires_at) == [
         "It was your turn, and we kept places for you.",
         "The offer ran out. You moved to the end of the waitlist.",
@@ -356,7 +371,7 @@ def test_numbers_are_not_compared_with_one_that_the_party_did_not_have_then(read
     decide(session, offered_to=make_waiting(session), at=LAST_CALL + HOUR + timedelta(minutes=5))
     booking.refresh_from_db()
     TourSession.objects.filter(pk=session.pk).update(sell_limit=0)
-    waitlist.lapse_offers(now=booking.offer_expires_at)
+    waitlist.lapse_offers(now=ends_of(booking))
     assert read(booking, now=booking.offer_expires_at) == [
         "The offer ran out. You moved to the end of the waitlist.",
         "It was your turn, and we kept places for you.",
@@ -372,7 +387,8 @@ def test_places_saved_before_a_lapse_were_saved_for_somebody_before(read):
     TourSession.objects.filter(pk=session.pk).update(next_queue_number=9)
     booking.queue_number = 1
     saved.queue_number = 3
-    saved.save(), booking.save()
+    saved.save()
+    booking.save()
     history = {"booking": booking, "who": "clock"}
     BookingEvent.objects.create(**history, from_status="waiting", to_status="offered", happened_at=NOON - HOUR)
     BookingEvent.objects.create(**history, from_status="offered", to_status="waiting", happened_at=NOON, why="lapsed")

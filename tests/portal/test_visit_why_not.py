@@ -32,9 +32,9 @@ from tests.portal.visits import address, enter
 
 pytestmark = pytest.mark.django_db
 
-# The roster locks two days before the start; the last call begins two days before that.
+# The roster locks two days before the start; the last call begins a day before that.
 LOCK = START - 2 * DAY
-LAST_CALL = START - 4 * DAY
+LAST_CALL = START - 3 * DAY
 
 
 @pytest.fixture
@@ -74,6 +74,12 @@ def grow(session, *, by=1):
     TourSession.objects.filter(pk=session.pk).update(capacity=capacity, sell_limit=capacity, max_parties=capacity)
 
 
+def ends_of(offer: Booking) -> datetime:
+    offer.refresh_from_db()
+    assert offer.offer_expires_at
+    return offer.offer_expires_at
+
+
 # The answer
 
 
@@ -107,7 +113,7 @@ def test_somebody_before_let_it_lapse(why):
     first, _second, third = (make_waiting(session) for _party in range(3))
     serve(session)
     first.refresh_from_db()
-    waitlist.lapse_offers(now=first.offer_expires_at)
+    waitlist.lapse_offers(now=ends_of(first))
     assert why(third, now=first.offer_expires_at) == "2 places were offered to number 2, before you in line."
     assert why(first, now=first.offer_expires_at) == "2 places were offered to number 2, before you in line."
 
@@ -171,7 +177,7 @@ def test_the_party_would_not_fit(why):
     booking = make_waiting(session)
     serve(session, now=LAST_CALL)
     assert why(booking, now=LAST_CALL) == (
-        "1 place is free and you are 2. In the last two days the first party that fits is asked; you keep your number."
+        "1 place is free and you are 2. In the last 24 hours the first party that fits is asked; you keep your number."
     )
 
 
@@ -181,7 +187,7 @@ def test_a_smaller_party_behind_was_asked(why):
     make_waiting(session, size=1)
     serve(session, now=LAST_CALL)
     assert why(booking, now=LAST_CALL) == (
-        "1 place became free and you are 2. It went to number 2, behind you: in the last two days the first party that "
+        "1 place became free and you are 2. It went to number 2, behind you: in the last 24 hours the first party that "
         "fits is asked. You keep your number."
     )
 
@@ -192,7 +198,7 @@ def test_short_notice_went_before(why):
     make_waiting(session, short_notice=True)
     serve(session, now=LAST_CALL)
     assert why(booking, now=LAST_CALL) == (
-        "2 places were offered to number 2, behind you: in the last two days, parties that can come at short notice "
+        "2 places were offered to number 2, behind you: in the last 24 hours, parties that can come at short notice "
         "are asked first. You keep your number."
     )
 
@@ -219,9 +225,9 @@ def test_nothing_has_become_free_since_an_offer_lapsed(why):
     serve(session)
     TourSession.objects.filter(pk=session.pk).update(sell_limit=0)  # What becomes free now is not given out again.
     booking.refresh_from_db()
-    ends = booking.offer_expires_at
+    ends = ends_of(booking)
     waitlist.lapse_offers(now=ends)
-    assert why(booking, now=ends) == "Nothing has become free since you wait here again."
+    assert why(booking, now=ends) == "Nothing has become free since you joined this line again."
 
 
 def test_too_little_time_is_left(why):
@@ -237,10 +243,10 @@ def test_the_roster_has_locked_and_the_clock_has_not_come_by(why):
     )
 
 
-def test_places_are_free_for_which_no_party_may_come(why):
+def test_places_for_which_no_further_party_may_come_have_not_become_free(why):
     session = make_full_session(capacity=4)
     TourSession.objects.filter(pk=session.pk).update(max_parties=1)
-    assert why(make_waiting(session)) == "2 places are free, but no further party can come to this session."
+    assert why(make_waiting(session)) == "Nothing has become free since you joined this line."
 
 
 def test_the_line_is_about_to_be_served(why):
@@ -261,7 +267,7 @@ def test_a_line_is_told_in_four_sentences(lines):
         [
             "1 party is ahead of you. Your number is 3.",
             "1 place is free and saved for number 2, before you in line, until its whole party fits.",
-            "So far 1 offer went to the lines of this season, 1 of them to this line. That is too early to say how "
+            "So far 1 offer went to the lines of this season, 1 of them to this line. That is too little to say how "
             "likely your turn is.",
             "Offered to 1 party; 1 place saved for a party of 2; the line closes in 3 weeks, 2 days.",
         ]
@@ -323,7 +329,7 @@ def play(act: str, *details: Any, sessions: list[TourSession], now: datetime) ->
     """One act of somebody, if the rules allow it; returns what time it is then."""
     match act, *details:
         case "later", hours:
-            return now + hours * HOUR
+            return now + timedelta(hours=hours)
         case "grow", number, by:
             grow(sessions[number], by=by)
         case "ask", size, smallest, chosen:

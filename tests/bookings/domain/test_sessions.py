@@ -10,7 +10,7 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from bookings import outbox
-from bookings.domain import opening, sessions, sign_up, waitlist
+from bookings.domain import choices, opening, sessions, sign_up, visit, waitlist
 from bookings.domain.invariants import broken_promises
 from bookings.domain.locks import StaleLocks
 from bookings.emails import build
@@ -218,6 +218,21 @@ def test_first_call_ends_no_later_than_the_rest_of_the_season_takes_anybody(seas
     sessions.call_off(session.pk, reason=REPAIR, now=NOON, who="host:lin")
 
     assert first_call(confirmed) == (until, None if until else NOON)
+
+
+def test_with_first_call_a_party_goes_before_the_line_of_another_session(commits):
+    season = make_season()
+    doomed, other = make_session(season=season), make_session(season=season, capacity=2)
+    leaving, waiting = make_booking(other), make_waiting(other)
+    called = make_booking(doomed)
+    sessions.call_off(doomed.pk, reason=REPAIR, now=NOON, who="host:lin")
+
+    choices.join_line(called.party_id, other.pk, now=NOON + DAY)
+    with commits():
+        visit.cancel_places(leaving.party_id, now=NOON + DAY)
+
+    chosen = Booking.objects.get(party=called.party, session=other)
+    assert statuses(other) == {leaving: "cancelled", waiting: "waiting", chosen: "offered"}
 
 
 def test_sessions_called_off_together_are_nobodys_first_call():

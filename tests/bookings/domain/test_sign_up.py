@@ -180,7 +180,7 @@ def test_the_line_is_served_before_a_newcomer_takes_what_is_left():
 
 
 def test_in_the_last_call_a_newcomer_may_take_what_nobody_in_line_fits():
-    session = make_session(capacity=4, roster_locks_at=NOON + 47 * HOUR)
+    session = make_session(capacity=4, roster_locks_at=NOON + 23 * HOUR)
     make_booking(session, size=2)
     head = make_waiting(session, size=3)
 

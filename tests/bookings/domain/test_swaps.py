@@ -255,9 +255,11 @@ def test_a_larger_party_takes_more_places_only_where_they_are_free_for_newcomers
 
 def test_a_larger_party_sees_only_wishes_with_room_for_all_of_it(season):
     large = full(season, size=3)
-    with_room, without = full(season, size=2, capacity=3), full(season, size=2)
+    with_room, awaited = full(season, size=2, capacity=3), full(season, size=2, capacity=3)
+    others = [awaited, full(season, size=2), full(season, size=2, capacity=3, sell_limit=2)]
     make_waiting(with_room.session, proven=False)  # Does not stand in line, and does not count.
-    for small in (with_room, without):
+    make_waiting(awaited.session, size=3)
+    for small in (*others, with_room):
         wish(small, large.session)
     assert open_to(large) == [(with_room.session, 2)]
 

@@ -31,7 +31,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.usefixtures("promises_kept")
 
-LAST_CALL = NOON + timedelta(hours=47)
+LAST_CALL = NOON + timedelta(hours=23)
 """A roster that locks then is in its last call at NOON."""
 
 
@@ -158,8 +158,8 @@ def test_before_the_last_call_short_notice_is_no_advantage():
     assert statuses(session) == {head: "offered", ready: "waiting"}
 
 
-def test_the_fit_rule_turns_48_hours_before_the_roster_locks():
-    session = make_session(capacity=2, roster_locks_at=NOON + 48 * HOUR)
+def test_the_fit_rule_turns_24_hours_before_the_roster_locks():
+    session = make_session(capacity=2, roster_locks_at=NOON + 24 * HOUR)
     head, small = make_waiting(session, size=3), make_waiting(session, size=2)
 
     assert waitlist.next_in_line(session, now=NOON - timedelta(seconds=1)) == (None, head)
@@ -612,7 +612,7 @@ def offer(session, now=NOON):
 
 
 def last_call(session):
-    return session.roster_locks_at - 47 * HOUR
+    return session.roster_locks_at - 23 * HOUR
 
 
 def test_a_party_that_would_come_with_fewer_is_offered_what_is_free():

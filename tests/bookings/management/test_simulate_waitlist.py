@@ -52,7 +52,7 @@ def test_the_rows_the_queue_and_the_rules_of_the_house_are_left_alone():
         assert broker.llen("celery") == queued
     assert [played.sessions for played in figures] == [1]
     assert rows() == before
-    assert waitlist.FILLS_GAPS == offers.LAST_CALL == timedelta(hours=48)
+    assert waitlist.FILLS_GAPS == offers.LAST_CALL == timedelta(hours=24)
 
 
 @pytest.mark.django_db
@@ -65,7 +65,7 @@ def test_the_same_seed_gives_the_same_figures_and_another_seed_others():
 @pytest.mark.django_db
 def test_ours_is_among_the_rules_compared():
     assert ours(48) in compared([24, 48, 72])
-    assert (ours(48).fills_gaps, ours(48).last_call) == (waitlist.FILLS_GAPS, offers.LAST_CALL)
+    assert (ours(24).fills_gaps, ours(24).last_call) == (waitlist.FILLS_GAPS, offers.LAST_CALL)
 
 
 @pytest.mark.django_db
