@@ -25,10 +25,10 @@ from django.template import Context, Engine
 from django.urls import reverse
 from django.utils import translation
 from django.utils.dateformat import format as format_date
-from django.utils.timesince import timeuntil
 from django.utils.translation import pgettext
 
 from bookings.calendars import Method, invitation
+from bookings.durations import time_left
 from bookings.models import (
     SIGN_UP_OFFER,
     Ahead,
@@ -128,7 +128,7 @@ def build(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
         )
         message.attach_alternative(_render(notice, "_base.html", words, escape=True), "text/html")
         _attach_calendar(message, notice)
-        if notice.kind == NoticeKind.CONFIRMED:
+        if notice.kind in {NoticeKind.CONFIRMED, NoticeKind.SWAPPED}:
             message.attach(_qr_code(party))
     return message
 
@@ -222,7 +222,7 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
         "bring": _one_line(party.season.tour.identification),
         "wear": _one_line(party.season.tour.clothing),
         "names": _names(party),
-        "people": main.places if main else party.size,
+        "people": party.size,
         "code": party.code_in_words,
         "proven": party.is_proven,
         "ended": party.ended_at is not None,
@@ -232,6 +232,7 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
         "other_link": party_link(party, language=other),
         "other_language": OWN_NAMES.get(other, other),
         "other_language_code": _html_language(other),
+        "recalled": "recalled" in facts,
         "changed_names": "names" in facts,
         "changed_size": "size" in facts,
         "visit": None,
@@ -247,12 +248,18 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
         "asked_on": _day(party.asked_at, zone=zone),
         "reason": str(main.session.call_off_reason),
     }
+    if party.first_call_until and party.first_call_until > now:
+        first_call = _to_the_minute(party.first_call_until)
+        words |= {
+            "first_call": _moment(first_call, now=now, zone=zone),
+            "first_call_left": time_left(first_call, now=now),
+        }
     if not party.is_proven:
         prove_by = _to_the_minute(min(party.prove_by or now + PROVE_WITHIN, now + PROVE_WITHIN))
         words |= {
             "prove_by": _moment(prove_by, now=now, zone=zone),
             "prove_by_short": _short_moment(prove_by, now=now, zone=zone),
-            "prove_left": timeuntil(prove_by, now),
+            "prove_left": time_left(prove_by, now=now),
         }
     if "ends_at" in facts:
         before = datetime.fromisoformat(facts["ends_at"]).astimezone(zone)
@@ -302,7 +309,7 @@ def _visit(booking: Booking, *, now: datetime, offered_until: datetime | None = 
         ahead=parties_ahead(booking) if waiting else None,
         deadline=_moment(ends, now=now, zone=venue.zone) if ends else "",
         short_deadline=_short_moment(ends, now=now, zone=venue.zone) if ends else "",
-        left=timeuntil(ends, now) if ends else "",
+        left=time_left(ends, now=now) if ends else "",
     )
 
 

@@ -8,7 +8,7 @@ with no transaction open and marks it; whoever comes second finds nothing to cla
 import logging
 import smtplib
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic
@@ -24,6 +24,7 @@ from django.utils import timezone
 from bookings.emails import PROVE_WITHIN, build, changes_to_tell, message_id
 from bookings.models import (
     LANES,
+    ROWS_A_STATEMENT,
     UNPROVEN_KINDS,
     Booking,
     BookingStatus,
@@ -104,6 +105,36 @@ def post(
     )
     if created:
         transaction.on_commit(lambda: _nudge(notice.pk), robust=True)
+
+
+def post_all(
+    kind: NoticeKind,
+    bookings: Mapping[str, Booking],
+    *,
+    now: datetime,
+    expires_at: datetime | None = None,
+    facts: dict[str, Any] | None = None,
+) -> None:
+    """Owe the parties of very many bookings, each by its key, one email of this kind. Nobody is nudged: the clock
+    finds the rows."""
+    Notice.objects.bulk_create(
+        (
+            Notice(
+                dedupe_key=f"{kind}:{key}",
+                kind=kind,
+                party_id=booking.party_id,
+                booking=booking,
+                lane=LANES[kind],
+                facts=facts or {},
+                created_at=now,
+                next_attempt_at=now,
+                expires_at=expires_at,
+            )
+            for key, booking in bookings.items()
+        ),
+        batch_size=ROWS_A_STATEMENT,
+        ignore_conflicts=True,
+    )
 
 
 def post_at_most_hourly(kind: NoticeKind, party: Party, *, now: datetime) -> None:

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from bookings import outbox
-from bookings.domain import reminders, retention, sessions, waitlist
+from bookings.domain import reminders, retention, sessions, swaps, waitlist
 from bookings.models import Heartbeat
 
 
@@ -23,6 +23,11 @@ def serve_lines() -> None:
     waitlist.serve_waiting_lines(now=timezone.now())
 
 
+@shared_task(name="bookings.exchange_met_wishes", ignore_result=True)
+def exchange_met_wishes() -> None:
+    swaps.exchange_met_wishes(now=timezone.now())
+
+
 @shared_task(name="bookings.plan_reminders", ignore_result=True)
 def plan_reminders() -> None:
     reminders.plan_reminders(now=timezone.now())
@@ -38,9 +43,9 @@ def drop_unproven() -> None:
     waitlist.drop_unproven(now=timezone.now())
 
 
-@shared_task(name="bookings.finish_calling_off", ignore_result=True)
-def finish_calling_off() -> None:
-    sessions.finish_all_calling_off(now=timezone.now())
+@shared_task(name="bookings.end_first_calls", ignore_result=True)
+def end_first_calls() -> None:
+    sessions.end_first_calls(now=timezone.now())
 
 
 @shared_task(name="bookings.erase_due", ignore_result=True)

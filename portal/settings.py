@@ -179,11 +179,12 @@ _every = {
     "bookings.deliver_due": 10.0,
     "bookings.lapse_offers": 15.0,
     "bookings.serve_lines": 30.0,
+    "bookings.exchange_met_wishes": 60.0,
     "bookings.heartbeat": 30.0,
     "bookings.plan_reminders": 30.0,
     "bookings.close_lines": 60.0,
     "bookings.drop_unproven": 60.0,
-    "bookings.finish_calling_off": 60.0,
+    "bookings.end_first_calls": 60.0,
     "bookings.erase_due": 60.0,
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {

@@ -4,7 +4,7 @@ from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.urls import path
 
-from portal.views import errors, health, language, pages, send_link, sessions, sign_up, tours, visit
+from portal.views import choices, errors, health, language, pages, send_link, sessions, sign_up, swaps, tours, visit
 
 handler400 = errors.bad_request
 handler403 = errors.not_allowed
@@ -13,6 +13,7 @@ handler500 = errors.server_error
 
 urlpatterns = [
     path("", language.to_own_language, name="root"),
+    path("favicon.ico", pages.icon, name="icon"),
     path("healthz", health.health, name="health"),
     path("healthz/clock", health.clock, name="health_clock"),
     *i18n_patterns(
@@ -26,11 +27,21 @@ urlpatterns = [
         path("visit/<slug:code>/", visit.visit, name="visit"),
         path("visit/<slug:code>/prove/", visit.prove, name="visit_prove"),
         path("visit/<slug:code>/accept/", visit.accept, name="visit_accept"),
+        path("visit/<slug:code>/wait/", visit.wait, name="visit_wait"),
         path("visit/<slug:code>/decline/", visit.decline, name="visit_decline"),
         path("visit/<slug:code>/leave/", visit.leave, name="visit_leave"),
         path("visit/<slug:code>/cancel/", visit.cancel, name="visit_cancel"),
         path("visit/<slug:code>/fewer/", visit.fewer, name="visit_fewer"),
         path("visit/<slug:code>/people/", visit.people, name="visit_people"),
+        path("visit/<slug:code>/sessions/", choices.sessions, name="visit_sessions"),
+        path("visit/<slug:code>/sessions/<int:pk>/join/", choices.join, name="visit_join"),
+        path("visit/<slug:code>/sessions/<int:pk>/take/", choices.take, name="visit_take"),
+        path("visit/<slug:code>/sessions/drop/", choices.drop, name="visit_drop"),
+        path("visit/<slug:code>/sessions/order/", choices.order, name="visit_order"),
+        path("visit/<slug:code>/sessions/wishes/", choices.wishes, name="visit_wishes"),
+        path("visit/<slug:code>/swap/", swaps.swap, name="visit_swap"),
+        path("visit/<slug:code>/swap/withdraw/", swaps.withdraw, name="visit_swap_withdraw"),
+        path("visit/<slug:code>/swap/<int:wish_pk>/", swaps.say_yes, name="visit_swap_yes"),
         path("visit/<slug:code>/calendar.ics", visit.calendar, name="visit_calendar"),
         path("visit/<slug:code>/<slug:token>/", visit.visit_link, name="visit_link"),
         path("privacy/", pages.privacy, name="privacy"),

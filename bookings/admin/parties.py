@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext
 
 from bookings import outbox
 from bookings.admin.histories import history
@@ -216,12 +216,18 @@ class PartyAdmin(WrittenByRules):
     def erase_now(self, request: HttpRequest, queryset: QuerySet[Party]) -> HttpResponse | None:
         now = timezone.now()
 
-        def erase(party: Party, why: str) -> None:
+        def erase(party: Party, _why: str) -> None:
             retention.erase(party.pk, now=now, who=who(request))
-            self.log_change(request, party, why)
+            self.log_change(request, party, gettext("The personal data was erased."))
 
         return with_reason(
-            self, request, queryset, action="erase_now", title=_("Erase the personal data now"), change=erase
+            self,
+            request,
+            queryset,
+            action="erase_now",
+            title=_("Erase the personal data now"),
+            change=erase,
+            asks_why=False,  # What is typed about a person would outlast what is erased.
         )
 
 

@@ -36,19 +36,22 @@ def with_reason(
     action: str,
     title: str | Promise,
     change: Callable[[Any, str], None],
+    asks_why: bool = True,
 ) -> HttpResponse | None:
     """Show what is chosen and ask why; with the reason given, change each row and say how it went.
 
-    ``change`` takes a row and the reason; a BookingError refuses that row and the others go on.
+    ``change`` takes a row and the reason; a BookingError refuses that row and the others go on. Without ``asks_why``
+    the page asks only whether it is meant, and the reason is empty: for what must leave no words.
     """
-    reason = " ".join(request.POST.get("reason", "").split())
-    if "confirmed" not in request.POST or not reason:
+    reason = " ".join(request.POST.get("reason", "").split()) if asks_why else ""
+    if "confirmed" not in request.POST or (asks_why and not reason):
         context = {
             **model_admin.admin_site.each_context(request),
             "title": title,
             "rows": [(row.pk, in_words(model_admin, row)) for row in queryset],
             "action": action,
             "opts": model_admin.model._meta,
+            "asks_why": asks_why,
             "longest": LONGEST_REASON,
             "reason_missing": "confirmed" in request.POST,
             "from_page": request.POST.get(FROM_PAGE, ""),

@@ -1,6 +1,7 @@
 """Sessions: watch them fill; close, call off, move and resize them through the rules."""
 
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -27,6 +28,7 @@ from bookings.admin.standing import bar, tag, touched, with_places_offered
 from bookings.domain import sessions
 from bookings.domain.errors import BookingError
 from bookings.domain.explaining import last_serving, serving_in_words
+from bookings.domain.locks import in_one_transaction
 from bookings.models import Booking, Decision, Season, TourSession
 
 LIMITS = ["capacity", "max_parties", "sell_limit"]
@@ -39,9 +41,29 @@ FURTHEST_AHEAD = timedelta(days=36_525)
 
 
 class TourSessionForm(forms.ModelForm):
+    """Whoever changes the time says that it has been seen who is told; whoever lowers the limits, what of offers."""
+
+    told = forms.BooleanField(label=_("Yes, tell them of the new time"), required=False)
+    offers = forms.ChoiceField(
+        label=_("If more is offered than that"),
+        help_text=_("Whoever loses an offer keeps its number in line and is sent an apology."),
+        choices=sessions.OffersOut.choices,
+        initial=sessions.OffersOut.HONOUR,
+        widget=forms.RadioSelect,
+        required=False,
+    )
+
     class Meta:
         model = TourSession
         fields = ["season", "venue", "label", "language", *TIMES, *LIMITS]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.touched = touched(self.instance) if self.instance.pk else {}
+        self.fields["told"].help_text = touched_in_words(self.touched) if self.touched else ""
+
+    def clean_offers(self) -> sessions.OffersOut:
+        return sessions.OffersOut(self.cleaned_data["offers"] or sessions.OffersOut.HONOUR)
 
     def clean(self) -> dict[str, Any]:
         """What the rules would refuse is said beside what was typed."""
@@ -51,11 +73,13 @@ class TourSessionForm(forms.ModelForm):
             raise ValidationError(_("That is more than a hundred years ahead. Look at the year again."))
         if self.errors or not self.instance.pk:
             return cleaned
+        if {"starts_at", "ends_at"} & {*self.changed_data} and self.touched["mails"] and not cleaned["told"]:
+            self.add_error("told", _("Nothing is saved yet. Look at who is told, tick the box and save again."))
         session = TourSession.objects.get(pk=self.instance.pk)
         try:
             if {*TIMES} & {*self.changed_data}:
                 sessions.check_move(session, starts_at=cleaned["starts_at"], now=now)
-            sessions.check_limits(session, **{name: cleaned[name] for name in LIMITS})
+            sessions.check_limits(session, **{name: cleaned[name] for name in LIMITS}, offers=cleaned["offers"])
         except BookingError as refusal:
             raise ValidationError(str(refusal)) from refusal
         return cleaned
@@ -123,11 +147,17 @@ class TourSessionAdmin(NamesMoments, ActsOnPage):
         ),
         (
             _("When"),
-            {"fields": [*TIMES], "description": _("A new time is mailed to everybody who holds places or waits.")},
+            {
+                "fields": [*TIMES, "told"],
+                "description": _("A new time is mailed to everybody who holds places or waits."),
+            },
         ),
         (
             _("How many"),
-            {"fields": [*LIMITS], "description": _("Nobody loses a place. What becomes free goes to the line first.")},
+            {
+                "fields": [*LIMITS, "offers"],
+                "description": _("Nobody loses a place. What becomes free goes to the line first."),
+            },
         ),
         (_("How it stands"), {"fields": ["standing", "links", "decisions"]}),
     ]
@@ -138,6 +168,14 @@ class TourSessionAdmin(NamesMoments, ActsOnPage):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TourSession]:
         return with_places_offered(super().get_queryset(request))
+
+    def get_fieldsets(self, request: HttpRequest, obj: TourSession | None = None) -> Any:
+        """What concerns nobody is not asked."""
+        asked = {"told": bool(obj and obj.bookings.live().exists()), "offers": bool(obj and obj.parties_offered)}
+        return [
+            (title, {**options, "fields": [name for name in options["fields"] if asked.get(str(name), True)]})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: TourSession | None = None) -> list[str]:
         return [*self.readonly_fields, *(CHOSEN_BY if obj and obj.bookings.live().exists() else [])]
@@ -155,20 +193,24 @@ class TourSessionAdmin(NamesMoments, ActsOnPage):
             super().save_model(request, obj, form, change)
             return
         now = timezone.now()
-        plain = [name for name in form.changed_data if name not in {*LIMITS, *TIMES}]
+        plain = [name for name in form.changed_data if name not in {*LIMITS, *TIMES, "told", "offers"}]
         if plain:
             obj.save(update_fields=plain)
         if set(form.changed_data) & set(TIMES):
             times = {name: getattr(obj, name) for name in TIMES}
             sessions.move(obj.pk, **times, now=now, who=who(request))
         if set(form.changed_data) & set(LIMITS):
-            sessions.resize(obj.pk, **{name: getattr(obj, name) for name in LIMITS}, now=now)
+            limits = {name: getattr(obj, name) for name in LIMITS}
+            sessions.resize(obj.pk, **limits, offers=form.cleaned_data["offers"], now=now, who=who(request))
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
+        view = super().changeform_view
+        if request.method == "POST":
+            view = in_one_transaction(view)  # Started over where it is: within Django's own it could not be.
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return view(request, object_id, form_url, extra_context)
         except BookingError as refusal:  # Somebody was faster between the check of the form and the change.
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
@@ -266,21 +308,21 @@ class TourSessionAdmin(NamesMoments, ActsOnPage):
         if not self.has_change_permission(request):
             raise PermissionDenied
         form = ReasonForm(request.POST if "confirmed" in request.POST else None)
+        now, together = timezone.now(), [session.pk for session in queryset]
         if not form.is_valid():
             context = {
                 **self.admin_site.each_context(request),
                 "title": _("Call off"),
                 "opts": self.opts,
                 "form": form,
-                "rows": [(session, touched(session)) for session in queryset],
+                "rows": [(session, touched(session), _first_call(session, together, now=now)) for session in queryset],
                 "from_page": request.POST.get(FROM_PAGE, ""),
             }
             return TemplateResponse(request, "admin/bookings/toursession/call_off.html", context)
-        now = timezone.now()
-        done = 0
+        reason, done = form.cleaned_data["reason"], 0
         for session in queryset:
             try:
-                sessions.call_off(session.pk, reason=form.cleaned_data["reason"], now=now, who=who(request))
+                sessions.call_off(session.pk, reason=reason, now=now, who=who(request), besides=together)
             except BookingError as refusal:
                 self.message_user(request, f"{session}: {refusal}", messages.ERROR)
             else:
@@ -294,6 +336,27 @@ class TourSessionAdmin(NamesMoments, ActsOnPage):
         else:
             told = ngettext("%(n)d session changed.", "%(n)d sessions changed.", changed)
         self.message_user(request, told % {"n": changed}, messages.SUCCESS if changed else messages.INFO)
+
+
+def touched_in_words(counts: dict[str, int]) -> str:
+    """Whom a change of the session concerns, as ``touched`` counts them."""
+    confirmed = ngettext("%(n)d confirmed party", "%(n)d confirmed parties", counts["confirmed"])
+    people = ngettext("%(n)d person", "%(n)d people", counts["people"])
+    mails = ngettext("%(n)d mail goes out.", "%(n)d mails go out.", counts["mails"])
+    # Translators: whom a change of a session concerns: "3 confirmed parties (7 people), 1 offered, 4 waiting. 8 mails"
+    return _("%(confirmed)s (%(people)s), %(offered)d offered, %(waiting)d waiting. %(mails)s") % {
+        "confirmed": confirmed % {"n": counts["confirmed"]},
+        "people": people % {"n": counts["people"]},
+        "offered": counts["offered"],
+        "waiting": counts["waiting"],
+        "mails": mails % {"n": counts["mails"]},
+    }
+
+
+def _first_call(session: TourSession, together: Collection[int], *, now: datetime) -> datetime | None:
+    """Until when, on the clock of the venue, its confirmed parties would go first elsewhere."""
+    ends = sessions.first_call_ends(session, besides=together, now=now)
+    return ends and ends.astimezone(session.venue.zone)
 
 
 def decision_in_words(decision: Decision) -> str:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
-from django.utils.translation import gettext, ngettext, npgettext
 
+from bookings import tallies
 from bookings.domain.explaining import last_servings, serving_in_words
 from bookings.models import (
     HOLDS_PLACES,
@@ -17,31 +17,14 @@ from bookings.models import (
     Heartbeat,
     Notice,
     NoticeStatus,
-    SessionState,
     TourSession,
 )
+from bookings.tallies import Tag, Tally
 
 # The clock beats every half minute; this long without it and hosts are told.
 SILENCE = timedelta(minutes=2)
 # So long after a mail became useless, or the visit it is about was over, nothing is left to do about its failure.
 FAILURE_MATTERS = timedelta(days=7)
-# From so many down what is free is told as "only".
-FEW = 4
-
-
-class Bar(NamedTuple):
-    """What the party marks show of a session: parties, or places where no limit of parties is tighter than places."""
-
-    confirmed: int
-    offered: int
-    free: int
-    waiting: int
-    unit: str = "parties"
-
-
-class Tag(NamedTuple):
-    kind: str
-    words: str
 
 
 class SessionLine(NamedTuple):
@@ -49,7 +32,7 @@ class SessionLine(NamedTuple):
 
     session: TourSession
     tag: Tag
-    bar: Bar
+    bar: Tally
     people: int
     told: int  # parties that were in when the session was called off
     elsewhere: int  # and those of them that hold places in another one
@@ -87,37 +70,15 @@ def with_places_offered(sessions: QuerySet[TourSession]) -> QuerySet[TourSession
     return sessions.annotate(places_offered=Coalesce(Subquery(offers.annotate(all=Sum("places")).values("all")), 0))
 
 
-def bar(session: TourSession) -> Bar:
-    """``session`` is one of ``with_places_offered``."""
-    if session.max_parties >= session.capacity:
-        offered = int(vars(session)["places_offered"])
-        return Bar(session.places_held - offered, offered, session.places_free, session.parties_waiting, "places")
-    free = session.room_for(session.season.tour.smallest_party)
-    return Bar(session.parties_confirmed, session.parties_offered, free, session.parties_waiting)
+def bar(session: TourSession) -> Tally:
+    """What the party marks show of ``session``, which is one of ``with_places_offered``."""
+    offered = int(vars(session)["places_offered"]) if tallies.counts_places(session) else 0
+    return tallies.tally(session, places_offered=offered)
 
 
 def tag(session: TourSession, *, now: datetime) -> Tag:
     """The state in a word or two, as visitors read it."""
-    state, stands = session.state(now), bar(session)
-    if state == SessionState.WAITLIST:
-        return Tag("wait", gettext("Waitlist"))
-    if state != SessionState.PLACES:
-        return Tag("out", str(state.label))
-    if stands.free <= FEW:
-        return Tag("few", _only(stands) % {"n": stands.free})
-    return Tag("free", _free(stands) % {"n": stands.free})
-
-
-def _only(stands: Bar) -> str:
-    if stands.unit == "places":
-        return npgettext("places", "Only %(n)s left", "Only %(n)s left", stands.free)
-    return ngettext("Only %(n)s left", "Only %(n)s left", stands.free)
-
-
-def _free(stands: Bar) -> str:
-    if stands.unit == "places":
-        return npgettext("places", "%(n)s free", "%(n)s free", stands.free)
-    return ngettext("%(n)s free", "%(n)s free", stands.free)
+    return tallies.tag(session.state(now), bar(session))
 
 
 def season_figures(sessions: Iterable[TourSession], *, now: datetime) -> SeasonFigures:
@@ -196,13 +157,17 @@ def failed_mails(*, now: datetime) -> QuerySet[Notice]:
 
 
 def touched(session: TourSession) -> dict[str, int]:
-    """Parties by status, and people, that a change of the session concerns."""
+    """Parties by status, the people of the confirmed ones, and the mails that a change of the session causes."""
     live = session.bookings.live()
-    counts = dict(live.values_list("status").annotate(number=Count("pk")).order_by("status"))
-    people = live.filter(status__in=HOLDS_PLACES).aggregate(people=Sum("places"))["people"] or 0
-    return {
-        "confirmed": counts.get(BookingStatus.CONFIRMED, 0),
-        "offered": counts.get(BookingStatus.OFFERED, 0),
-        "waiting": counts.get(BookingStatus.WAITING, 0),
-        "people": people,
+    status = {
+        name: Count("pk", filter=Q(status=status))
+        for name, status in [
+            ("confirmed", BookingStatus.CONFIRMED),
+            ("offered", BookingStatus.OFFERED),
+            ("waiting", BookingStatus.WAITING),
+        ]
     }
+    people = Sum("places", filter=Q(status=BookingStatus.CONFIRMED), default=0)
+    mails = Count("pk", filter=Q(party__mailbox_proven_at__isnull=False))
+    counts: dict[str, int] = live.aggregate(**status, people=people, mails=mails)
+    return counts

@@ -6,6 +6,7 @@ from django.utils.dateformat import format as format_date
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
+from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import in_one_transaction, lock_party
 from bookings.models import Booking, BookingStatus, TourSession
@@ -72,6 +73,7 @@ def check_in_party(booking_pk: int, *, arrived: int | None = None, now: datetime
     ):
         raise NoRoomLeft
     booking.move_to(BookingStatus.CHECKED_IN, now=now, who=who, why=why, arrived=arrived)
+    waitlist.leave_lines(booking.party_id, now=now, who="line", why="came")  # It waits for no other session now.
 
 
 @in_one_transaction

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from django.db.models import Count, OuterRef, Q, Subquery, Sum
 from django.utils.text import capfirst
-from django.utils.timesince import timeuntil
 from django.utils.translation import gettext, ngettext, pgettext
 
+from bookings.durations import time_left
 from bookings.models import Ahead, Decision, DecisionReason, Season, TourSession
 
 # With fewer offers than this, or over a shorter time, nothing is said about what is to come.
@@ -168,4 +168,4 @@ def _when_it_closes(session: TourSession, *, now: datetime) -> str:
         return gettext("the session was called off")
     if now >= session.roster_locks_at:
         return gettext("the line is closed")
-    return gettext("the line closes in %(time)s") % {"time": timeuntil(session.roster_locks_at, now)}
+    return gettext("the line closes in %(time)s") % {"time": time_left(session.roster_locks_at, now=now)}

@@ -23,6 +23,7 @@ def broken_promises(*, now: datetime) -> Iterator[str]:
     yield from _offers_forgotten(now)
     yield from _places_left_idle(now)
     yield from _dead_sessions_with_bookings()
+    yield from _first_calls_forgotten(now)
     yield from _notices_stuck(now)
 
 
@@ -90,6 +91,11 @@ def _dead_sessions_with_bookings() -> Iterator[str]:
     alive = [BookingStatus.ENTERED, BookingStatus.WAITING, BookingStatus.OFFERED, BookingStatus.CONFIRMED]
     for booking in Booking.objects.filter(session__called_off_at__isnull=False, status__in=alive):
         yield f"booking {booking.pk}: is {booking.status} in a session that was called off"
+
+
+def _first_calls_forgotten(now: datetime) -> Iterator[str]:
+    for party in Party.objects.filter(first_call_until__lte=now - PATIENCE):
+        yield f"party {party.pk}: its first call ran out and was never ended"
 
 
 def _notices_stuck(now: datetime) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Transactions that wait their turn: sessions by primary key, then the party, then its bookings."""
+"""Transactions that wait their turn: sessions by primary key, then parties by primary key, then their bookings."""
 
 import functools
 import logging
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, ParamSpec, TypeVar
 
 from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
 
 from bookings.models import Booking, BookingMoved, Party, TourSession
 
@@ -22,7 +23,7 @@ WORTH_ANOTHER_TRY = frozenset({"40P01", "40001", "55P03"})
 
 
 class StaleLocks(Exception):
-    """Between choosing what to lock and locking it, the party joined another session."""
+    """Between choosing what to lock and locking it, a party joined another session."""
 
 
 class Locked(NamedTuple):
@@ -43,12 +44,37 @@ def lock_party(party_pk: int, *, also: Iterable[int] = ()) -> Locked:
 
     Raises StaleLocks if the party joined a session meanwhile; ``in_one_transaction`` then starts over.
     """
-    live = Booking.objects.live().filter(party=party_pk)
-    sessions = TourSession.objects.lock({*live.values_list("session", flat=True), *also})
-    party = Party.objects.lock(party_pk)
+    return lock_parties([party_pk], sessions=lock_sessions_of([party_pk], also=also))[party_pk]
+
+
+def lock_sessions_of(party_pks: Iterable[int], *, also: Iterable[int] = ()) -> dict[int, TourSession]:
+    """The first half of locking parties: every session one of them has a live booking in, and those in ``also``."""
+    live = Booking.objects.live().filter(party__in=party_pks)
+    return TourSession.objects.lock({*live.values_list("session", flat=True), *also})
+
+
+def lock_parties(party_pks: Iterable[int], *, sessions: dict[int, TourSession]) -> dict[int, Locked]:
+    """The second half: the parties by primary key. Raises StaleLocks if one of them is in a session not locked."""
+    parties = {pk: Party.objects.lock(pk) for pk in sorted(set(party_pks))}
+    live = Booking.objects.live().filter(party__in=parties)
     if not set(live.values_list("session", flat=True)) <= sessions.keys():
         raise StaleLocks
-    return Locked(party, sessions)
+    return {pk: Locked(party, sessions) for pk, party in parties.items()}
+
+
+def lock_everybody(
+    bookings: QuerySet[Booking], *, session: int, elsewhere: QuerySet[Booking]
+) -> dict[int, TourSession]:
+    """Lock the session and those of the bookings in ``elsewhere``, then every party of ``bookings``.
+
+    Raises StaleLocks if one of them stands elsewhere by now; ``in_one_transaction`` then starts over.
+    """
+    pks = elsewhere.order_by().values_list("session", flat=True).distinct()
+    locked = TourSession.objects.lock({session, *pks})
+    Party.objects.filter(pk__in=bookings.values("party")).lock_all()
+    if not set(pks.all()) <= locked.keys():
+        raise StaleLocks
+    return locked
 
 
 def in_one_transaction(change: Callable[Parameters, Result]) -> Callable[Parameters, Result]:

@@ -1,13 +1,14 @@
 """How long an offer stands. Source: DESIGN part 4, "How long an offer stands"."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 # Nobody is asked to answer in the night: only waking minutes, in venue time, count.
 WAKES = time(8)
 SLEEPS = time(22)
-# The last call begins this long before the roster locks.
-LAST_CALL = timedelta(hours=48)
+# The last call begins this long before the roster locks: see docs/decisions/0012-a-last-call-of-one-day.md.
+LAST_CALL = timedelta(hours=24)
 # Outside the last call an offer takes this share of the waking minutes left, within bounds (minutes).
 SHARE = 4
 SHORTEST = 120
@@ -54,16 +55,12 @@ def _after_waking_minutes(start: datetime, minutes: int, *, limit: datetime, zon
     return limit
 
 
-def _waking_hours(start: datetime, end: datetime, *, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
+def _waking_hours(start: datetime, end: datetime, *, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
     """The waking hours of each venue day that the span touches, as instants, so that clock changes count right."""
     day, last = start.astimezone(zone).date(), end.astimezone(zone).date()
-    days = []
     while day <= last:
-        days.append(
-            (
-                datetime.combine(day, WAKES, tzinfo=zone).astimezone(UTC),
-                datetime.combine(day, SLEEPS, tzinfo=zone).astimezone(UTC),
-            )
+        yield (
+            datetime.combine(day, WAKES, tzinfo=zone).astimezone(UTC),
+            datetime.combine(day, SLEEPS, tzinfo=zone).astimezone(UTC),
         )
         day += timedelta(days=1)
-    return days

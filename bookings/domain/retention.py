@@ -8,7 +8,7 @@ from django.db.models import Max, Q, QuerySet
 
 from bookings.domain import waitlist
 from bookings.domain.locks import for_each, in_one_transaction, lock_party
-from bookings.models import BookingEvent, BookingStatus, DecisionTrigger, Member, Party
+from bookings.models import BookingEvent, BookingStatus, DecisionTrigger, Member, Party, SwapWish
 
 # A party whose mailbox was never proven is erased this long after it ended ...
 KEEP_UNPROVEN = timedelta(days=1)
@@ -71,6 +71,7 @@ def erase(party_pk: int, *, now: datetime, who: str = "clock") -> None:
     party.save(update_fields=[*BLANK, "link_version", "erased_at", "ended_at"])
     Member.objects.filter(party=party).update(name="")
     BookingEvent.objects.filter(booking__party=party).update(why="")
+    SwapWish.objects.filter(booking__party=party).delete()
     LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(Party), object_id=str(party_pk)).update(
         change_message=""
     )

@@ -1,17 +1,41 @@
 """What a host does to a session as a whole; whoever is touched hears of it."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
 
+from django.db.models import F, QuerySet, Sum, TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
-from bookings.domain.locks import for_each, in_one_transaction, lock_party
-from bookings.models import LIVE, Booking, BookingStatus, DecisionTrigger, NoticeKind, OfferSource, Party, TourSession
+from bookings.domain.locks import for_each, in_one_transaction, lock_everybody
+from bookings.models import (
+    LIVE,
+    Booking,
+    BookingStatus,
+    DecisionTrigger,
+    NoticeKind,
+    OfferSource,
+    Party,
+    SeasonMode,
+    TourSession,
+)
+
+# Parties that were confirmed in a session called off choose another one for this long before the public.
+FIRST_CALL = timedelta(hours=72)
+# Why a booking waits again, as its history tells: the host took the offer back.
+RECALLED = "recalled"
 
 # What ends with its session; who was there, or was missed, stays so.
 UNTIL_CALLED_OFF = LIVE - {BookingStatus.CHECKED_IN, BookingStatus.NO_SHOW}
+
+
+class OffersOut(TextChoices):
+    """What becomes of offers that stand when the limits are lowered under them."""
+
+    HONOUR = "honour", _("Honour the offers: every party keeps its own until it ends")
+    RECALL = "recall", _("Take offers back, the newest first, until the new limits hold")
 
 
 class AlreadyCalledOff(BookingError):
@@ -30,6 +54,13 @@ class CapacityBelowHeld(BookingError):
     message = _("More is held than that. Lower “places given out at most” instead: then it shrinks as parties leave.")
 
 
+class OffersBeyondLimits(BookingError):
+    message = _(
+        "More is held than that, with the places that are offered now. Take offers back, or lower “places given out at "
+        "most” instead: then it shrinks as parties leave."
+    )
+
+
 class LimitAboveCapacity(BookingError):
     message = _("Neither the places given out nor the parties can be more than the capacity.")
 
@@ -38,61 +69,71 @@ class ReasonMissing(BookingError):
     message = _("Say why: the reason is shown to everybody who is touched.")
 
 
-def call_off(session_pk: int, *, reason: object, now: datetime, who: str) -> None:
-    """Cancel the session: nothing is given any more and everybody touched is told, with the reason.
+@in_one_transaction
+def call_off(session_pk: int, *, reason: object, now: datetime, who: str, besides: Collection[int] = ()) -> None:
+    """Cancel the session: nothing is given any more, and everybody touched is told, with the reason, or nobody.
 
-    ``reason`` is a text or a text per language. Raises ReasonMissing, AlreadyCalledOff, AlreadyBegun.
-    The session is marked in one transaction, each party follows in one of its own; ``finish_all_calling_off`` heals
-    a crash.
+    ``reason`` is a text or a text per language. Waiting parties keep their other choices; confirmed ones stay live and
+    have first call on the season's other sessions, those in ``besides`` excepted, which are to be called off as well.
+    Raises ReasonMissing, AlreadyCalledOff, AlreadyBegun.
     """
     if not str(reason).strip():
         raise ReasonMissing
-    _mark_called_off(session_pk, reason=reason, now=now)
-    finish_calling_off(session_pk, now=now, who=who)
-
-
-def finish_calling_off(session_pk: int, *, now: datetime, who: str) -> None:
-    for party_pk in list(Booking.objects.live().filter(session=session_pk).values_list("party", flat=True)):
-        _call_off_booking(party_pk, session_pk, now=now, who=who)
-
-
-def finish_all_calling_off(*, now: datetime) -> int:
-    """The scan that heals what a crash left: end what still lives in sessions called off; returns how many sessions."""
-    left = Booking.objects.filter(session__called_off_at__isnull=False, status__in=UNTIL_CALLED_OFF)
-    pks = left.order_by("session").values_list("session", flat=True).distinct()
-    return for_each(list(pks), lambda pk: _finish_calling_off(pk, now=now))
-
-
-def _finish_calling_off(session_pk: int, *, now: datetime) -> bool:
-    finish_calling_off(session_pk, now=now, who="clock")
-    return True
-
-
-@in_one_transaction
-def _mark_called_off(session_pk: int, *, reason: object, now: datetime) -> None:
-    session = TourSession.objects.lock([session_pk])[session_pk]
+    touched = Booking.objects.filter(session=session_pk, status__in=UNTIL_CALLED_OFF)
+    confirmed = touched.filter(status=BookingStatus.CONFIRMED)
+    offered = touched.filter(status=BookingStatus.OFFERED)
+    lines = lock_everybody(touched, session=session_pk, elsewhere=_lines_left_for(offered))
+    session = lines.pop(session_pk)
     if session.called_off_at:
         raise AlreadyCalledOff
     if now >= session.starts_at:
         raise AlreadyBegun
     session.called_off_at, session.call_off_reason = now, reason
     session.save(update_fields=["called_off_at", "call_off_reason"])
+    Party.objects.filter(pk__in=confirmed.values("party")).update(
+        calendar_sequence=F("calendar_sequence") + 1,
+        first_call_until=first_call_ends(session, besides=besides, now=now),
+    )
+    ended = touched.end_all(BookingStatus.CALLED_OFF, now=now, who=who)
+    told = {str(booking.pk): booking for booking in ended if booking.party.is_proven}
+    outbox.post_all(NoticeKind.CALLED_OFF, told, now=now)
+    waitlist.serve_all(lines.values(), now=now, trigger=DecisionTrigger.LEFT)
+
+
+def _lines_left_for(offers: QuerySet[Booking]) -> QuerySet[Booking]:
+    """The bookings by which the parties of these offers wait elsewhere: without the offer they are in line again."""
+    return Booking.objects.waiting().filter(party__in=offers.values("party"))
+
+
+def first_call_ends(session: TourSession, *, besides: Collection[int] = (), now: datetime) -> datetime | None:
+    """Until when a party that was confirmed here may choose another session of the season before the public.
+
+    Never beyond what the season's other sessions take: None if none of them takes anybody.
+    """
+    season = session.season
+    others = season.sessions.exclude(pk__in={session.pk, *besides}).select_related("season__tour")
+    open_until = [min(other.roster_locks_at, season.closes_at) for other in others if other.takes_sign_ups(now)]
+    if not open_until or not season.published or season.mode != SeasonMode.FIRST_COME:
+        return None
+    return min(now + FIRST_CALL, max(open_until))
+
+
+def end_first_calls(*, now: datetime) -> int:
+    """The first calls that ran out are over: parties without a booking end. Returns how many parties."""
+    due = Party.objects.filter(first_call_until__lte=now).values_list("pk", flat=True)
+    return for_each(list(due), lambda pk: _end_first_call(pk, now=now))
 
 
 @in_one_transaction
-def _call_off_booking(party_pk: int, session_pk: int, *, now: datetime, who: str) -> None:
-    locked = lock_party(party_pk, also=[session_pk])
-    bookings = locked.bookings()
-    booking = next((booking for booking in bookings if booking.session_id == session_pk), None)
-    if booking is None or booking.status not in UNTIL_CALLED_OFF:
-        return
-    if booking.holds_places:
-        locked.party.raise_calendar_sequence()
-    booking.move_to(BookingStatus.CALLED_OFF, now=now, who=who)
-    if locked.party.is_proven:
-        outbox.post(NoticeKind.CALLED_OFF, locked.party, booking=booking, key=str(booking.pk), now=now)
-    others = [other.session for other in bookings if other.session_id != session_pk]
-    waitlist.serve_all(others, now=now, trigger=DecisionTrigger.LEFT)
+def _end_first_call(party_pk: int, *, now: datetime) -> bool:
+    party = Party.objects.lock(party_pk)
+    if party.first_call_until is None or party.first_call_until > now:
+        return False
+    party.first_call_until = None
+    if not party.bookings.live().exists():
+        party.ended_at = party.ended_at or now
+    party.save(update_fields=["first_call_until", "ended_at"])
+    return True
 
 
 @in_one_transaction
@@ -109,25 +150,90 @@ def reopen_sign_up(session_pk: int, *, now: datetime) -> None:
     waitlist.serve(session, now=now, trigger=DecisionTrigger.CAPACITY)
 
 
-def check_limits(session: TourSession, *, capacity: int, max_parties: int, sell_limit: int) -> None:
-    """Raises CapacityBelowHeld or LimitAboveCapacity."""
-    if capacity < session.places_held or max_parties < session.parties_held:
+def check_limits(
+    session: TourSession,
+    *,
+    capacity: int,
+    max_parties: int,
+    sell_limit: int,
+    offers: OffersOut = OffersOut.HONOUR,
+) -> None:
+    """Raises CapacityBelowHeld, OffersBeyondLimits or LimitAboveCapacity."""
+    offered = session.bookings.filter(status=BookingStatus.OFFERED).aggregate(places=Sum("places", default=0))
+    if capacity < session.places_held - offered["places"] or max_parties < session.parties_confirmed:
         raise CapacityBelowHeld
+    if offers == OffersOut.HONOUR and (capacity < session.places_held or max_parties < session.parties_held):
+        raise OffersBeyondLimits
     if max(sell_limit, max_parties) > capacity:
         raise LimitAboveCapacity
 
 
 @in_one_transaction
-def resize(session_pk: int, *, capacity: int, max_parties: int, sell_limit: int, now: datetime) -> None:
+def resize(
+    session_pk: int,
+    *,
+    capacity: int,
+    max_parties: int,
+    sell_limit: int,
+    now: datetime,
+    offers: OffersOut = OffersOut.HONOUR,
+    who: str = "host",
+) -> None:
     """Change the limits (places, parties, places). Nobody loses a place; what becomes free goes to the line first.
 
-    Raises CapacityBelowHeld if more is held than the new capacity or number of parties, and LimitAboveCapacity.
+    Offers that stand beyond the new limits are honoured, or recalled until the limits hold. Raises CapacityBelowHeld
+    if more is held than the new capacity or number of parties, OffersBeyondLimits if only because of offers that are
+    to be honoured, and LimitAboveCapacity.
     """
-    session = TourSession.objects.lock([session_pk])[session_pk]
-    check_limits(session, capacity=capacity, max_parties=max_parties, sell_limit=sell_limit)
+    if offers == OffersOut.RECALL:
+        standing = Booking.objects.filter(session=session_pk, status=BookingStatus.OFFERED)
+        lines = lock_everybody(standing, session=session_pk, elsewhere=_lines_left_for(standing))
+    else:
+        lines = TourSession.objects.lock([session_pk])
+    session = lines.pop(session_pk)
+    check_limits(session, capacity=capacity, max_parties=max_parties, sell_limit=sell_limit, offers=offers)
+    if offers == OffersOut.RECALL:
+        _recall(session, max_parties=max_parties, sell_limit=sell_limit, now=now, who=who)
     session.capacity, session.max_parties, session.sell_limit = capacity, max_parties, sell_limit
     session.save(update_fields=["capacity", "max_parties", "sell_limit"])
     waitlist.serve(session, now=now, trigger=DecisionTrigger.CAPACITY)
+    waitlist.serve_all(lines.values(), now=now, trigger=DecisionTrigger.RECALLED)
+
+
+def _recall(session: TourSession, *, max_parties: int, sell_limit: int, now: datetime, who: str) -> None:
+    """Take back offers until the limits hold, the newest first; of sign-ups not yet proven only if that is not enough.
+
+    The caller holds the locks of the session, of the other sessions these parties wait for, and of the parties.
+    """
+    standing = session.bookings.filter(status=BookingStatus.OFFERED).select_related("party")
+    newest_first = standing.order_by("-status_since", "-pk")
+    for booking in sorted(newest_first, key=lambda booking: not booking.party.is_proven):
+        if session.places_held <= sell_limit and session.parties_held <= max_parties:
+            return
+        booking.session = session
+        _take_back(booking, now=now, who=who)
+        session.refresh_ledger()
+
+
+def _take_back(booking: Booking, *, now: datetime, who: str) -> None:
+    """The party waits again, with the number it had before the offer, or a new one; no lapse is counted."""
+    party = booking.party
+    booking.move_to(
+        BookingStatus.WAITING,
+        now=now,
+        who=who,
+        why=RECALLED,
+        queue_number=None if booking.queue_number else booking.session.take_queue_number(),
+        places=party.size,
+    )
+    key = f"{booking.pk}:{now.isoformat()}"
+    if party.is_proven:
+        outbox.post(NoticeKind.RECALLED, party, booking=booking, key=key, now=now)
+    else:
+        party.prove_by = now + waitlist.PROVE_WITHIN_AT_MOST
+        party.save(update_fields=["prove_by"])
+        facts = {"recalled": True}
+        outbox.post(NoticeKind.IN_LINE, party, key=key, now=now, expires_at=party.prove_by, facts=facts)
 
 
 def check_move(session: TourSession, *, starts_at: datetime, now: datetime) -> None:
@@ -156,25 +262,27 @@ def move(
     facts = {name: old.isoformat() for name, (old, new) in times.items() if old != new}
     session.starts_at, session.ends_at, session.roster_locks_at = starts_at, ends_at, roster_locks_at
     session.save(update_fields=["starts_at", "ends_at", "roster_locks_at"])
-    for booking in session.bookings.filter(status=BookingStatus.OFFERED, offer_expires_at__gt=roster_locks_at):
-        _shorten_offer(booking, ends=roster_locks_at, now=now)
-    touched = session.bookings.live().filter(party__mailbox_proven_at__isnull=False).select_related("party")
-    for booking in touched.order_by("party") if facts else []:
-        party = Party.objects.lock(booking.party_id)
-        party.raise_calendar_sequence()
-        outbox.post(
-            NoticeKind.CHANGED,
-            party,
-            booking=booking,
-            key=f"{booking.pk}:{party.calendar_sequence}",
-            now=now,
-            facts=facts,
-        )
+    _shorten_offers(session, now=now)
+    if facts:
+        _tell_of_change(session.bookings.live().filter(party__mailbox_proven_at__isnull=False), facts, now=now)
     waitlist.serve(session, now=now, trigger=DecisionTrigger.CAPACITY)
 
 
-def _shorten_offer(booking: Booking, *, ends: datetime, now: datetime) -> None:
-    """The mail of an offer named a deadline, so another goes out; that of a sign-up names one when it is sent."""
-    Booking.objects.filter(pk=booking.pk).update(offer_expires_at=ends)
-    if booking.offer_source != OfferSource.SIGN_UP and ends > now:
+def _tell_of_change(bookings: QuerySet[Booking], facts: dict[str, str], *, now: datetime) -> None:
+    parties = Party.objects.filter(pk__in=bookings.values("party"))
+    parties.lock_all()
+    parties.update(calendar_sequence=F("calendar_sequence") + 1)
+    told = bookings.select_related("party").order_by("status", "pk")
+    keys = {f"{booking.pk}:{booking.party.calendar_sequence}": booking for booking in told}
+    outbox.post_all(NoticeKind.CHANGED, keys, now=now, facts=facts)
+
+
+def _shorten_offers(session: TourSession, *, now: datetime) -> None:
+    """No offer stands past the lock. The mail of an offer named a deadline, so another goes out; that of a sign-up
+    names one when it is sent."""
+    ends = session.roster_locks_at
+    standing = session.bookings.filter(status=BookingStatus.OFFERED, offer_expires_at__gt=ends)
+    told = list(standing.exclude(offer_source=OfferSource.SIGN_UP).select_related("party"))
+    standing.update(offer_expires_at=ends)
+    for booking in told if ends > now else []:
         waitlist.tell_of_offer(booking, ends=ends, now=now)

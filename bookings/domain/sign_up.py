@@ -12,38 +12,19 @@ from bookings import outbox
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import in_one_transaction
+from bookings.domain.opening import SessionUnknown, check_open
 from bookings.domain.people import Person, check_people, write_members
 from bookings.models import (
     SIGN_UP_OFFER_AT_MOST,
     DecisionTrigger,
     NoticeKind,
     Party,
-    SeasonMode,
-    SessionState,
     TourSession,
     person_key,
 )
 
-# A waiting party proves its mailbox within this time from the hand-over of the mail that asks for it ...
+# A waiting party proves its mailbox within this time from the hand-over of the mail that asks for it.
 PROVE_WITHIN = timedelta(hours=24)
-# ... and within this time from the sign-up if that mail cannot be handed over.
-PROVE_WITHIN_AT_MOST = timedelta(hours=48)
-
-
-class SignUpClosed(BookingError):
-    message = _("Sign-up for this session is closed.")
-
-
-class SignUpNotYetOpen(BookingError):
-    message = _("Sign-up for this session has not opened yet.")
-
-
-class SessionCalledOff(BookingError):
-    message = _("This session will not take place.")
-
-
-class SessionUnknown(BookingError):
-    message = _("There is no such session. Choose one from the list.")
 
 
 class TooManyChoices(BookingError):
@@ -132,24 +113,11 @@ def _chosen_sessions(choices: Sequence[int], *, now: datetime) -> list[TourSessi
     if not sessions or len(sessions) != len(choices) or len({session.season_id for session in sessions}) != 1:
         raise SessionUnknown
     season = sessions[0].season
-    if season.mode != SeasonMode.FIRST_COME:
-        raise SignUpClosed
     if len(sessions) > season.choices_allowed:
         raise TooManyChoices
     for session in sessions:
-        _check_open(session, now=now)
+        check_open(session, now=now)
     return sessions
-
-
-def _check_open(session: TourSession, *, now: datetime) -> None:
-    """Raises SessionCalledOff, SignUpClosed or SignUpNotYetOpen."""
-    match session.state(now):
-        case SessionState.CALLED_OFF:
-            raise SessionCalledOff
-        case SessionState.CLOSED:
-            raise SignUpClosed
-        case SessionState.NOT_YET:
-            raise SignUpNotYetOpen
 
 
 def _tell_already_in(season_pk: int, key: str, *, now: datetime) -> bool:
@@ -164,8 +132,13 @@ def _tell_already_in(season_pk: int, key: str, *, now: datetime) -> bool:
 def _offer_at_once(
     party: Party, companions: Sequence[Person], sessions: Sequence[TourSession], *, now: datetime
 ) -> bool:
-    """The fast path: nobody waits and there is room. No lock but the row that the claim itself writes."""
+    """The fast path: nobody waits and there is room. No lock but the row that the claim itself writes.
+
+    A dearer choice with room and a line is not skipped: its line may want nothing of what is free.
+    """
     for preference, session in enumerate(sessions, start=1):
+        if session.parties_waiting and session.room_for(party.size):
+            return False
         if TourSession.objects.claim(session.pk, places=party.size):
             _write_party(party, companions)
             _write_offer(party, session, preference, now=now)
@@ -178,7 +151,7 @@ def _offer_or_wait(party: Party, companions: Sequence[Person], choices: Sequence
     """The lines were served: take what is left over, or stand in line for every choice."""
     locked = TourSession.objects.lock(choices)
     for session in locked.values():
-        _check_open(session, now=now)  # A host may have called it off since it was chosen.
+        check_open(session, now=now)  # A host may have called it off since it was chosen.
     _write_party(party, companions)
     for preference, pk in enumerate(choices, start=1):
         if waitlist.is_free_for_newcomers(locked[pk], size=party.size, now=now):
@@ -191,9 +164,11 @@ def _offer_or_wait(party: Party, companions: Sequence[Person], choices: Sequence
     ]
     waitlist.write_new(waiting, now=now)
     if not party.is_proven:
-        party.prove_by = now + PROVE_WITHIN_AT_MOST
+        party.prove_by = now + waitlist.PROVE_WITHIN_AT_MOST
         party.save(update_fields=["prove_by"])
     outbox.post(NoticeKind.IN_LINE, party, key=str(party.pk), now=now, expires_at=party.prove_by)
+    if party.is_proven:
+        waitlist.serve_all((locked[pk] for pk in choices), now=now, trigger=DecisionTrigger.JOINED)
 
 
 def _write_party(party: Party, companions: Sequence[Person]) -> None:

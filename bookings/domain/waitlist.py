@@ -4,10 +4,11 @@ Source of the rules: DESIGN part 4, "The line", "The fit rule" and "How long an 
 """
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
@@ -32,8 +33,12 @@ from bookings.models import (
 FILLS_GAPS = LAST_CALL
 # Why a booking waits again, as its history tells: an offer of fewer places was refused.
 WAITS_FOR_ALL = "waits for all"
+# Why a booking ended, as its history tells: the party took other places.
+SAID_YES_ELSEWHERE = "said yes elsewhere"
 # A party's lapse with this number in a season ends all its waiting.
 LAST_LAPSE = 2
+# A waiting party proves its mailbox within this time, if the mail that asks for it cannot be handed over.
+PROVE_WITHIN_AT_MOST = timedelta(hours=48)
 
 
 class OfferGone(BookingError):
@@ -157,7 +162,16 @@ def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrig
         places=places,
     )
     tell_of_offer(booking, ends=ends, now=now)
+    transaction.on_commit(lambda: _serve_lines_left_by(booking.party_id, now=now), robust=True)
     return booking
+
+
+def _serve_lines_left_by(party_pk: int, *, now: datetime) -> None:
+    """A party that is asked stands in none of its other lines meanwhile: what was saved for it there goes on."""
+    waits_for = Booking.objects.waiting().filter(party=party_pk).order_by("preference")
+    idle = TourSession.objects.with_idle_places(now).filter(pk=OuterRef("session"))
+    for session_pk in list(waits_for.filter(Exists(idle)).values_list("session", flat=True)):
+        offer_free_places(session_pk, now=now, trigger=DecisionTrigger.LEFT)
 
 
 def tell_of_offer(booking: Booking, *, ends: datetime, now: datetime) -> None:
@@ -237,11 +251,12 @@ def new_offer(party: Party, session: TourSession, *, preference: int, ends: date
     )
 
 
-def write_new(bookings: Collection[Booking], *, now: datetime, who: str = "party") -> None:
+def write_new(bookings: Collection[Booking], *, now: datetime, who: str = "party", why: str = "") -> None:
     """Write the bookings and the beginning of their histories."""
     Booking.objects.bulk_create(bookings)
     BookingEvent.objects.bulk_create(
-        BookingEvent(booking=booking, to_status=booking.status, happened_at=now, who=who) for booking in bookings
+        BookingEvent(booking=booking, to_status=booking.status, happened_at=now, who=who, why=why)
+        for booking in bookings
     )
 
 
@@ -309,16 +324,17 @@ def confirm(
     who: str,
     why: str = "",
     tell: NoticeKind = NoticeKind.CONFIRMED,
+    facts: dict[str, str] | None = None,
 ) -> None:
     """The places are the party's. The caller holds the locks and the offer stands."""
     for other in others:
         if other.status == BookingStatus.CONFIRMED:
             booking.party.raise_calendar_sequence()
         if other.status in {BookingStatus.WAITING, BookingStatus.CONFIRMED}:
-            other.move_to(BookingStatus.SUPERSEDED, now=now, who=who, why="said yes elsewhere")
+            other.move_to(BookingStatus.SUPERSEDED, now=now, who=who, why=SAID_YES_ELSEWHERE)
     booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why=why)
     booking.party.use_first_call()
-    outbox.post(tell, booking.party, booking=booking, key=str(booking.pk), now=now)
+    outbox.post(tell, booking.party, booking=booking, key=str(booking.pk), now=now, facts=dict(facts or {}))
 
 
 @in_one_transaction

@@ -1,12 +1,14 @@
 """One party's claim on one session, from the first ask to the day itself."""
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
-from typing import Self
+from typing import Self, TypeVar
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from bookings.models.parties import Party
@@ -16,6 +18,10 @@ from bookings.models.tours import TourSession
 SIGN_UP_OFFER = timedelta(minutes=30)
 # ... and this long from the sign-up if that mail cannot be handed over.
 SIGN_UP_OFFER_AT_MOST = timedelta(hours=6)
+# A change of very many rows writes so many of them in one statement.
+ROWS_A_STATEMENT = 1000
+
+Row = TypeVar("Row")
 
 
 class BookingStatus(models.TextChoices):
@@ -107,6 +113,10 @@ class BookingMoved(Exception):
     """Somebody else changed the booking first; the caller's picture of it is old."""
 
 
+def in_batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    return (rows[start : start + ROWS_A_STATEMENT] for start in range(0, len(rows), ROWS_A_STATEMENT))
+
+
 class BookingQuerySet(models.QuerySet["Booking"]):
     def live(self) -> Self:
         return self.filter(status__in=LIVE)
@@ -152,9 +162,75 @@ class BookingQuerySet(models.QuerySet["Booking"]):
             status=BookingStatus.OFFERED, offer_source=OfferSource.SIGN_UP, offer_expires_at__gt=ends
         ).update(offer_expires_at=ends)
 
+    def end_all(self, status: BookingStatus, *, now: datetime, who: str, why: str = "") -> "list[Booking]":
+        """The second door, for many rows at once: end all these bookings as ``Booking.move_to`` would one by one.
+
+        The caller holds the locks of their sessions and parties, and of the sessions in which a party that is offered
+        one of them waits. Returns the bookings as they were. Raises BookingMoved if a row is no longer as read; then
+        nothing is changed.
+        """
+        with transaction.atomic():
+            ending = list(self.select_related("party").order_by("status", "pk"))
+            for before in {BookingStatus(booking.status) for booking in ending}:
+                if status not in ENDED or status not in NEXT_STATUSES[before]:
+                    raise BookingMoved(f"{before} cannot become {status} for many at once")
+            for batch in in_batches(ending):
+                _end(batch, status, now=now)
+            _take_from_ledgers(ending)
+            offered = [booking.party_id for booking in ending if booking.status == BookingStatus.OFFERED]
+            for parties in in_batches(offered):
+                waiting = Booking.objects.filter(party__in=parties, status=BookingStatus.WAITING)
+                waiting.filter(party__mailbox_proven_at__isnull=False).update(in_line=True)
+            BookingEvent.objects.bulk_create(
+                (
+                    BookingEvent(
+                        booking=booking, from_status=booking.status, to_status=status, happened_at=now, who=who, why=why
+                    )
+                    for booking in ending
+                ),
+                batch_size=ROWS_A_STATEMENT,
+            )
+            for parties in in_batches(sorted({booking.party_id for booking in ending})):
+                live = Exists(Booking.objects.live().filter(party=OuterRef("pk")))
+                over = Party.objects.filter(~live, pk__in=parties, ended_at=None, first_call_until=None)
+                over.update(ended_at=now)
+        return ending
+
+
+def _end(bookings: "Sequence[Booking]", status: BookingStatus, *, now: datetime) -> None:
+    """Write the rows, each only if its status is still the one that was read."""
+    alike = defaultdict(list)
+    for booking in bookings:
+        alike[booking.status].append(booking.pk)
+    for before, pks in alike.items():
+        as_read = Booking.objects.filter(pk__in=pks, status=before)
+        ended = as_read.update(status=status, status_since=now, offer_expires_at=None, in_line=False, arrived=None)
+        if ended != len(pks):
+            raise BookingMoved(f"{len(pks) - ended} bookings are no longer {before}")
+
+
+def _take_from_ledgers(bookings: "Sequence[Booking]") -> None:
+    """What the bookings, as they still were, counted for in their sessions."""
+    of_session = defaultdict(list)
+    for booking in bookings:
+        of_session[booking.session_id].append(booking)
+    for session, ended in sorted(of_session.items()):
+        held = [booking for booking in ended if booking.holds_places]
+        offered = [booking for booking in held if booking.status == BookingStatus.OFFERED]
+        waiting = [b for b in ended if b.status == BookingStatus.WAITING and b.party.is_proven]
+        TourSession.objects.filter(pk=session).update(
+            places_held=F("places_held") - sum(booking.places for booking in held),
+            parties_held=F("parties_held") - len(held),
+            parties_offered=F("parties_offered") - len(offered),
+            parties_waiting=F("parties_waiting") - len(waiting),
+        )
+
 
 class Booking(models.Model):
-    """One row from the first ask to the day itself; ``move_to`` is the only door for a change of status."""
+    """One row from the first ask to the day itself.
+
+    Its status changes through two doors: ``move_to``, and ``end_all`` for many rows at once.
+    """
 
     party = models.ForeignKey(Party, on_delete=models.CASCADE, related_name="bookings", verbose_name=_("party"))
     session = models.ForeignKey(
@@ -264,7 +340,7 @@ class Booking(models.Model):
         arrived: int | None = None,
         party_goes_on: bool = False,
     ) -> None:
-        """The one door for a change of status: the row, the session's ledger and the event, together or not at all.
+        """The door for a change of status: the row, the session's ledger and the event, together or not at all.
 
         The caller holds the locks of the session and the party. Raises BookingMoved if the row is no longer as read,
         and IntegrityError if the ledger would run over. ``queue_number`` is given when a party joins the line anew,

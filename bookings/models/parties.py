@@ -46,6 +46,11 @@ class PartyQuerySet(models.QuerySet["Party"]):
         """Lock the party, after its sessions and before its bookings."""
         return self.select_for_update(no_key=True, of=("self",)).select_related("season__tour").get(pk=pk)
 
+    def lock_all(self) -> list[int]:
+        """Lock every party asked for, in primary-key order, in one statement."""
+        locked = self.order_by("pk").select_for_update(no_key=True, of=("self",))
+        return list(locked.values_list("pk", flat=True))
+
 
 class Party(models.Model):
     season = models.ForeignKey(Season, on_delete=models.PROTECT, related_name="parties", verbose_name=_("season"))

@@ -274,7 +274,8 @@ class TourSessionQuerySet(models.QuerySet["TourSession"]):
 class TourSession(models.Model):
     """One dated run of a tour, with the ledger of what is held in it.
 
-    The ledger is changed by conditional updates and by ``Booking.move_to`` only; the database refuses an overrun.
+    The ledger is changed by conditional updates and by the two doors of ``Booking`` only; the database refuses an
+    overrun.
     """
 
     season = models.ForeignKey(Season, on_delete=models.CASCADE, related_name="sessions", verbose_name=_("season"))

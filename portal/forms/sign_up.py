@@ -50,7 +50,7 @@ class SignUpForm(PeopleForm):
             words = gettext("Leave this empty if you are fewer than %(n)s.")
             self.fields[f"name_{number}"].help_text = words % {"n": number}
         if tour.smallest_party < tour.largest_party:
-            self.fields["smallest_size"] = smallest_size_field(tour)
+            self.fields["smallest_size"] = smallest_size_field(least=tour.smallest_party, size=tour.largest_party)
         self.fields["access_needs"] = NeedsField()
         # A choice that is gone meanwhile keeps its field, so that nobody is left out of a session unknowingly.
         numbers = [
@@ -60,11 +60,7 @@ class SignUpForm(PeopleForm):
         ]
         self.others = [f"other_{number}" for number in numbers]
         self.fields |= {f"other_{number}": other_field(others, number=number) for number in numbers}
-        self.fields["short_notice"] = forms.BooleanField(
-            label=gettext_lazy("We can come at short notice"),
-            help_text=gettext_lazy("In the last two days, free places go first to parties that say so."),
-            required=False,
-        )
+        self.fields["short_notice"] = short_notice_field()
         self.consents = {f"consent_{consent.pk}": consent for consent in tour.consents.all()}
         for name, consent in self.consents.items():
             words = gettext("We need your yes to this: %(sentence)s") % {"sentence": consent.text}
@@ -211,15 +207,29 @@ def size_field(tour: Tour) -> forms.ChoiceField:
     )
 
 
-def smallest_size_field(tour: Tour) -> forms.ChoiceField:
-    fewer = range(tour.largest_party - 1, tour.smallest_party - 1, -1)
+def smallest_size_field(*, least: int, size: int) -> forms.ChoiceField:
+    """With how few of ``size`` people a party would come, down to the ``least`` that the tour takes."""
+    fewer = range(size - 1, least - 1, -1)
     at_least = [(str(n), ngettext("Even %(n)s of us", "Even %(n)s of us", n) % {"n": n}) for n in fewer]
     return forms.ChoiceField(
         label=gettext_lazy("Would fewer of you come, too?"),
-        help_text=gettext_lazy("Hosts see this when places run short. It changes nothing about your place in line."),
+        help_text=gettext_lazy(
+            "Then you may be offered fewer places than you are people. Saying no to them costs nothing: you keep your"
+            " number and wait for all of you."
+        ),
         choices=[("", gettext_lazy("No, only all of us together")), *at_least],
         required=False,
         error_messages={"invalid_choice": gettext_lazy("Choose a number from the list.")},
+    )
+
+
+def short_notice_field() -> forms.BooleanField:
+    return forms.BooleanField(
+        label=gettext_lazy("We can come at short notice"),
+        help_text=gettext_lazy(
+            "In the last 24 hours before the list of visitors is fixed, free places go first to parties that say so."
+        ),
+        required=False,
     )
 
 

@@ -4,12 +4,13 @@ The pictures are `aria-hidden`; `marks_words` says the same in words and always 
 """
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
+
+from bookings.tallies import Tally
 
 register = template.Library()
 
@@ -27,19 +28,6 @@ OUTLINE = "m4.5 1a2.25 2.25 0 0 1 0 4.5 2.25 2.25 0 0 1 0-4.5zm-4 16v-5.65a4 4 0
 LOWER_HALF = "m.5 12.5h8v4.5h-8z"
 DOT = "a2.3 2.3 0 0 1 0 4.6 2.3 2.3 0 0 1 0-4.6z"
 PLUS = "h1.6v1.9h1.9v1.6h-1.9v1.9h-1.6v-1.9h-1.9v-1.6h1.9z"
-
-
-class Tally(NamedTuple):
-    """How a session stands. `waiting` counts parties.
-
-    `confirmed`, `offered` and `free` count parties too, or places where the session has no limit of parties.
-    """
-
-    confirmed: int
-    offered: int
-    free: int
-    waiting: int = 0
-    unit: Literal["parties", "places"] = "parties"
 
 
 def scaled(confirmed: int, offered: int, free: int, *, shared: bool = False) -> tuple[int, int, int]:

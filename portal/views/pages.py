@@ -1,7 +1,8 @@
 """Pages that stand for themselves."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
 from bookings.domain import retention
@@ -17,3 +18,10 @@ def privacy(request: HttpRequest) -> HttpResponse:
         "key_months": retention.KEEP_PERSON_KEY.days * 12 // 365,
     }
     return render(request, "portal/privacy.html", periods)
+
+
+@require_safe
+@kept_for_minutes
+def icon(request: HttpRequest) -> HttpResponse:
+    """Browsers and feed readers that read no page guess this address."""
+    return HttpResponseRedirect(static("portal/logo.svg"))

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from bookings.models import Season, SessionState, Tour, TourSession, Venue
+from bookings.tallies import counts_places
 from portal.templatetags.times import (
     date_range,
     day_name,
@@ -122,7 +123,7 @@ def lay_out(season: Season, sessions: Sequence[TourSession], *, only: str, now: 
         years=tour_words.from_years(season.tour),
         count=_count([words.session for words in to_come]),
         zone=zone_name(zone) if zone else "",
-        counts_places=all(session_words.counts_places(words.session) for words in to_come),
+        counts_places=all(counts_places(words.session) for words in to_come),
         has_festival=any(str(words.session.label) for words in to_come),
         open_until=_open_until(season, venues[0], now=now),
         opening=_opening(season, venues[0], now=now),
@@ -198,10 +199,10 @@ def _filter_links(season: Season, names: dict[str, str], *, only: str) -> list[F
 def _count(sessions: Sequence[TourSession]) -> str:
     """16 sessions, 20 parties each."""
     count = ngettext("%(n)s session", "%(n)s sessions", len(sessions)) % {"n": len(sessions)}
-    if all(session_words.counts_places(session) for session in sessions):
+    if all(counts_places(session) for session in sessions):
         sizes = {session.capacity for session in sessions}
         each = ngettext("%(n)s place each", "%(n)s places each", max(sizes))
-    elif any(session_words.counts_places(session) for session in sessions):
+    elif any(counts_places(session) for session in sessions):
         return count
     else:
         sizes = {session.max_parties for session in sessions}

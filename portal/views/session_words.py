@@ -4,15 +4,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Sum
-from django.utils.translation import gettext, gettext_lazy, ngettext, npgettext, pgettext
+from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext
 
-from bookings.models import Booking, BookingStatus, SessionState, TourSession
-from portal.templatetags.marks import Tally
+from bookings import tallies
+from bookings.models import SessionState, TourSession
+from bookings.tallies import Tag, Tally
 from portal.templatetags.times import session_short_day, session_time, session_when, venue_moment, zone_name
-
-# From this number down, what is left is told as scarce.
-FEW = 4
 
 IN_LANGUAGE = {
     "zh-hans": gettext_lazy("In Chinese"),
@@ -22,11 +19,6 @@ IN_LANGUAGE = {
     "ja": gettext_lazy("In Japanese"),
     "ko": gettext_lazy("In Korean"),
 }
-
-
-class Tag(NamedTuple):
-    kind: str  # of the class tag-…: free, few, wait, out
-    words: str
 
 
 class SessionWords(NamedTuple):
@@ -61,7 +53,7 @@ def describe(session: TourSession, *, now: datetime) -> SessionWords:
 
 def describe_all(sessions: Sequence[TourSession], *, now: datetime) -> list[SessionWords]:
     """Needs season, tour and venue of each session at hand; asks the database at most once more for all of them."""
-    offered = _places_offered(sessions)
+    offered = tallies.places_offered(sessions)
     return [_describe(session, places_offered=offered.get(session.pk, 0), now=now) for session in sessions]
 
 
@@ -108,15 +100,10 @@ def length(session: TourSession) -> str:
     return ngettext("%(n)s hour", "%(n)s hours", hours) % {"n": hours}
 
 
-def counts_places(session: TourSession) -> bool:
-    """Without a limit of parties tighter than its places, a session is told in places."""
-    return session.max_parties >= session.capacity
-
-
 def _describe(session: TourSession, *, places_offered: int, now: datetime) -> SessionWords:
     state = session.state(now)
     is_over = now >= session.ends_at
-    tally = _tally(session, places_offered=places_offered)
+    tally = tallies.tally(session, places_offered=places_offered)
     acts = {SessionState.PLACES: gettext("Ask for places"), SessionState.WAITLIST: gettext("Join the waitlist")}
     return SessionWords(
         session=session,
@@ -130,46 +117,10 @@ def _describe(session: TourSession, *, places_offered: int, now: datetime) -> Se
     )
 
 
-def _tally(session: TourSession, *, places_offered: int) -> Tally:
-    """From the ledger. What is free is what a party could have under both limits, not what one of them alone leaves."""
-    if counts_places(session):
-        return Tally(
-            confirmed=session.places_held - places_offered,
-            offered=places_offered,
-            free=session.places_free,
-            waiting=session.parties_waiting,
-            unit="places",
-        )
-    return Tally(
-        confirmed=session.parties_confirmed,
-        offered=session.parties_offered,
-        free=session.room_for(session.season.tour.smallest_party),
-        waiting=session.parties_waiting,
-    )
-
-
 def _tag(session: TourSession, state: SessionState, tally: Tally) -> Tag:
-    if state == SessionState.CALLED_OFF:
-        return Tag("out", gettext("Called off"))
-    if state == SessionState.CLOSED:
-        return Tag("out", gettext("Closed") if tally.free else gettext("Full"))
     if state == SessionState.NOT_YET:
         return Tag("out", gettext("Opens %(when)s") % {"when": venue_moment(session.season.opens_at, session.venue)})
-    if state == SessionState.WAITLIST:
-        return Tag("wait", gettext("Waitlist"))
-    if tally.free <= FEW:
-        few = (
-            npgettext("places", "Only %(n)s left", "Only %(n)s left", tally.free)
-            if tally.unit == "places"
-            else ngettext("Only %(n)s left", "Only %(n)s left", tally.free)
-        )
-        return Tag("few", few % {"n": tally.free})
-    free = (
-        npgettext("places", "%(n)s free", "%(n)s free", tally.free)
-        if tally.unit == "places"
-        else ngettext("%(n)s free", "%(n)s free", tally.free)
-    )
-    return Tag("free", free % {"n": tally.free})
+    return tallies.tag(state, tally)
 
 
 def _sentence(session: TourSession, state: SessionState, tally: Tally, *, now: datetime) -> str:
@@ -221,12 +172,3 @@ def _room(tally: Tally) -> str:
     return ngettext("There is room for %(n)s more party.", "There is room for %(n)s more parties.", tally.free) % {
         "n": tally.free
     }
-
-
-def _places_offered(sessions: Iterable[TourSession]) -> dict[int, int]:
-    """The ledger counts offers in parties; only sessions told in places need their places too."""
-    asked = [session.pk for session in sessions if session.parties_offered and counts_places(session)]
-    if not asked:
-        return {}
-    offers = Booking.objects.filter(session__in=asked, status=BookingStatus.OFFERED)
-    return dict(offers.order_by().values_list("session").annotate(Sum("places")))

@@ -16,20 +16,24 @@ from django.views.decorators.http import require_safe
 from bookings.calendars import Method, invitation
 from bookings.domain import visit as domain
 from bookings.domain import waitlist
+from bookings.domain.choices import has_first_call
 from bookings.domain.errors import BookingError
-from bookings.models import BookingStatus, Party
+from bookings.models import Booking, BookingStatus, Party
 from portal.forms.people import band_words
 from portal.forms.visit import FewerForm, PeopleOfPartyForm
 from portal.templatetags.times import session_day
 from portal.views.answers import see_other
 from portal.views.sessions import others_with_room
+from portal.views.swap_state import swap_state
 from portal.views.visit_log import why_log
-from portal.views.visit_state import standing
+from portal.views.visit_state import Standing, standing
 
 # How long a browser keeps what the link gave it; the link gives it again.
 COOKIE_DAYS = 60
 CONFLICT = 409
 NEEDS_ANOTHER_LOOK = 422
+# States in which a party can still choose other sessions.
+CHOOSES = frozenset({"waiting", "requeued", "offered", "confirmed"})
 
 PartyView = Callable[..., HttpResponse]
 
@@ -75,12 +79,13 @@ def visit_link(request: HttpRequest, code: str, token: str) -> HttpResponse:
 @require_safe
 @for_the_party
 def visit(request: HttpRequest, party: Party) -> HttpResponse:
-    return _page(request, party, now=timezone.now())
+    return party_page(request, party, now=timezone.now())
 
 
-def _page(request: HttpRequest, party: Party, *, now: datetime, refusal: str = "") -> HttpResponse:
+def party_page(request: HttpRequest, party: Party, *, now: datetime, refusal: str = "") -> HttpResponse:
     stands = standing(party, now=now)
     log = why_log(stands, now=now)
+    first_call = has_first_call(party, now=now)
     context = {
         "standing": stands,
         "party": party,
@@ -91,7 +96,11 @@ def _page(request: HttpRequest, party: Party, *, now: datetime, refusal: str = "
         "log": log,
         "steps": stands.steps,
         "qr": _qr(party) if stands.shows_code else "",
-        "others": others_with_room(now=now) if stands.has_ended else [],
+        "others": others_with_room(now=now) if stands.has_ended and not first_call else [],
+        "can_choose": can_choose(stands, now=now),
+        "first_call_until": party.first_call_until if first_call else None,
+        "coming": _coming(request),
+        "swap": swap_state(stands, now=now),
         "many_sessions": len({entry.booking.session_id for entry in log.entries}) > 1,
         "tour": party.season.tour,
         "people": [(name, band_words(low, high)) for name, low, high in party.people()],
@@ -103,11 +112,16 @@ def _page(request: HttpRequest, party: Party, *, now: datetime, refusal: str = "
     return render(request, "portal/visit.html", context, status=CONFLICT if refusal else 200)
 
 
+def can_choose(stands: Standing, *, now: datetime) -> bool:
+    """Whether the party is led to the other sessions of its season; the domain says which it may have."""
+    return has_first_call(stands.party, now=now) or (stands.state in CHOOSES and not stands.has_begun)
+
+
 def _qr(party: Party) -> SafeString:
     return SafeString(segno.make(party.code, micro=False).svg_inline(border=0, omitsize=True))
 
 
-def _act(change: Callable[[HttpRequest, Party, datetime], None]) -> PartyView:
+def act(change: Callable[[HttpRequest, Party, datetime], None]) -> PartyView:
     """One press: one change, then the page as it is now. A refusal is told on the page."""
 
     @for_the_party
@@ -117,13 +131,13 @@ def _act(change: Callable[[HttpRequest, Party, datetime], None]) -> PartyView:
             try:
                 change(request, party, now)
             except BookingError as refusal:
-                return _page(request, party, now=now, refusal=str(refusal))
-        return _to_page(party)
+                return party_page(request, party, now=now, refusal=str(refusal))
+        return to_party_page(party)
 
     return press
 
 
-def _to_page(party: Party) -> HttpResponse:
+def to_party_page(party: Party) -> HttpResponse:
     return see_other("visit", code=party.code)
 
 
@@ -136,11 +150,24 @@ def _booking_pk(request: HttpRequest, party: Party) -> int:
     return booking.pk
 
 
-prove = _act(lambda _request, party, now: domain.prove_mailbox(party.pk, now=now))
-accept = _act(lambda request, party, now: waitlist.accept_offer(_booking_pk(request, party), now=now))
-decline = _act(lambda request, party, now: waitlist.decline_offer(_booking_pk(request, party), now=now))
-leave = _act(lambda _request, party, now: waitlist.leave_lines(party.pk, now=now))
-cancel = _act(lambda _request, party, now: domain.cancel_places(party.pk, now=now))
+def _coming(request: HttpRequest) -> set[int]:
+    """Who comes, where fewer places are offered: positions of members, as they were ticked."""
+    return {int(ticked) for ticked in request.POST.getlist("coming") if ticked.isdecimal() and len(ticked) < 5}
+
+
+def _wait_for_all(booking_pk: int, *, now: datetime) -> None:
+    if not Booking.objects.filter(pk=booking_pk, status=BookingStatus.WAITING).exists():  # A double click is one.
+        waitlist.wait_for_all(booking_pk, now=now)
+
+
+prove = act(lambda _request, party, now: domain.prove_mailbox(party.pk, now=now))
+accept = act(
+    lambda request, party, now: waitlist.accept_offer(_booking_pk(request, party), now=now, coming=_coming(request))
+)
+wait = act(lambda request, party, now: _wait_for_all(_booking_pk(request, party), now=now))
+decline = act(lambda request, party, now: waitlist.decline_offer(_booking_pk(request, party), now=now))
+leave = act(lambda _request, party, now: waitlist.leave_lines(party.pk, now=now))
+cancel = act(lambda _request, party, now: domain.cancel_places(party.pk, now=now))
 
 
 def _while_it_can_change(view: PartyView) -> PartyView:
@@ -154,8 +181,8 @@ def _while_it_can_change(view: PartyView) -> PartyView:
             return view(request, party, session_day(stands.session), now)
         if request.method == "POST":
             refusal = domain.TooLateToCancel() if stands.has_begun else domain.VisitOver()
-            return _page(request, party, now=now, refusal=str(refusal))
-        return _to_page(party)
+            return party_page(request, party, now=now, refusal=str(refusal))
+        return to_party_page(party)
 
     return guarded
 
@@ -165,7 +192,7 @@ def fewer(request: HttpRequest, party: Party, day: str, now: datetime) -> HttpRe
     """Come with fewer people: who still comes."""
     is_done = request.POST.get("size") == str(party.size)  # The second press of a double click.
     if is_done or party.size == party.season.tour.smallest_party:
-        return _to_page(party)
+        return to_party_page(party)
     form = FewerForm(party, request.POST if request.method == "POST" else None, day=day)
     if form.is_valid():
         try:
@@ -173,7 +200,7 @@ def fewer(request: HttpRequest, party: Party, day: str, now: datetime) -> HttpRe
         except BookingError as refusal:
             form.add_error(None, str(refusal))
         else:
-            return _to_page(party)
+            return to_party_page(party)
     return _form_page(request, party, "portal/visit_fewer.html", form)
 
 
@@ -193,7 +220,7 @@ def people(request: HttpRequest, party: Party, day: str, now: datetime) -> HttpR
         except BookingError as refusal:
             form.add_error(None, str(refusal))
         else:
-            return _to_page(party)
+            return to_party_page(party)
     return _form_page(request, party, "portal/visit_people.html", form)
 
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from bookings.domain.explaining import last_serving, serving_in_words
 from bookings.domain.offers import in_last_call, offer_ends
+from bookings.domain.swaps import SWAPPED
 from bookings.domain.visit import comes_as
-from bookings.domain.waitlist import WAITS_FOR_ALL
+from bookings.domain.waitlist import SAID_YES_ELSEWHERE, WAITS_FOR_ALL
 from bookings.models import Booking, BookingEvent, BookingStatus, Decision, DecisionReason, OfferSource
 from portal.views.visit_state import LATEST_DECISIONS, Line, Standing, has_lapsed
 
@@ -79,6 +80,10 @@ def _own(stands: Standing) -> Iterator[Entry]:
             kind, places = "fewer", people
         elif event.from_status == event.to_status:
             kind = "changed"
+        elif event.why == SAID_YES_ELSEWHERE:
+            kind = "superseded"
+        elif event.why.startswith(SWAPPED):
+            kind = "swapped_in" if event.to_status == BookingStatus.OFFERED else "swapped_away"
         elif event.from_status == BookingStatus.OFFERED and event.to_status == BookingStatus.WAITING:
             kind = _why_again(event)
         elif event.to_status == BookingStatus.OFFERED and booking.offer_source == OfferSource.SIGN_UP:

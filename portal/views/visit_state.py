@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import Exists, OuterRef
-from django.utils.timesince import timeuntil
 from django.utils.translation import gettext, pgettext
 
 from bookings.domain.explaining import Outlook, outlook, season_so_far
 from bookings.domain.retention import KEEP_PARTY
+from bookings.durations import time_left
 from bookings.models import (
     ENDED,
     Ahead,
@@ -198,7 +198,7 @@ def _deadline(party: Party, booking: Booking | None, state: str) -> datetime | N
 
 
 def _left(deadline: datetime, *, now: datetime) -> str:
-    return timeuntil(deadline, now) if now + timedelta(minutes=1) <= deadline else gettext("less than a minute")
+    return time_left(deadline, now=now) if now + timedelta(minutes=1) <= deadline else gettext("less than a minute")
 
 
 def _lines(party: Party, live: Sequence[Booking], events: Sequence[BookingEvent], *, now: datetime) -> list[Line]:

@@ -70,7 +70,7 @@ def example(kind: NoticeKind, **given: Any) -> Notice:
             return make_notice(kind, party=make_waiting(session, **given).party)
         case NoticeKind.OFFER_LAPSED | NoticeKind.RECALLED:
             return make_notice(kind, make_waiting(session, **given))
-        case NoticeKind.CHANGED:
+        case NoticeKind.CHANGED | NoticeKind.SWAPPED:
             return make_notice(kind, make_booking(session, **given), starts_at=(START - DAY).isoformat())
     status = {
         NoticeKind.CANCELLED: BookingStatus.CANCELLED,
@@ -172,8 +172,24 @@ def test_a_mail_has_one_link_to_act_and_one_to_the_other_language(kind: NoticeKi
 
     addresses = re.findall(r'(?:href|src)="([^"]+)"', html_of(sent_as(notice)))
 
-    pictures = ["cid:code"] if kind == NoticeKind.CONFIRMED else []
+    pictures = ["cid:code"] if kind in {NoticeKind.CONFIRMED, NoticeKind.SWAPPED} else []
     assert addresses == [party_link(notice.party), *pictures, party_link(notice.party, language="zh-hans")]
+
+
+def test_an_offer_of_fewer_places_than_people_says_so_and_what_waiting_costs() -> None:
+    fewer = example(NoticeKind.OFFER, size=3, smallest_size=1, places=2, offer_expires_at=NOON + 2 * HOUR)
+    one = example(NoticeKind.OFFER, size=3, smallest_size=1, places=1, offer_expires_at=NOON + 2 * HOUR)
+    told, told_of_one = text_of(sent_as(fewer)), text_of(sent_as(one))
+    assert "2 places are yours until 22:00 today." in told
+    assert (
+        "2 places became free, and you are 3. The button opens your page; there you choose who comes and take them,"
+        " wait for all of you, or say “not this date”. Waiting for all of you costs nothing: you keep your number."
+    ) in told
+    assert "(3 people)" in told, "as many as there are names"
+    assert "1 place became free, and you are 3." in told_of_one
+    assert "you take it for the lead alone" in told_of_one
+    whole = text_of(sent_as(example(NoticeKind.OFFER, size=3)))
+    assert ("Places became free and it is your turn." in whole, "you are 3" in whole) == (True, False)
 
 
 def test_an_offer_says_until_when_first() -> None:
@@ -280,6 +296,36 @@ def test_called_off_gives_the_reason_of_the_host() -> None:
     assert "The reason: The paint shop is being rebuilt." in text
 
 
+def test_called_off_tells_of_first_call_until_a_minute_that_is_not_later_than_its_end() -> None:
+    ends = NOON + 3 * DAY + timedelta(minutes=7, seconds=59)
+    party = make_party(first_call_until=ends)
+    notice = example(NoticeKind.CALLED_OFF, party=party)
+
+    text = text_of(sent_as(notice))
+    late = text_of(sent_as(notice, days=3, minutes=8))
+
+    assert "You have first call on another session until 20:07 on Thursday 21 January." in text
+    assert "until 20:07 on Thursday 21 January (Beijing time, 3\xa0days from now) you may take free places" in text
+    assert f"Choose another session: {party_link(party)}" in text
+    assert "first call" not in late.lower()
+    assert "You may ask again for any other session that is open" in late
+
+
+@pytest.mark.parametrize(
+    ("was", "words"),
+    [
+        (BookingStatus.CONFIRMED, "Your places there are gone with it;"),
+        (BookingStatus.OFFERED, "The places that were offered to you there are gone with it."),
+        (BookingStatus.WAITING, "Your place in its line is gone with it."),
+    ],
+)
+def test_called_off_tells_what_is_gone_with_the_session(was: BookingStatus, words: str) -> None:
+    notice = example(NoticeKind.CALLED_OFF)
+    BookingEvent.objects.filter(booking=notice.booking).update(from_status=was)
+
+    assert words in text_of(sent_as(notice))
+
+
 def test_places_taken_back_by_a_host_are_not_thanked_for() -> None:
     booking = make_booking(status=BookingStatus.CANCELLED)
     BookingEvent.objects.filter(booking=booking).update(who="host:mei", why="Entered twice.")
@@ -310,6 +356,16 @@ def test_the_confirmation_brings_calendar_and_code() -> None:
     assert types == ["text/plain", "text/html", "text/calendar", "application/ics", "image/png"]
     calendar = next(part for part in message.walk() if part.get_content_type() == "text/calendar")
     assert calendar.get_param("method") == "REQUEST"
+
+
+def test_a_swap_names_the_new_date_and_the_old_one_and_brings_calendar_and_code() -> None:
+    message = sent_as(example(NoticeKind.SWAPPED))
+    text = text_of(message)
+    assert message["Subject"] == "Swapped: 2 places, now Sat 13 Feb, be there by 09:15"
+    assert "You swapped: see you on Saturday 13 February at 09:30." in text
+    assert "Your earlier session, Friday 12 February 2027, 09:30, is given up." in text
+    types = [part.get_content_type() for part in message.walk() if not part.is_multipart()]
+    assert types == ["text/plain", "text/html", "text/calendar", "application/ics", "image/png"]
 
 
 def test_only_who_had_places_gets_a_calendar_entry_taken_back() -> None:

@@ -15,8 +15,8 @@ from tests.long_lines import fill_line
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 SHORT, LONG = 100, 10_000
-# The roster locks two days before the start; the last call begins two days before that.
-LAST_CALL = START - 4 * DAY + HOUR
+# The roster locks two days before the start; the last call begins a day before that.
+LAST_CALL = START - 3 * DAY + HOUR
 
 
 def a_line(waiting: int, *, last: int = 2, capacity: int = 60, free: int = 2, **sizes: Any) -> TourSession:

@@ -4,59 +4,69 @@ import threading
 from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
 from bookings.domain import visit, waitlist
-from bookings.models import Booking, BookingEvent, BookingStatus
+from bookings.domain.errors import BookingError
+from bookings.models import Booking, BookingEvent, BookingStatus, Party
 from tests.concurrency.threads import PATIENCE, at_once
-from tests.factories import NOON, make_session, make_sign_up
+from tests.factories import NOON, make_offered, make_session, make_sign_up
 
 pytestmark = pytest.mark.postgres
 
-ROUNDS = 200
+ROUNDS = 1000
 TICK = timedelta(microseconds=1)
 
 
-def deadlines() -> list[datetime]:
-    return [NOON + timedelta(minutes=number) for number in range(ROUNDS)]
+def accept(offer: Booking, now: datetime) -> None:
+    waitlist.accept_offer(offer.pk, now=now)
 
 
-def in_rounds(meet: threading.Barrier, offers: list[Booking], act) -> list[object]:
+def prove(offer: Booking, now: datetime) -> None:
+    visit.prove_mailbox(offer.party_id, now=now)
+
+
+def in_rounds(meet: threading.Barrier, acts: list[partial[Any]]) -> list[object]:
     """One act a round, both threads at once; what each returned or which refusal it met."""
-    outcomes = []
-    for offer, deadline in zip(offers, deadlines(), strict=True):
+    outcomes: list[object] = []
+    for act in acts:
         meet.wait(PATIENCE)
         try:
-            outcomes.append(act(offer, deadline))
-        except waitlist.OfferGone:
-            outcomes.append("gone")
-        meet.wait(PATIENCE)
+            outcomes.append(act())
+        except BookingError as refusal:
+            outcomes.append(type(refusal).__name__)
     return outcomes
 
 
 @pytest.mark.usefixtures("postgres")
-@pytest.mark.parametrize(
-    "take",
-    [
-        pytest.param(lambda offer, now: waitlist.accept_offer(offer.pk, now=now), id="accepted"),
-        pytest.param(lambda offer, now: visit.prove_mailbox(offer.party_id, now=now), id="proven"),
-    ],
-)
-def test_at_the_deadline_an_offer_is_either_taken_or_lapsed(take):
-    session = make_session(capacity=2 * ROUNDS)
-    offers = [make_sign_up(session, size=1, offer_expires_at=deadline) for deadline in deadlines()]
+def test_at_the_deadline_each_of_a_thousand_offers_is_either_taken_or_lapsed():
+    session = make_session(capacity=ROUNDS, sell_limit=0)  # What lapses is offered to nobody, so not again either.
+    rounds = []
+    for number in range(ROUNDS):
+        deadline = NOON + timedelta(minutes=number)
+        make, yes = [(make_sign_up, accept), (make_sign_up, prove), (make_offered, accept)][number % 3]
+        offer = make(session, size=1, offer_expires_at=deadline)
+        rounds.append((offer, partial(yes, offer, deadline - TICK), partial(waitlist.lapse_offers, now=deadline)))
+    offers, presses, scans = map(list, zip(*rounds, strict=True))
     meet = threading.Barrier(2)
 
-    taken, lapsed = at_once(
-        partial(in_rounds, meet, offers, lambda offer, deadline: take(offer, deadline - TICK)),
-        partial(in_rounds, meet, offers, lambda _offer, deadline: waitlist.lapse_offers(now=deadline)),
-    )
+    answers, lapsed = at_once(*(partial(in_rounds, meet, acts) for acts in (presses, scans)))
 
     ended = dict(Booking.objects.values_list("pk", "status"))
-    told = [(ended[offer.pk], answer, count) for offer, answer, count in zip(offers, taken, lapsed, strict=True)]
-    assert {*told} <= {("confirmed", None, 0), ("lapsed", "gone", 1)}
+    told = Counter(
+        (offer.offer_source, ended[offer.pk], answer, count)
+        for offer, answer, count in zip(offers, answers, lapsed, strict=True)
+    )
+    assert {*told} <= {
+        ("sign-up", "confirmed", None, 0),
+        ("sign-up", "lapsed", "OfferGone", 1),
+        ("waitlist", "confirmed", None, 0),
+        ("waitlist", "waiting", "NothingOffered", 1),
+    }
     assert Counter(BookingEvent.objects.values_list("booking", flat=True)) == {offer.pk: 2 for offer in offers}
+    assert Party.objects.filter(lapses=1).count() == Booking.objects.filter(status=BookingStatus.WAITING).count()
 
 
 @pytest.mark.usefixtures("transactional_db")

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from portal.templatetags.marks import Tally, day_figures, marks, marks_words, party_figures, party_marks, scaled
+from bookings.tallies import Tally
+from portal.templatetags.marks import day_figures, marks, marks_words, party_figures, party_marks, scaled
 
 
 def figures_in(svg: str, state: str) -> int:

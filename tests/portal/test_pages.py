@@ -1,8 +1,10 @@
 from typing import NoReturn
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.test import Client
 from django.urls import path
 
@@ -99,3 +101,10 @@ def test_a_page_that_is_nowhere_leads_home_in_the_other_language(client):
 @pytest.mark.django_db
 def test_the_house_has_a_name_even_before_it_is_written(client):
     assert "Factory visits" in words(client.get("/en/privacy/"))
+
+
+def test_who_asks_for_the_icon_where_browsers_guess_it_is_led_to_it(client):
+    answer = client.get("/favicon.ico")
+    assert (answer.status_code, answer["Location"]) == (302, static("portal/logo.svg"))
+    assert answer["Cache-Control"] == "public, max-age=300"
+    assert finders.find("portal/logo.svg")

@@ -35,8 +35,8 @@ from tests.portal.visits import address, enter
 
 pytestmark = pytest.mark.django_db
 
-# The roster locks two days before the start; the last call begins two days before that.
-LAST_CALL = START - 4 * DAY
+# The roster locks two days before the start; the last call begins a day before that.
+LAST_CALL = START - 3 * DAY
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def test_who_went_behind_because_of_the_fit_is_told(read):
     two, one = make_waiting(session, size=2), make_waiting(session, size=1)
     assert waitlist.offer_free_places(session.pk, now=LAST_CALL, trigger=DecisionTrigger.SCAN) == 1
     assert read(two, now=LAST_CALL)[0] == (
-        "1 place became free and you are 2. It went to number 2, behind you: in the last two days the first party that "
+        "1 place became free and you are 2. It went to number 2, behind you: in the last 24 hours the first party that "
         "fits is asked. You keep your number."
     )
     assert read(one, now=LAST_CALL)[0] == "It was your turn, and we kept places for you."
@@ -223,7 +223,7 @@ def test_who_went_behind_at_short_notice_is_not_told_as_a_misfit(read):
     assert waitlist.offer_free_places(session.pk, now=LAST_CALL, trigger=DecisionTrigger.SCAN) == 1
     assert quick.queue_number == 2
     assert read(patient, now=LAST_CALL)[0] == (
-        "2 places were offered to number 2, behind you: in the last two days, parties that can come at short notice "
+        "2 places were offered to number 2, behind you: in the last 24 hours, parties that can come at short notice "
         "are asked first. You keep your number."
     )
 

@@ -32,9 +32,9 @@ from tests.portal.visits import address, enter
 
 pytestmark = pytest.mark.django_db
 
-# The roster locks two days before the start; the last call begins two days before that.
+# The roster locks two days before the start; the last call begins a day before that.
 LOCK = START - 2 * DAY
-LAST_CALL = START - 4 * DAY
+LAST_CALL = START - 3 * DAY
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_the_party_would_not_fit(why):
     booking = make_waiting(session)
     serve(session, now=LAST_CALL)
     assert why(booking, now=LAST_CALL) == (
-        "1 place is free and you are 2. In the last two days the first party that fits is asked; you keep your number."
+        "1 place is free and you are 2. In the last 24 hours the first party that fits is asked; you keep your number."
     )
 
 
@@ -187,7 +187,7 @@ def test_a_smaller_party_behind_was_asked(why):
     make_waiting(session, size=1)
     serve(session, now=LAST_CALL)
     assert why(booking, now=LAST_CALL) == (
-        "1 place became free and you are 2. It went to number 2, behind you: in the last two days the first party that "
+        "1 place became free and you are 2. It went to number 2, behind you: in the last 24 hours the first party that "
         "fits is asked. You keep your number."
     )
 
@@ -198,7 +198,7 @@ def test_short_notice_went_before(why):
     make_waiting(session, short_notice=True)
     serve(session, now=LAST_CALL)
     assert why(booking, now=LAST_CALL) == (
-        "2 places were offered to number 2, behind you: in the last two days, parties that can come at short notice "
+        "2 places were offered to number 2, behind you: in the last 24 hours, parties that can come at short notice "
         "are asked first. You keep your number."
     )
 

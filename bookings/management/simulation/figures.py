@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 
 from bookings.management.simulation.season import SIZES
 
-HEAD = ["rule", "empty places", "idle place-hours", "passed over", *(f"success of {size}" for size in SIZES)]
+HEAD = [
+    "rule",
+    "empty places",
+    "idle place-hours",
+    "passed over",
+    "success of 1",
+    *(f"of {size}" for size in SIZES[1:]),
+]
 
 
 @dataclass

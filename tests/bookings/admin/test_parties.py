@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -145,9 +146,21 @@ def test_links_end_and_personal_data_go_on_demand(host):
     act(host, [booking.party], "revoke_links", reason="Phone was stolen")
     assert not Party.objects.get().link_token_is(token)
 
-    act(host, [booking.party], "erase_now", reason="Asked for it")
+    act(host, [booking.party], "erase_now", confirmed="1")
     party = Party.objects.get()
     assert (party.lead_name, party.email, party.members.get().name) == ("", "", "")
+
+
+def test_erasing_asks_once_more_and_keeps_no_words_about_the_party(host):
+    party = make_party(lead_name="Ou Yang")
+
+    asked = act(host, [party], "erase_now").content.decode()
+    assert Party.objects.get().lead_name == "Ou Yang"
+    assert ('name="reason"' in asked, "This cannot be taken back." in asked) == (False, True)
+
+    act(host, [party], "erase_now", confirmed="1", reason="Ou Yang asked for it by phone")
+    kept = LogEntry.objects.values_list("user__username", "object_id", "object_repr", "change_message")
+    assert list(kept) == [("lin", str(party.pk), party.code_in_words, "The personal data was erased.")]
 
 
 def test_the_link_is_sent_again(host):

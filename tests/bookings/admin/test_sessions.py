@@ -1,17 +1,20 @@
 import re
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from bookings.admin.sessions import LATEST_DECISIONS, decision_in_words
+from bookings.domain.locks import StaleLocks, lock_everybody
 from bookings.domain.waitlist import offer_free_places, wait_for_all
 from bookings.emails import build
-from bookings.models import BookingEvent, Decision, DecisionReason, DecisionTrigger, Notice, Season, TourSession
+from bookings.models import BookingEvent, Decision, DecisionReason, DecisionTrigger, Notice, Party, Season, TourSession
 from tests.acts import ledger, owed, statuses
 from tests.factories import (
     DAY,
@@ -30,6 +33,7 @@ pytestmark = pytest.mark.django_db
 
 # The pages of the admin site read the real clock; these sessions lie ahead of it whenever the tests run.
 YEARS_AHEAD = datetime(2100, 2, 13, 1, 30, tzinfo=START.tzinfo)  # 09:30 in Shanghai
+NOT_SEEN = "Nothing is saved yet. Look at who is told, tick the box and save again."
 LISTED = reverse("admin:bookings_toursession_changelist")
 
 
@@ -120,13 +124,36 @@ def test_moving_tells_whoever_holds_places_or_waits_the_old_and_the_new_time(hos
     session = make_session(capacity=2)
     held, waiting = make_booking(session), make_waiting(session)
 
-    change(host, session, starts_at_1="10:30", ends_at_1="12:30")
+    change(host, session, starts_at_1="10:30", ends_at_1="12:30", told="on")
 
     session.refresh_from_db()
     assert (session.starts_at, session.ends_at) == (YEARS_AHEAD + HOUR, YEARS_AHEAD + 3 * HOUR)
     assert sorted(owed()) == sorted([("changed", held.party_id), ("changed", waiting.party_id)])
     assert {notice.facts["starts_at"] for notice in Notice.objects.all()} == {YEARS_AHEAD.isoformat()}
     assert statuses(session) == {held: "confirmed", waiting: "waiting"}
+
+
+def test_nothing_is_moved_before_the_host_has_seen_who_is_told(host):
+    session = make_session(capacity=9)
+    make_booking(session, size=3), make_booking(session, size=2), make_offered(session, size=2)
+    make_waiting(session, size=3), make_waiting(session, proven=False)
+
+    answer = change(host, session, starts_at_1="10:30", ends_at_1="12:30")
+
+    assert errors(answer) == [NOT_SEEN]
+    page = answer.content.decode()
+    assert "2 confirmed parties (5 people), 1 offered, 2 waiting. 4 mails go out." in page
+    assert 'value="10:30"' in page, "what was typed stays"
+    assert (TourSession.objects.get().starts_at, owed()) == (YEARS_AHEAD, [])
+
+
+def test_a_session_in_which_nobody_is_moves_without_being_asked_twice(host):
+    session = make_session()
+
+    assert 'name="told"' not in host.get(address(session)).content.decode()
+    change(host, session, starts_at_1="10:30", ends_at_1="12:30")
+
+    assert TourSession.objects.get().starts_at == YEARS_AHEAD + HOUR
 
 
 def test_another_lock_of_the_roster_is_told_to_nobody(host):
@@ -143,7 +170,7 @@ def test_a_later_end_is_told_as_what_it_is(host):
     session = make_session()
     booking = make_booking(session)
 
-    change(host, session, ends_at_1="12:00")
+    change(host, session, ends_at_1="12:00", told="on")
 
     message = build(Notice.objects.get(), now=NOON)
     assert owed() == [("changed", booking.party_id)]
@@ -211,6 +238,61 @@ def test_a_size_below_what_is_held_is_refused_at_the_form(host, limits, refusal)
     assert (session.capacity, session.max_parties, session.sell_limit) == (10, 10, 10)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_save_that_another_change_got_in_the_way_of_is_started_over(host, monkeypatch):
+    session = make_session(capacity=10)
+    offer = make_offered(session, queue_number=7)
+    tries = []
+
+    def lock_too_late_at_first(*args, **kwargs):
+        tries.append(args)
+        if len(tries) == 1:
+            raise StaleLocks
+        return lock_everybody(*args, **kwargs)
+
+    monkeypatch.setattr("bookings.domain.sessions.lock_everybody", lock_too_late_at_first)
+    answer = change(host, session, sell_limit=1, offers="recall")
+
+    assert (answer.status_code, len(tries)) == (200, 2)
+    assert (statuses(session), owed()) == ({offer: "waiting"}, [("recalled", offer.party_id)])
+
+
+def test_offers_that_are_too_many_are_honoured_unless_the_host_chooses(host):
+    session = make_session(capacity=10)
+    make_booking(session, size=3)
+    offer = make_offered(session, queue_number=7)
+
+    refused = change(host, session, capacity=4, max_parties=4, sell_limit=4)
+    change(host, session, sell_limit=3, offers="honour")
+
+    assert [error for error in errors(refused) if error.startswith("More is held than that, with the places")]
+    assert 'name="offers" value="honour" id="id_offers_0" checked' in host.get(address(session)).content.decode()
+    assert (statuses(session)[offer], owed()) == ("offered", [])
+    session.refresh_from_db()
+    assert (session.capacity, session.sell_limit) == (10, 3)
+
+
+def test_offers_that_are_too_many_are_taken_back_where_the_host_chooses_so(host):
+    session = make_session(capacity=10)
+    held, offer = make_booking(session, size=3), make_offered(session, queue_number=7)
+
+    change(host, session, capacity=4, max_parties=4, sell_limit=4, offers="recall")
+
+    assert statuses(session) == {held: "confirmed", offer: "waiting"}
+    assert owed() == [("recalled", offer.party_id)]
+    assert offer.events.latest("pk").who == "host:lin"
+    session.refresh_from_db()
+    assert session.capacity == 4
+
+
+def test_where_nothing_is_offered_nobody_is_asked_what_becomes_of_offers(host):
+    session = make_session()
+    make_booking(session)
+
+    assert 'name="offers"' not in host.get(address(session)).content.decode()
+    assert 'name="offers"' not in host.get(reverse("admin:bookings_toursession_add")).content.decode()
+
+
 def test_a_time_that_has_passed_is_refused_at_the_form_and_what_was_typed_stays(host):
     session = make_session()
     booking = make_booking(session)
@@ -219,7 +301,7 @@ def test_a_time_that_has_passed_is_refused_at_the_form_and_what_was_typed_stays(
         host, session, starts_at_0="2020-02-13", ends_at_0="2020-02-13", roster_locks_at_0="2020-02-11", capacity=77
     )
 
-    assert errors(answer) == ["That time has passed already."]
+    assert errors(answer) == [NOT_SEEN, "That time has passed already."]
     assert 'value="77"' in answer.content.decode()
     session.refresh_from_db()
     assert (session.starts_at, session.capacity, owed(booking.party)) == (YEARS_AHEAD, 60, [])
@@ -280,12 +362,39 @@ def test_calling_off_shows_first_who_is_touched(host):
     make_booking(session, size=3), make_booking(session, size=2), make_offered(session, size=2)
     make_waiting(session, size=3)
 
+    make_waiting(session, proven=False)
+
     answer = press(host, "call_off", session)
 
-    assert answer.context["rows"] == [(session, {"confirmed": 2, "offered": 1, "waiting": 1, "people": 7})]
+    counts = {"confirmed": 2, "people": 5, "offered": 1, "waiting": 2, "mails": 4}
+    assert answer.context["rows"] == [(session, counts, None)]
+    assert "nobody: no other session is open" in answer.content.decode()
     assert "Nothing has happened yet" in answer.content.decode()
     session.refresh_from_db()
     assert (session.called_off_at, owed()) == (None, [])
+
+
+def test_calling_off_shows_until_when_on_the_clock_of_the_venue_confirmed_parties_go_first(host):
+    session = make_session()
+    other = make_session(season=session.season, roster_locks_at=timezone.now() + HOUR)
+
+    alone, together = press(host, "call_off", session), press(host, "call_off", session, other)
+
+    locks_at = other.roster_locks_at.astimezone(ZoneInfo("Asia/Shanghai"))
+    assert [ends for _session, _counts, ends in alone.context["rows"]] == [locks_at]
+    assert f"<td>{locks_at:%Y-%m-%d %H:%M}</td>" in alone.content.decode()
+    assert [ends for _session, _counts, ends in together.context["rows"]] == [None, None]
+
+
+def test_sessions_called_off_together_give_nobody_first_call_on_each_other(host):
+    session = make_session()
+    other = make_session(season=session.season)
+    held = [make_booking(session), make_booking(other)]
+
+    press(host, "call_off", session, other, confirmed="1", reason_0="A flood", reason_1="水灾")
+
+    parties = Party.objects.filter(pk__in=[booking.party_id for booking in held])
+    assert [(party.first_call_until, party.ended_at is not None) for party in parties] == [(None, True)] * 2
 
 
 @pytest.mark.parametrize("reason", [{}, {"reason_0": " ", "reason_1": ""}])

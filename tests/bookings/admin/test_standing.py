@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from bookings import outbox
-from bookings.admin.standing import Bar, bar, machinery, season_figures, tag, with_places_offered
+from bookings.admin.standing import bar, machinery, season_figures, tag, with_places_offered
 from bookings.models import Booking, Notice, NoticeKind, NoticeStatus, TourSession
+from bookings.tallies import Tally
+from portal.views import session_words
 from tests.factories import HOUR, NOON, make_booking, make_offered, make_party, make_season, make_session
 
 pytestmark = pytest.mark.django_db
@@ -43,8 +45,29 @@ def test_a_session_without_a_limit_of_parties_is_told_in_places():
 
     told = with_places_offered(TourSession.objects.select_related("season__tour", "venue")).get()
 
-    assert bar(told) == Bar(confirmed=3, offered=2, free=7, waiting=0, unit="places")
+    assert bar(told) == Tally(confirmed=3, offered=2, free=7, waiting=0, unit="places")
     assert tag(told, now=NOON) == ("free", "7 free")
+
+
+@pytest.mark.parametrize(
+    ("given", "held", "told"),
+    [
+        ({}, 1, ("free", "19 free")),
+        ({"capacity": 6}, 1, ("few", "Only 4 left")),
+        ({"capacity": 2}, 1, ("wait", "Waitlist")),
+        ({"closed_at": NOON}, 1, ("out", "Closed")),
+        ({"capacity": 2, "closed_at": NOON}, 1, ("out", "Full")),
+        ({"called_off_at": NOON}, 0, ("out", "Called off")),
+    ],
+)
+def test_hosts_read_of_a_session_what_visitors_read(given, held, told):
+    session = make_session(**given)
+    for _party in range(held):
+        make_booking(session, size=2)
+
+    annotated = with_places_offered(TourSession.objects.select_related("season__tour", "venue")).get()
+
+    assert (tag(annotated, now=NOON), session_words.describe(session, now=NOON).tag) == (told, told)
 
 
 def test_of_a_session_called_off_is_told_how_many_heard_and_how_many_have_places_elsewhere():

@@ -20,9 +20,9 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-# The roster locks two days before the start, 25 days and a half after noon; the last call begins two days before that.
+# The roster locks two days before the start, 25 days and a half after noon; the last call begins a day before that.
 LOCK = START - 2 * DAY
-LAST_CALL = START - 4 * DAY + HOUR
+LAST_CALL = START - 3 * DAY + HOUR
 
 
 def served(session: TourSession, *, now: datetime = NOON) -> str:
@@ -76,7 +76,7 @@ def test_in_the_last_call_places_that_nobody_would_take_are_told():
     session = make_full_session(capacity=3)
     make_waiting(session, size=2)
     assert served(session, now=LAST_CALL) == (
-        "1 place free, fewer than any party in line would come with; the line closes in 1 day, 23 hours."
+        "1 place free, fewer than any party in line would come with; the line closes in 23 hours."
     )
 
 

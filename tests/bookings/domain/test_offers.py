@@ -35,7 +35,8 @@ MON, TUE, WED, THU, FRI_IN_THREE_WEEKS = 4, 5, 6, 7, 29
         pytest.param(
             january(MON, "21:00"), january(WED, "21:30"), january(TUE, "14:07"), id="427 minutes, rounded down"
         ),
-        pytest.param(january(TUE, "03:00"), january(WED, "12:00"), january(TUE, "08:45"), id="last call, asleep"),
+        pytest.param(january(TUE, "03:00"), january(WED, "12:00"), january(TUE, "12:30"), id="from waking on"),
+        pytest.param(january(WED, "03:00"), january(WED, "12:00"), january(WED, "08:45"), id="last call, asleep"),
         pytest.param(january(TUE, "21:40"), january(WED, "12:00"), january(WED, "08:25"), id="last call, late"),
         pytest.param(january(WED, "11:20"), january(WED, "12:00"), january(WED, "12:00"), id="never after the lock"),
         pytest.param(january(WED, "11:40"), january(WED, "12:00"), None, id="20 minutes left: no offer"),
@@ -62,19 +63,19 @@ def test_an_offer_made_in_the_night_before_an_early_lock_is_not_made():
     assert offer_ends(january(WED, "02:00"), roster_locks_at=january(WED, "08:20"), zone=BEIJING) is None
 
 
-def test_the_last_call_begins_48_hours_before_the_lock_to_the_second():
+def test_the_last_call_begins_24_hours_before_the_lock_to_the_second():
     locks = january(WED, "12:00")
 
-    assert not in_last_call(locks - timedelta(hours=48, seconds=1), roster_locks_at=locks)
-    assert in_last_call(locks - timedelta(hours=48), roster_locks_at=locks)
+    assert not in_last_call(locks - timedelta(hours=24, seconds=1), roster_locks_at=locks)
+    assert in_last_call(locks - timedelta(hours=24), roster_locks_at=locks)
 
 
 def test_just_before_the_last_call_an_offer_still_stands_a_quarter_of_the_waking_minutes_left():
     locks = january(WED, "12:00")
-    made_at = january(MON, "11:59")  # 601 minutes of Monday, 840 of Tuesday, 240 of Wednesday: a quarter is 420.
+    made_at = january(TUE, "11:59")  # 601 minutes of Tuesday, 240 of Wednesday: a quarter is 210.
 
-    assert offer_ends(made_at, roster_locks_at=locks, zone=BEIJING) == january(MON, "18:59")
-    assert offer_ends(january(MON, "12:00"), roster_locks_at=locks, zone=BEIJING) == january(MON, "12:45")
+    assert offer_ends(made_at, roster_locks_at=locks, zone=BEIJING) == january(TUE, "15:29")
+    assert offer_ends(january(TUE, "12:00"), roster_locks_at=locks, zone=BEIJING) == january(TUE, "12:45")
 
 
 def test_waking_minutes_count_8_to_22_of_each_day():
@@ -127,8 +128,8 @@ def test_a_days_worth_across_the_change_ends_at_the_same_time_on_the_clock(satur
     assert ends.astimezone(BERLIN).strftime("%d %H:%M") == f"{saturday.day + 1} 12:00"
 
 
-def test_the_last_call_is_48_real_hours_even_when_a_night_has_an_hour_more():
-    locks = datetime(2027, 11, 1, 12, 0, tzinfo=BERLIN)  # The clocks went back on 31 October.
+def test_the_last_call_is_24_real_hours_even_when_a_night_has_an_hour_more():
+    locks = datetime(2027, 10, 31, 12, 0, tzinfo=BERLIN)  # The clocks went back in that night.
 
     assert in_last_call(datetime(2027, 10, 30, 13, 0, tzinfo=BERLIN), roster_locks_at=locks.astimezone(UTC))
     assert not in_last_call(datetime(2027, 10, 30, 12, 59, tzinfo=BERLIN), roster_locks_at=locks.astimezone(UTC))
@@ -141,4 +142,4 @@ def test_an_evening_at_the_venue_counts_though_it_is_the_next_day_in_utc():
 
     assert (monday_evening.day, tuesday_evening.day) == (TUE, WED)
     assert waking_minutes(monday_evening, tuesday_evening, zone=new_york) == 60 + 810
-    assert offer_ends(monday_evening, roster_locks_at=tuesday_evening, zone=new_york) == january(MON, "21:45", new_york)
+    assert offer_ends(monday_evening, roster_locks_at=tuesday_evening, zone=new_york) == january(TUE, "10:37", new_york)

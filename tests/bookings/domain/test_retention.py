@@ -9,7 +9,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 
 from bookings.domain import retention
-from bookings.models import Booking, Member, Party
+from bookings.models import Booking, Member, Party, SwapWish
 from tests.acts import ledger
 from tests.factories import (
     DAY,
@@ -190,3 +190,12 @@ def test_what_hosts_noted_about_a_party_is_blanked_with_it():
 
     told = LogEntry.objects.order_by("pk").values_list("object_id", "action_flag", "change_message")
     assert list(told) == [(str(party.pk), CHANGE, ""), (str(other.pk), CHANGE, "Lin Xiaoyun lost the phone")]
+
+
+@pytest.mark.django_db
+def test_wishes_to_swap_go_with_their_party():
+    booking, other = make_booking(), make_booking()
+    for wishing in (booking, other):
+        SwapWish.objects.create(booking=wishing, wanted=make_session(), made_at=NOON)
+    retention.erase(booking.party_id, now=NOON)
+    assert [wish.booking for wish in SwapWish.objects.all()] == [other]

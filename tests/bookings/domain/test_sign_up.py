@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bookings.domain import people, sign_up
+from bookings.domain import opening, people, sign_up
 from bookings.domain.people import Person
 from bookings.models import (
     Booking,
@@ -180,7 +180,7 @@ def test_the_line_is_served_before_a_newcomer_takes_what_is_left():
 
 
 def test_in_the_last_call_a_newcomer_may_take_what_nobody_in_line_fits():
-    session = make_session(capacity=4, roster_locks_at=NOON + 47 * HOUR)
+    session = make_session(capacity=4, roster_locks_at=NOON + 23 * HOUR)
     make_booking(session, size=2)
     head = make_waiting(session, size=3)
 
@@ -189,6 +189,17 @@ def test_in_the_last_call_a_newcomer_may_take_what_nobody_in_line_fits():
     assert statuses(session)[head] == "waiting"
     assert newcomer.bookings.get().status == "offered"
     assert [decision.reason for decision in Decision.objects.all()] == ["no fit"]
+
+
+def test_a_choice_whose_line_wants_nothing_of_what_is_free_comes_before_the_next_choice():
+    season = make_season()
+    dear, roomy = (make_session(season=season, capacity=4, roster_locks_at=NOON + 47 * HOUR) for _session in range(2))
+    make_booking(dear, size=2)
+    make_waiting(dear, size=3)
+
+    newcomer = ask(dear, roomy, size=2)
+
+    assert [(booking.session, booking.status) for booking in newcomer.bookings.all()] == [(dear, "offered")]
 
 
 def test_the_limit_of_parties_holds_where_places_are_left():
@@ -257,11 +268,11 @@ def refused(refusal, *sessions, **asked):
 @pytest.mark.parametrize(
     ("refusal", "given", "now"),
     [
-        pytest.param(sign_up.SignUpNotYetOpen, {}, NOON - DAY - timedelta(seconds=1), id="not yet open"),
-        pytest.param(sign_up.SignUpClosed, {"closes_at": START - 3 * DAY}, START - 3 * DAY, id="the season has closed"),
-        pytest.param(sign_up.SignUpClosed, {}, START - 2 * DAY, id="the roster has locked"),
-        pytest.param(sign_up.SignUpClosed, {"closed_at": NOON - HOUR}, NOON, id="closed by a host"),
-        pytest.param(sign_up.SessionCalledOff, {"called_off_at": NOON - HOUR}, NOON, id="called off"),
+        pytest.param(opening.SignUpNotYetOpen, {}, NOON - DAY - timedelta(seconds=1), id="not yet open"),
+        pytest.param(opening.SignUpClosed, {"closes_at": START - 3 * DAY}, START - 3 * DAY, id="the season has closed"),
+        pytest.param(opening.SignUpClosed, {}, START - 2 * DAY, id="the roster has locked"),
+        pytest.param(opening.SignUpClosed, {"closed_at": NOON - HOUR}, NOON, id="closed by a host"),
+        pytest.param(opening.SessionCalledOff, {"called_off_at": NOON - HOUR}, NOON, id="called off"),
     ],
 )
 def test_a_session_that_takes_nobody_says_why(refusal, given, now):
@@ -276,7 +287,7 @@ def test_sign_up_is_open_from_its_moment_on():
 
 def test_one_closed_choice_refuses_the_whole_ask():
     season = make_season()
-    refused(sign_up.SignUpClosed, make_session(season=season), make_session(season=season, closed_at=NOON))
+    refused(opening.SignUpClosed, make_session(season=season), make_session(season=season, closed_at=NOON))
 
 
 def test_sessions_that_are_unknown_unpublished_repeated_or_of_two_seasons_are_refused():
@@ -286,11 +297,11 @@ def test_sessions_that_are_unknown_unpublished_repeated_or_of_two_seasons_are_re
     gone = make_session(season=season)
     gone.delete()
     gone.pk = 999_999
-    refused(sign_up.SessionUnknown)
-    refused(sign_up.SessionUnknown, hidden)
-    refused(sign_up.SessionUnknown, session, gone)
-    refused(sign_up.SessionUnknown, session, session)
-    refused(sign_up.SessionUnknown, session, make_session())
+    refused(opening.SessionUnknown)
+    refused(opening.SessionUnknown, hidden)
+    refused(opening.SessionUnknown, session, gone)
+    refused(opening.SessionUnknown, session, session)
+    refused(opening.SessionUnknown, session, make_session())
 
 
 def test_more_sessions_than_the_season_allows_are_refused():
@@ -299,7 +310,7 @@ def test_more_sessions_than_the_season_allows_are_refused():
 
 
 def test_a_ballot_takes_no_first_come_sign_up():
-    refused(sign_up.SignUpClosed, make_session(season=make_season(mode=SeasonMode.BALLOT)))
+    refused(opening.SignUpClosed, make_session(season=make_season(mode=SeasonMode.BALLOT)))
 
 
 @pytest.mark.parametrize(
@@ -348,3 +359,13 @@ def test_without_a_mailbox_to_prove_a_waiting_party_stands_in_line_at_once():
 
     assert (party.is_proven, party.prove_by, ledger(session)["waiting"]) == (True, None, 1)
     assert [booking.party for booking in session.bookings.in_line()] == [party]
+
+
+def test_without_a_mailbox_to_prove_joining_serves_the_line_at_once():
+    session = make_session(season=make_season(proves_mailbox=False), capacity=4)
+    make_booking(session, size=2)
+
+    party = ask(session, size=3, smallest_size=2)
+
+    assert [(booking.status, booking.places) for booking in party.bookings.all()] == [("offered", 2)]
+    assert owed() == [("in_line", party.pk), ("offer", party.pk)]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bookings.domain import sessions, visit, waitlist
+from bookings.domain import visit, waitlist
 from bookings.models import (
     Booking,
     BookingEvent,
@@ -31,7 +31,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.usefixtures("promises_kept")
 
-LAST_CALL = NOON + timedelta(hours=47)
+LAST_CALL = NOON + timedelta(hours=23)
 """A roster that locks then is in its last call at NOON."""
 
 
@@ -158,8 +158,8 @@ def test_before_the_last_call_short_notice_is_no_advantage():
     assert statuses(session) == {head: "offered", ready: "waiting"}
 
 
-def test_the_fit_rule_turns_48_hours_before_the_roster_locks():
-    session = make_session(capacity=2, roster_locks_at=NOON + 48 * HOUR)
+def test_the_fit_rule_turns_24_hours_before_the_roster_locks():
+    session = make_session(capacity=2, roster_locks_at=NOON + 24 * HOUR)
     head, small = make_waiting(session, size=3), make_waiting(session, size=2)
 
     assert waitlist.next_in_line(session, now=NOON - timedelta(seconds=1)) == (None, head)
@@ -210,7 +210,7 @@ def test_from_the_roster_lock_on_and_after_calling_off_nothing_is_offered(given)
 
     assert waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.SCAN) == 0
     assert statuses(session) == {waiting: "waiting"}
-    sessions.finish_calling_off(session.pk, now=NOON, who="host:test")
+    session.bookings.filter(session__called_off_at=NOON - HOUR).end_all(BookingStatus.CALLED_OFF, now=NOON, who="clock")
 
 
 def test_closing_sign_up_does_not_close_the_line_that_stands():
@@ -474,6 +474,22 @@ def test_one_party_is_never_offered_two_sessions_at_a_time(commits):
 # Leaving, closing, dropping.
 
 
+def test_what_was_saved_for_a_party_that_is_asked_elsewhere_goes_to_the_next_in_line(commits):
+    season = make_season()
+    other = make_session(season=season, capacity=2)
+    head = make_waiting(other, size=3)
+    behind = make_waiting(other, size=2)
+    session = make_session(season=season, capacity=3)
+    leaving = make_booking(session, size=3)
+    asked = make_waiting(session, party=head.party, preference=2)
+
+    with commits():
+        visit.cancel_places(leaving.party_id, now=NOON)
+
+    assert statuses(other, session) == {head: "waiting", behind: "offered", leaving: "cancelled", asked: "offered"}
+    assert decisions(other) == [("left", "offered", behind.pk, None, 2, 2)]
+
+
 def test_leaving_lets_go_of_every_line_and_offer_but_not_of_confirmed_places(commits):
     season = make_season()
     held = make_booking(make_session(season=season))
@@ -585,7 +601,7 @@ def test_nobody_says_yes_to_a_session_that_is_marked_as_called_off():
     with pytest.raises(waitlist.WillNotTakePlace):
         visit.prove_mailbox(kept.party_id, now=NOON)
     for booking in (offer, kept):
-        sessions.finish_calling_off(booking.session_id, now=NOON, who="host:lin")
+        booking.session.bookings.all().end_all(BookingStatus.CALLED_OFF, now=NOON, who="host:lin")
 
 
 # Offers of fewer places, first call, and what the line is kept by.
@@ -596,7 +612,7 @@ def offer(session, now=NOON):
 
 
 def last_call(session):
-    return session.roster_locks_at - 47 * HOUR
+    return session.roster_locks_at - 23 * HOUR
 
 
 def test_a_party_that_would_come_with_fewer_is_offered_what_is_free():

@@ -1,0 +1,37 @@
+"""Whether a session can be asked for now."""
+
+from datetime import datetime
+
+from django.utils.translation import gettext_lazy as _
+
+from bookings.domain.errors import BookingError
+from bookings.models import SeasonMode, SessionState, TourSession
+
+
+class SignUpClosed(BookingError):
+    message = _("Sign-up for this session is closed.")
+
+
+class SignUpNotYetOpen(BookingError):
+    message = _("Sign-up for this session has not opened yet.")
+
+
+class SessionCalledOff(BookingError):
+    message = _("This session will not take place.")
+
+
+class SessionUnknown(BookingError):
+    message = _("There is no such session. Choose one from the list.")
+
+
+def check_open(session: TourSession, *, now: datetime) -> None:
+    """Raises SessionCalledOff, SignUpClosed or SignUpNotYetOpen."""
+    if session.season.mode != SeasonMode.FIRST_COME:
+        raise SignUpClosed
+    match session.state(now):
+        case SessionState.CALLED_OFF:
+            raise SessionCalledOff
+        case SessionState.CLOSED:
+            raise SignUpClosed
+        case SessionState.NOT_YET:
+            raise SignUpNotYetOpen
