@@ -20,6 +20,7 @@ from tests.factories import (
     DAY,
     HOUR,
     NOON,
+    START,
     make_booking,
     make_full_session,
     make_offered,
@@ -677,3 +678,49 @@ def test_a_party_stands_in_its_lines_again_when_its_offer_is_over():
     waitlist.decline_offer(booking.pk, now=NOON)
     waiting.refresh_from_db()
     assert waiting.in_line is True
+
+
+# Once the party's own tour has begun.
+
+
+def visiting(status=BookingStatus.CONFIRMED):
+    """A party whose tour begins at START, with the offer of a place a week later."""
+    season = make_season()
+    held = make_booking(make_session(season=season), status)
+    later = make_full_session(season=season, capacity=4, starts_at=START + 7 * DAY)
+    return held, make_offered(later, party=held.party, offer_expires_at=START + DAY)
+
+
+@pytest.mark.parametrize("status", [BookingStatus.CONFIRMED, BookingStatus.NO_SHOW])
+def test_a_party_whose_tour_has_begun_takes_no_other_places(status):
+    held, offer = visiting(status)
+    with pytest.raises(waitlist.TooLateToMove):
+        waitlist.accept_offer(offer.pk, now=START)
+    assert statuses(held.session, offer.session) | {held: status, offer: "offered"} == statuses(
+        held.session, offer.session
+    )
+
+
+def test_until_its_tour_begins_a_party_may_still_take_other_places():
+    held, offer = visiting()
+    waitlist.accept_offer(offer.pk, now=START - timedelta(seconds=1))
+    held.refresh_from_db()
+    offer.refresh_from_db()
+    assert (held.status, offer.status) == ("superseded", "confirmed")
+
+
+def test_the_clock_ends_what_a_party_asks_for_whose_tour_has_begun(commits):
+    held, offer = visiting()
+    next_in_line = make_waiting(offer.session)
+    line = make_full_session(season=held.session.season, starts_at=START + 7 * DAY)
+    waiting = make_waiting(line, party=held.party)
+
+    assert waitlist.end_lines_of_visitors(now=START - timedelta(seconds=1)) == 0
+    with commits():
+        assert (waitlist.end_lines_of_visitors(now=START), waitlist.end_lines_of_visitors(now=START)) == (1, 0)
+
+    for booking in (held, offer, next_in_line, waiting):
+        booking.refresh_from_db()
+    assert (held.status, offer.status, waiting.status) == ("confirmed", "withdrawn", "withdrawn")
+    assert (next_in_line.status, held.party.bookings.live().count()) == ("offered", 1)
+    assert (ledger(line)["waiting"], waiting.events.last().why) == (0, waitlist.SAID_YES_ELSEWHERE)
