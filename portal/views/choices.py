@@ -179,6 +179,7 @@ def _pressed(change: Callable[..., None]) -> Callable[..., HttpResponse]:
 
 @_pressed
 def join(_request: HttpRequest, party: Party, now: datetime, pk: int) -> None:
+    pk = _number(str(pk))
     waits = party.bookings.filter(session=pk, status__in=[BookingStatus.WAITING, BookingStatus.OFFERED])
     is_called = domain.has_first_call(party, now=now) and not waits.filter(first_call=True).exists()
     if not waits.exists() or is_called:  # A double click is one.
@@ -199,6 +200,7 @@ def order(request: HttpRequest, party: Party, _now: datetime) -> None:
 
 
 def _number(asked: str) -> int:
+    """An id as it was typed; 0, which nothing has, for what no database takes for one."""
     return int(asked) if asked.isdecimal() and len(asked) < 19 else 0
 
 
@@ -223,7 +225,7 @@ def _keep_wishes(request: HttpRequest, party: Party, now: datetime) -> None:
 @for_the_party
 def take(request: HttpRequest, party: Party, pk: int) -> HttpResponse:
     """Places of another session at once. What is kept for the party and would be given up is named before."""
-    now = timezone.now()
+    now, pk = timezone.now(), _number(str(pk))
     stands = standing(party, now=now)
     kept = list(_kept(stands))
     given_up = ",".join(str(booking.pk) for booking in kept)

@@ -494,3 +494,13 @@ def test_the_log_says_that_an_offer_was_given_back_for_another_session(client):
 def test_a_party_without_any_booking_left_and_no_first_call_is_shown_nothing_to_choose(client):
     party = make_party(first_call_until=NOON)
     assert answer(page(client, party)) == (303, address(party))
+
+
+@pytest.mark.parametrize("act", ["join/", "take/"])
+@pytest.mark.parametrize("pk", [2**63, 10**30])
+def test_a_number_that_no_session_can_have_is_a_session_that_does_not_exist(client, act, pk):
+    held = make_booking()
+    enter(client, held.party)
+    path = address(held.party, f"{SESSIONS}{pk}/{act}")
+    assert refused(client.post(path, {"given_up": held.pk}), "There is no such session.")
+    assert answer(client.get(path)) == (303, address(held.party, SESSIONS))
