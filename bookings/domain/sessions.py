@@ -225,6 +225,7 @@ def _take_back(booking: Booking, *, now: datetime, who: str) -> None:
         why=RECALLED,
         queue_number=None if booking.queue_number else booking.session.take_queue_number(),
         places=party.size,
+        least=max(booking.least, party.smallest_size),
     )
     key = f"{booking.pk}:{now.isoformat()}"
     if party.is_proven:

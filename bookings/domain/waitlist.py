@@ -363,7 +363,7 @@ def wait_for_all(booking_pk: int, *, now: datetime, who: str = "party") -> None:
         who=who,
         why=WAITS_FOR_ALL,
         places=booking.party.size,
-        least=booking.places + 1,
+        least=max(booking.places + 1, booking.party.smallest_size),
     )
     _serve_after_an_offer(booking, others, now=now, trigger=DecisionTrigger.DECLINED)
 
@@ -393,6 +393,7 @@ def _lapse(booking_pk: int, *, now: datetime) -> bool:
                 why="lapsed",
                 queue_number=session.take_queue_number(),
                 places=party.size,
+                least=max(booking.least, party.smallest_size),
             )
         else:
             booking.move_to(BookingStatus.LAPSED, now=now, who="clock")
