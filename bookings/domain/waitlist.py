@@ -386,6 +386,8 @@ def _lapse(booking_pk: int, *, now: datetime) -> bool:
         party.lapses += 1
         party.save(update_fields=["lapses"])
         if party.lapses < LAST_LAPSE and session.serves_its_line(now):
+            booking.first_call = False  # At the end of the line, behind everybody.
+            booking.save(update_fields=["first_call"])
             booking.move_to(
                 BookingStatus.WAITING,
                 now=now,

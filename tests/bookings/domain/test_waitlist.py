@@ -680,6 +680,20 @@ def test_a_party_stands_in_its_lines_again_when_its_offer_is_over():
     assert waiting.in_line is True
 
 
+def test_first_call_that_lets_its_offer_lapse_stands_at_the_end_like_any_other(commits):
+    session = make_session(capacity=2)
+    called, behind = make_waiting(session, first_call=True), make_waiting(session)
+    offer(session)
+
+    called.refresh_from_db()
+    with commits():
+        waitlist.lapse_offers(now=called.offer_expires_at)
+
+    assert statuses(session) == {called: "waiting", behind: "offered"}
+    called.refresh_from_db()
+    assert (called.queue_number, called.first_call) == (3, False)
+
+
 # Once the party's own tour has begun.
 
 
