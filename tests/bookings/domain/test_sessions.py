@@ -614,6 +614,26 @@ def test_no_offer_stands_past_an_earlier_roster_lock():
     assert Booking.objects.get(pk=offer.pk).offer_expires_at == NOON + 2 * DAY
 
 
+def test_an_offer_that_an_earlier_lock_ends_at_once_is_taken_back_and_is_no_lapse(commits):
+    session = make_session(capacity=2)
+    offer = make_offered(session, queue_number=1)
+    elsewhere = make_session(season=session.season, capacity=4)
+    make_booking(elsewhere)
+    waiting = make_waiting(elsewhere, party=offer.party)
+
+    with commits():
+        sessions.move(
+            session.pk, starts_at=START, ends_at=START + 2 * HOUR, roster_locks_at=NOON, now=NOON, who="host:lin"
+        )
+        waitlist.lapse_offers(now=NOON)
+
+    assert statuses(session, elsewhere)[offer] == "waiting"
+    waiting.refresh_from_db()
+    assert (waiting.status, owed(offer.party)) == ("offered", [("recalled", offer.party_id), ("offer", offer.party_id)])
+    assert Party.objects.get(pk=offer.party_id).lapses == 0
+    assert waitlist.close_lines(now=NOON) == 1
+
+
 def test_whoever_is_told_a_deadline_that_an_earlier_lock_cuts_is_told_the_new_one():
     """The mail that is still queued names a deadline that no longer holds; it must not be the last word."""
     session = make_session()
