@@ -249,7 +249,7 @@ def _chosen(locked: Locked, session_pk: int, *, now: datetime) -> TourSession:
     party, session = locked.party, locked.sessions.get(session_pk)
     if session is None or session.season_id != party.season_id or not session.season.published:
         raise SessionUnknown
-    check_open(session, now=now)
+    check_open(session, now=now, is_in=True)
     if party.size < session.season.tour.smallest_party:
         raise PartyTooSmall
     if party.size > session.season.tour.largest_party:

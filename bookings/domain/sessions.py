@@ -108,11 +108,11 @@ def _lines_left_for(offers: QuerySet[Booking]) -> QuerySet[Booking]:
 def first_call_ends(session: TourSession, *, besides: Collection[int] = (), now: datetime) -> datetime | None:
     """Until when a party that was confirmed here may choose another session of the season before the public.
 
-    Never beyond what the season's other sessions take: None if none of them takes anybody.
+    Never beyond the lock of the last roster that is still open: None if no other session takes a party of the season.
     """
     season = session.season
     others = season.sessions.exclude(pk__in={session.pk, *besides}).select_related("season__tour")
-    open_until = [min(other.roster_locks_at, season.closes_at) for other in others if other.takes_sign_ups(now)]
+    open_until = [other.roster_locks_at for other in others if other.takes_sign_ups(now, is_in=True)]
     if not open_until or not season.published or season.mode != SeasonMode.FIRST_COME:
         return None
     return min(now + FIRST_CALL, max(open_until))

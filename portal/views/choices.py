@@ -110,7 +110,7 @@ def _others(party: Party, stands: Standing, *, now: datetime) -> list[SessionWor
     own = party.bookings.filter(status__in=LIVE).values_list("session", flat=True)
     to_come = TourSession.objects.filter(season=party.season_id, season__published=True, roster_locks_at__gt=now)
     found = to_come.exclude(pk__in=own).select_related("season__tour", "venue").order_by("starts_at", "pk")
-    return [words for words in describe_all(list(found), now=now) if words.act]
+    return [words for words in describe_all(list(found), now=now, is_in=True) if words.act]
 
 
 def _days(
@@ -239,7 +239,7 @@ def take(request: HttpRequest, party: Party, pk: int) -> HttpResponse:
         return to_party_page(party)
     wanted = TourSession.objects.public().filter(pk=pk, season=party.season_id).select_related("season__tour", "venue")
     session = wanted.first()
-    if session is None or not _has_room(describe(session, now=now), party):
+    if session is None or not _has_room(describe(session, now=now, is_in=True), party):
         return see_other("visit_sessions", code=party.code)
     context = {
         "party": party,

@@ -8,7 +8,7 @@ import pytest
 from bookings.domain import check_in, choices, opening, people, sessions, visit, waitlist
 from bookings.domain.errors import BookingError
 from bookings.models import Booking, BookingStatus, DecisionTrigger, Party, SeasonMode, TourSession
-from tests.acts import ledger, owed, statuses
+from tests.acts import ask, ledger, owed, statuses
 from tests.factories import (
     DAY,
     HOUR,
@@ -226,6 +226,20 @@ both_acts = pytest.mark.parametrize("act", [pytest.param(join, id="join"), pytes
 def test_a_session_that_takes_nobody_is_refused(act, refusal, given, now):
     season = make_season()
     refused(refusal, act, make_booking(make_session(season=season)).party, make_session(season=season, **given), now)
+
+
+@both_acts
+def test_sign_up_closes_for_newcomers_and_not_for_a_party_that_is_in(act):
+    season = make_season(closes_at=NOON)
+    held, called = make_booking(make_session(season=season)), first_called(season=season)
+    free = make_session(season=season)
+
+    act(held.party, free, NOON)
+    act(called, free, NOON)
+
+    assert [party.bookings.filter(session=free).count() for party in (held.party, called)] == [1, 1]
+    with pytest.raises(opening.SignUpClosed):
+        ask(free)
 
 
 @both_acts

@@ -200,11 +200,11 @@ def test_parties_that_were_confirmed_have_first_call_for_three_days_and_all_othe
     ("season", "other", "until"),
     [
         pytest.param({}, {"roster_locks_at": NOON + 2 * DAY}, NOON + 2 * DAY, id="until the last roster locks"),
-        pytest.param({"closes_at": NOON + DAY}, {}, NOON + DAY, id="until sign-up closes"),
+        pytest.param({"closes_at": NOON + DAY}, {}, NOON + 3 * DAY, id="whenever sign-up closes"),
         pytest.param({}, {"roster_locks_at": NOON}, None, id="the roster is locked"),
         pytest.param({}, {"called_off_at": NOON - DAY}, None, id="called off"),
         pytest.param({}, {"closed_at": NOON - DAY}, None, id="closed by a host"),
-        pytest.param({"closes_at": NOON}, {}, None, id="sign-up is closed"),
+        pytest.param({"closes_at": NOON}, {}, NOON + 3 * DAY, id="sign-up is closed, which is for newcomers"),
         pytest.param({"published": False}, {}, None, id="hidden"),
     ],
 )
