@@ -168,7 +168,15 @@ def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrig
         places=places,
     )
     tell_of_offer(booking, ends=ends, now=now)
+    transaction.on_commit(lambda: _serve_lines_left(booking, now=now), robust=True)
     return booking
+
+
+def _serve_lines_left(offered: Booking, *, now: datetime) -> None:
+    """What was saved elsewhere for a party that holds an offer now goes on to those behind it."""
+    lines = Booking.objects.waiting().filter(party=offered.party_id).values("session")
+    for pk in TourSession.objects.with_idle_places(now).filter(pk__in=lines).values_list("pk", flat=True):
+        offer_free_places(pk, now=now, trigger=DecisionTrigger.LEFT)
 
 
 def tell_of_offer(booking: Booking, *, ends: datetime, now: datetime) -> None:

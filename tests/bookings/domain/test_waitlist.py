@@ -680,6 +680,23 @@ def test_a_party_stands_in_its_lines_again_when_its_offer_is_over():
     assert waiting.in_line is True
 
 
+def test_places_saved_for_a_party_go_on_once_it_is_offered_others(commits):
+    season = make_season()
+    one, other = make_session(season=season, capacity=3), make_session(season=season, capacity=1)
+    leaving = make_booking(one, size=3)
+    head = make_waiting(one, size=3)
+    make_waiting(other, party=head.party)
+    behind = make_waiting(other, size=1)
+    offer(other)
+    assert decisions(other)[-1][:4] == ("scan", "saved", None, head.party.bookings.get(session=other).pk)
+
+    with commits():
+        visit.cancel_places(leaving.party_id, now=NOON)
+
+    assert (statuses(one)[head], statuses(other)[behind]) == ("offered", "offered")
+    assert decisions(other)[-1][:3] == ("left", "offered", behind.pk)
+
+
 def test_first_call_that_lets_its_offer_lapse_stands_at_the_end_like_any_other(commits):
     session = make_session(capacity=2)
     called, behind = make_waiting(session, first_call=True), make_waiting(session)
