@@ -335,9 +335,10 @@ def confirm(
     facts: dict[str, str] | None = None,
 ) -> None:
     """The places are the party's. The caller holds the locks and the offer stands."""
+    # A calendar may still show what was given up or called off, or have taken it away: this entry comes after that.
+    if booking.party.calendar_sequence or any(other.status == BookingStatus.CONFIRMED for other in others):
+        booking.party.raise_calendar_sequence()
     for other in others:
-        if other.status == BookingStatus.CONFIRMED:
-            booking.party.raise_calendar_sequence()
         if other.status in {BookingStatus.WAITING, BookingStatus.CONFIRMED}:
             other.move_to(BookingStatus.SUPERSEDED, now=now, who=who, why=SAID_YES_ELSEWHERE)
     booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why=why)
