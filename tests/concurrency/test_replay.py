@@ -31,7 +31,7 @@ class Actor:
         self.refused = 0
 
     def act(self) -> None:
-        acts = [
+        acts: list[Callable[[], Any]] = [
             *[self.asks] * 4,
             *[partial(self.of_party, visit.cancel_places, BookingStatus.CONFIRMED)] * 4,
             *[partial(self.of_booking, self.accepts, BookingStatus.OFFERED)] * 3,
@@ -81,7 +81,8 @@ class Actor:
         choices.take_places(party_pk, self.random.choice(self.sessions).pk, **at)
 
     def lets_lapse(self) -> None:
-        if ends := Booking.objects.filter(status=BookingStatus.OFFERED).values_list("offer_expires_at", flat=True):
+        offered = Booking.objects.filter(status=BookingStatus.OFFERED)
+        if ends := [end for end in offered.values_list("offer_expires_at", flat=True) if end]:
             waitlist.lapse_offers(now=self.random.choice(ends))
 
 

@@ -5,9 +5,9 @@ same few every time.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -33,6 +33,8 @@ IN_THE_SUITE = 40
 STEPS = 30
 CHOICES_ALLOWED = 2
 MINUTE = timedelta(minutes=1)
+
+Thing = TypeVar("Thing")
 
 which = st.integers(0, 20)
 sizes = st.integers(1, 4)
@@ -265,7 +267,8 @@ class Histories(RuleBasedStateMachine):
         """Both write bookings in the same order."""
         if isinstance(whose, reference.Booking):
             return self.booking_pks[self.model.bookings.index(whose)]
-        return self.rows[whose].pk
+        pk: int = self.rows[whose].pk
+        return pk
 
     def one(self, *statuses: str, which: int) -> reference.Booking:
         """A booking of which the act makes sense; any, if there is none: then both refuse."""
@@ -344,7 +347,7 @@ class Histories(RuleBasedStateMachine):
             model._base_manager.all()._raw_delete("default")
 
 
-def pick(things: list[Any], which: int) -> Any:
+def pick(things: Sequence[Thing], which: int) -> Thing:
     return things[which % len(things)]
 
 
