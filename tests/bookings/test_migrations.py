@@ -58,7 +58,8 @@ def test_bookings_made_before_stand_in_line_as_new_ones_do(before_waitlist):
 
     def book(party: Any, session: Any, status: str, **given: Any) -> int:
         values = {"places": party.size, "status_since": NOON, "queue_number": next(numbers)}
-        return old["Booking"].create(party=party, session=session, status=status, **values | given).pk
+        booking = old["Booking"].create(party=party, session=session, status=status, **values | given)
+        return int(booking.pk)
 
     weighs = party()
     bookings = {

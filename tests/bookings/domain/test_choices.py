@@ -290,7 +290,7 @@ def test_a_confirmed_party_chooses_until_its_own_tour_begins(act):
     season = make_season()
     held = make_booking(make_session(season=season))
     later = make_session(season=season, starts_at=START + 7 * DAY)
-    refused(choices.TooLateToMove, act, held.party, later, START)
+    refused(waitlist.TooLateToMove, act, held.party, later, START)
 
     act(held.party, later, START - HOUR)
 
@@ -589,8 +589,8 @@ def lapse(offer: Booking) -> None:
 
 
 def recall(offer: Booking) -> None:
-    limits = {"capacity": 2, "max_parties": 1, "sell_limit": 0}
-    sessions.resize(offer.session_id, **limits, offers=sessions.OffersOut.RECALL, now=NOON)
+    recalled = sessions.OffersOut.RECALL
+    sessions.resize(offer.session_id, capacity=2, max_parties=1, sell_limit=0, offers=recalled, now=NOON)
 
 
 def wait(offer: Booking) -> None:
