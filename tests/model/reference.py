@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from bookings.domain.offers import offer_ends
 
-LAST_CALL = timedelta(hours=48)
+LAST_CALL = timedelta(hours=24)  # docs/decisions/0012-a-last-call-of-one-day.md
 SIGN_UP_OFFER_AT_MOST = timedelta(hours=6)
 PROVE_WITHIN_AT_MOST = timedelta(hours=48)
 FIRST_CALL = timedelta(hours=72)

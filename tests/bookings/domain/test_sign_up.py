@@ -193,7 +193,7 @@ def test_in_the_last_call_a_newcomer_may_take_what_nobody_in_line_fits():
 
 def test_a_choice_whose_line_wants_nothing_of_what_is_free_comes_before_the_next_choice():
     season = make_season()
-    dear, roomy = (make_session(season=season, capacity=4, roster_locks_at=NOON + 47 * HOUR) for _session in range(2))
+    dear, roomy = (make_session(season=season, capacity=4, roster_locks_at=NOON + 23 * HOUR) for _session in range(2))
     make_booking(dear, size=2)
     make_waiting(dear, size=3)
 
