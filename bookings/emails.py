@@ -404,7 +404,11 @@ def _calendar_method(notice: Notice) -> Method | None:
     ):
         return Method.REQUEST
     if notice.kind in {NoticeKind.CANCELLED, NoticeKind.CALLED_OFF}:
-        return Method.CANCEL if _ending(booking)["was"] == BookingStatus.CONFIRMED else None
+        if _ending(booking)["was"] != BookingStatus.CONFIRMED:
+            return None
+        # A party has one entry: a mail that comes late must not take the places out of it that it has by now.
+        has_others = booking.party.bookings.filter(status=BookingStatus.CONFIRMED).exists()
+        return None if has_others else Method.CANCEL
     return None
 
 

@@ -35,7 +35,9 @@ def plan_reminders() -> None:
 
 @shared_task(name="bookings.close_lines", ignore_result=True)
 def close_lines() -> None:
-    waitlist.close_lines(now=timezone.now())
+    now = timezone.now()
+    waitlist.close_lines(now=now)
+    waitlist.end_lines_of_visitors(now=now)
 
 
 @shared_task(name="bookings.drop_unproven", ignore_result=True)

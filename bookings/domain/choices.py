@@ -13,7 +13,7 @@ from bookings.domain.errors import BookingError
 from bookings.domain.locks import Locked, in_one_transaction, lock_party
 from bookings.domain.opening import SessionUnknown, check_open
 from bookings.domain.people import PartyTooLarge, PartyTooSmall
-from bookings.domain.waitlist import NextInLine
+from bookings.domain.waitlist import NextInLine, TooLateToMove
 from bookings.models import Booking, BookingStatus, DecisionTrigger, OfferSource, Party, TourSession
 
 # What a party may have and still choose; whoever came, or was missed, has had its visit.
@@ -26,10 +26,6 @@ class MailboxNotProven(BookingError):
 
 class NothingToChoose(BookingError):
     message = _("There is nothing left to change.")
-
-
-class TooLateToMove(BookingError):
-    message = _("Your tour has begun. You can no longer change to another session.")
 
 
 class AlreadyThere(BookingError):
@@ -253,7 +249,7 @@ def _chosen(locked: Locked, session_pk: int, *, now: datetime) -> TourSession:
     party, session = locked.party, locked.sessions.get(session_pk)
     if session is None or session.season_id != party.season_id or not session.season.published:
         raise SessionUnknown
-    check_open(session, now=now)
+    check_open(session, now=now, is_in=True)
     if party.size < session.season.tour.smallest_party:
         raise PartyTooSmall
     if party.size > session.season.tour.largest_party:

@@ -24,11 +24,15 @@ class SessionUnknown(BookingError):
     message = _("There is no such session. Choose one from the list.")
 
 
-def check_open(session: TourSession, *, now: datetime) -> None:
-    """Raises SessionCalledOff, SignUpClosed or SignUpNotYetOpen."""
+def check_open(session: TourSession, *, now: datetime, is_in: bool = False) -> None:
+    """Raises SessionCalledOff, SignUpClosed or SignUpNotYetOpen.
+
+    The end of sign-up is for newcomers: a party that ``is_in`` the season may ask until the roster locks, unless a
+    host closed the session.
+    """
     if session.season.mode != SeasonMode.FIRST_COME:
         raise SignUpClosed
-    match session.state(now):
+    match session.state(now, is_in=is_in):
         case SessionState.CALLED_OFF:
             raise SessionCalledOff
         case SessionState.CLOSED:

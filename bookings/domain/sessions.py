@@ -108,11 +108,11 @@ def _lines_left_for(offers: QuerySet[Booking]) -> QuerySet[Booking]:
 def first_call_ends(session: TourSession, *, besides: Collection[int] = (), now: datetime) -> datetime | None:
     """Until when a party that was confirmed here may choose another session of the season before the public.
 
-    Never beyond what the season's other sessions take: None if none of them takes anybody.
+    Never beyond the lock of the last roster that is still open: None if no other session takes a party of the season.
     """
     season = session.season
     others = season.sessions.exclude(pk__in={session.pk, *besides}).select_related("season__tour")
-    open_until = [min(other.roster_locks_at, season.closes_at) for other in others if other.takes_sign_ups(now)]
+    open_until = [other.roster_locks_at for other in others if other.takes_sign_ups(now, is_in=True)]
     if not open_until or not season.published or season.mode != SeasonMode.FIRST_COME:
         return None
     return min(now + FIRST_CALL, max(open_until))
@@ -225,6 +225,7 @@ def _take_back(booking: Booking, *, now: datetime, who: str) -> None:
         why=RECALLED,
         queue_number=None if booking.queue_number else booking.session.take_queue_number(),
         places=party.size,
+        least=max(booking.least, party.smallest_size),
     )
     key = f"{booking.pk}:{now.isoformat()}"
     if party.is_proven:
@@ -253,19 +254,21 @@ def move(
     """Give the session another time; everybody who holds places or waits is told old and new.
 
     Another moment of the roster's lock alone is told only to whom it leaves less time to answer an offer: all others
-    come and leave at the same times.
+    come and leave at the same times. An offer to which it leaves none is taken back, and counts as no lapse.
     Raises AlreadyCalledOff, AlreadyBegun or TimeHasPassed.
     """
-    session = TourSession.objects.lock([session_pk])[session_pk]
+    offered = Booking.objects.filter(session=session_pk, status=BookingStatus.OFFERED)
+    lines = lock_everybody(offered, session=session_pk, elsewhere=_lines_left_for(offered))
+    session = lines.pop(session_pk)
     check_move(session, starts_at=starts_at, now=now)
     times = {"starts_at": (session.starts_at, starts_at), "ends_at": (session.ends_at, ends_at)}
     facts = {name: old.isoformat() for name, (old, new) in times.items() if old != new}
     session.starts_at, session.ends_at, session.roster_locks_at = starts_at, ends_at, roster_locks_at
     session.save(update_fields=["starts_at", "ends_at", "roster_locks_at"])
-    _shorten_offers(session, now=now)
+    _shorten_offers(session, now=now, who=who)
     if facts:
         _tell_of_change(session.bookings.live().filter(party__mailbox_proven_at__isnull=False), facts, now=now)
-    waitlist.serve(session, now=now, trigger=DecisionTrigger.CAPACITY)
+    waitlist.serve_all([session, *lines.values()], now=now, trigger=DecisionTrigger.CAPACITY)
 
 
 def _tell_of_change(bookings: QuerySet[Booking], facts: dict[str, str], *, now: datetime) -> None:
@@ -277,12 +280,16 @@ def _tell_of_change(bookings: QuerySet[Booking], facts: dict[str, str], *, now: 
     outbox.post_all(NoticeKind.CHANGED, keys, now=now, facts=facts)
 
 
-def _shorten_offers(session: TourSession, *, now: datetime) -> None:
+def _shorten_offers(session: TourSession, *, now: datetime, who: str) -> None:
     """No offer stands past the lock. The mail of an offer named a deadline, so another goes out; that of a sign-up
     names one when it is sent."""
     ends = session.roster_locks_at
     standing = session.bookings.filter(status=BookingStatus.OFFERED, offer_expires_at__gt=ends)
     told = list(standing.exclude(offer_source=OfferSource.SIGN_UP).select_related("party"))
     standing.update(offer_expires_at=ends)
-    for booking in told if ends > now else []:
-        waitlist.tell_of_offer(booking, ends=ends, now=now)
+    for booking in told:
+        if ends > now:
+            waitlist.tell_of_offer(booking, ends=ends, now=now)
+        elif not booking.offer_has_run_out(now):
+            booking.session = session
+            _take_back(booking, now=now, who=who)

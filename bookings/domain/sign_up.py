@@ -137,7 +137,8 @@ def _offer_at_once(
     A dearer choice with room and a line is not skipped: its line may want nothing of what is free.
     """
     for preference, session in enumerate(sessions, start=1):
-        if session.parties_waiting and session.room_for(party.size):
+        is_dearer = preference < len(sessions)
+        if is_dearer and session.parties_waiting and session.room_for(party.size):
             return False
         if TourSession.objects.claim(session.pk, places=party.size):
             _write_party(party, companions)

@@ -281,9 +281,9 @@ def _begin(old: Booking, session: TourSession, *, now: datetime, why: str) -> No
     session.hold(old.party.size)
     booking = waitlist.new_offer(old.party, session, preference=old.preference, ends=session.roster_locks_at, now=now)
     waitlist.write_new([booking], now=now, why=why)
-    old.party.raise_calendar_sequence()
     facts = {"starts_at": old.session.starts_at.isoformat()}
     waitlist.confirm(booking, [], now=now, who="party", tell=NoticeKind.SWAPPED, facts=facts)
+    old.party.raise_calendar_sequence()
 
 
 def _standing(*, now: datetime) -> QuerySet[SwapWish]:

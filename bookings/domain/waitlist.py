@@ -35,6 +35,8 @@ FILLS_GAPS = LAST_CALL
 WAITS_FOR_ALL = "waits for all"
 # Why a booking ended, as its history tells: the party took other places.
 SAID_YES_ELSEWHERE = "said yes elsewhere"
+# What a party has that came, or was missed, once its session has begun.
+HAS_VISITED = frozenset({BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN, BookingStatus.NO_SHOW})
 # A party's lapse with this number in a season ends all its waiting.
 LAST_LAPSE = 2
 # A waiting party proves its mailbox within this time, if the mail that asks for it cannot be handed over.
@@ -47,6 +49,10 @@ class OfferGone(BookingError):
 
 class WillNotTakePlace(BookingError):
     message = _("This session will not take place.")
+
+
+class TooLateToMove(BookingError):
+    message = _("Your tour has begun. You can no longer change to another session.")
 
 
 class NothingOffered(BookingError):
@@ -278,7 +284,7 @@ def accept_offer(
     booking_pk: int, *, now: datetime, coming: Collection[int] = (), who: str = "party", why: str = ""
 ) -> None:
     """Say yes: the places are the party's, its other bookings are superseded. Raises OfferGone, NothingOffered,
-    WillNotTakePlace, and for an offer of fewer places WhoComes or what ``check_people`` raises.
+    WillNotTakePlace, TooLateToMove, and for an offer of fewer places WhoComes or what ``check_people`` raises.
 
     ``coming`` are the positions of the members who come with the lead, where fewer places are offered than the party
     has people. Saying yes twice is one yes. Taking the offer proves the mailbox as well: the link came by mail.
@@ -292,6 +298,8 @@ def accept_offer(
         raise WillNotTakePlace
     if booking.offer_has_run_out(now):
         raise OfferGone
+    if any(other.status in HAS_VISITED and now >= other.session.starts_at for other in others):
+        raise TooLateToMove
     prove(locked, now=now)
     if booking.places < booking.party.size:
         _leave_at_home(booking.party, coming, places=booking.places)
@@ -327,9 +335,10 @@ def confirm(
     facts: dict[str, str] | None = None,
 ) -> None:
     """The places are the party's. The caller holds the locks and the offer stands."""
+    # A calendar may still show what was given up or called off, or have taken it away: this entry comes after that.
+    if booking.party.calendar_sequence or any(other.status == BookingStatus.CONFIRMED for other in others):
+        booking.party.raise_calendar_sequence()
     for other in others:
-        if other.status == BookingStatus.CONFIRMED:
-            booking.party.raise_calendar_sequence()
         if other.status in {BookingStatus.WAITING, BookingStatus.CONFIRMED}:
             other.move_to(BookingStatus.SUPERSEDED, now=now, who=who, why=SAID_YES_ELSEWHERE)
     booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why=why)
@@ -364,7 +373,7 @@ def wait_for_all(booking_pk: int, *, now: datetime, who: str = "party") -> None:
         who=who,
         why=WAITS_FOR_ALL,
         places=booking.party.size,
-        least=booking.places + 1,
+        least=max(booking.places + 1, booking.party.smallest_size),
     )
     _serve_after_an_offer(booking, others, now=now, trigger=DecisionTrigger.DECLINED)
 
@@ -387,6 +396,8 @@ def _lapse(booking_pk: int, *, now: datetime) -> bool:
         party.lapses += 1
         party.save(update_fields=["lapses"])
         if party.lapses < LAST_LAPSE and session.serves_its_line(now):
+            booking.first_call = False  # At the end of the line, behind everybody.
+            booking.save(update_fields=["first_call"])
             booking.move_to(
                 BookingStatus.WAITING,
                 now=now,
@@ -394,6 +405,7 @@ def _lapse(booking_pk: int, *, now: datetime) -> bool:
                 why="lapsed",
                 queue_number=session.take_queue_number(),
                 places=party.size,
+                least=max(booking.least, party.smallest_size),
             )
         else:
             booking.move_to(BookingStatus.LAPSED, now=now, who="clock")
@@ -428,6 +440,20 @@ def _close(booking_pk: int, *, now: datetime) -> bool:
     booking.move_to(BookingStatus.CLOSED, now=now, who="clock")
     if booking.party.is_proven:
         outbox.post(NoticeKind.LINE_CLOSED, booking.party, booking=booking, key=str(booking.pk), now=now)
+    return True
+
+
+def end_lines_of_visitors(*, now: datetime) -> int:
+    """Whoever's own tour has begun has had its visit and is asked for no other; returns how many parties."""
+    asking = Booking.objects.filter(party=OuterRef("party"), status__in=[BookingStatus.WAITING, BookingStatus.OFFERED])
+    visits = Booking.objects.filter(status__in=HAS_VISITED, session__starts_at__lte=now, party__erased_at=None)
+    due = visits.filter(Exists(asking)).order_by("party").values_list("party", flat=True)
+    return for_each(list(due), lambda pk: _end_lines_of_visitor(pk, now=now))
+
+
+@in_one_transaction
+def _end_lines_of_visitor(party_pk: int, *, now: datetime) -> bool:
+    leave_lines(party_pk, now=now, who="clock", why=SAID_YES_ELSEWHERE)
     return True
 
 

@@ -16,6 +16,8 @@ def copy_what_the_line_is_searched_by(apps, schema_editor):
     )
     in_line = waiting.exclude(models.Exists(offered))
     booking.objects.filter(pk__in=in_line.values("pk")).update(in_line=True)
+    # PostgreSQL builds no index on a table while checks of its changed rows are put off to the end of the transaction.
+    schema_editor.connection.check_constraints()
 
 
 class Migration(migrations.Migration):

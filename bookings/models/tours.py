@@ -381,10 +381,12 @@ class TourSession(models.Model):
         """How many more parties of ``size`` people may come under both limits."""
         return min(self.parties_free, self.places_free // size)
 
-    def state(self, now: datetime) -> SessionState:
+    def state(self, now: datetime, *, is_in: bool = False) -> SessionState:
+        """As a newcomer finds it, or, with ``is_in``, a party of its season, to which sign-up does not close."""
         if self.called_off_at:
             return SessionState.CALLED_OFF
-        if self.closed_at or now >= min(self.roster_locks_at, self.season.closes_at):
+        closes_at = self.roster_locks_at if is_in else min(self.roster_locks_at, self.season.closes_at)
+        if self.closed_at or now >= closes_at:
             return SessionState.CLOSED
         if now < self.season.opens_at:
             return SessionState.NOT_YET
@@ -418,5 +420,5 @@ class TourSession(models.Model):
             parties_offered=F("parties_offered") + 1,
         )
 
-    def takes_sign_ups(self, now: datetime) -> bool:
-        return self.state(now) in {SessionState.PLACES, SessionState.WAITLIST}
+    def takes_sign_ups(self, now: datetime, *, is_in: bool = False) -> bool:
+        return self.state(now, is_in=is_in) in {SessionState.PLACES, SessionState.WAITLIST}

@@ -110,7 +110,7 @@ def _others(party: Party, stands: Standing, *, now: datetime) -> list[SessionWor
     own = party.bookings.filter(status__in=LIVE).values_list("session", flat=True)
     to_come = TourSession.objects.filter(season=party.season_id, season__published=True, roster_locks_at__gt=now)
     found = to_come.exclude(pk__in=own).select_related("season__tour", "venue").order_by("starts_at", "pk")
-    return [words for words in describe_all(list(found), now=now) if words.act]
+    return [words for words in describe_all(list(found), now=now, is_in=True) if words.act]
 
 
 def _days(
@@ -179,6 +179,7 @@ def _pressed(change: Callable[..., None]) -> Callable[..., HttpResponse]:
 
 @_pressed
 def join(_request: HttpRequest, party: Party, now: datetime, pk: int) -> None:
+    pk = _number(str(pk))
     waits = party.bookings.filter(session=pk, status__in=[BookingStatus.WAITING, BookingStatus.OFFERED])
     is_called = domain.has_first_call(party, now=now) and not waits.filter(first_call=True).exists()
     if not waits.exists() or is_called:  # A double click is one.
@@ -199,6 +200,7 @@ def order(request: HttpRequest, party: Party, _now: datetime) -> None:
 
 
 def _number(asked: str) -> int:
+    """An id as it was typed; 0, which nothing has, for what no database takes for one."""
     return int(asked) if asked.isdecimal() and len(asked) < 19 else 0
 
 
@@ -223,7 +225,7 @@ def _keep_wishes(request: HttpRequest, party: Party, now: datetime) -> None:
 @for_the_party
 def take(request: HttpRequest, party: Party, pk: int) -> HttpResponse:
     """Places of another session at once. What is kept for the party and would be given up is named before."""
-    now = timezone.now()
+    now, pk = timezone.now(), _number(str(pk))
     stands = standing(party, now=now)
     kept = list(_kept(stands))
     given_up = ",".join(str(booking.pk) for booking in kept)
@@ -237,7 +239,7 @@ def take(request: HttpRequest, party: Party, pk: int) -> HttpResponse:
         return to_party_page(party)
     wanted = TourSession.objects.public().filter(pk=pk, season=party.season_id).select_related("season__tour", "venue")
     session = wanted.first()
-    if session is None or not _has_room(describe(session, now=now), party):
+    if session is None or not _has_room(describe(session, now=now, is_in=True), party):
         return see_other("visit_sessions", code=party.code)
     context = {
         "party": party,

@@ -47,14 +47,17 @@ class Row(NamedTuple):
     session_url: str
 
 
-def describe(session: TourSession, *, now: datetime) -> SessionWords:
-    return describe_all([session], now=now)[0]
+def describe(session: TourSession, *, now: datetime, is_in: bool = False) -> SessionWords:
+    return describe_all([session], now=now, is_in=is_in)[0]
 
 
-def describe_all(sessions: Sequence[TourSession], *, now: datetime) -> list[SessionWords]:
-    """Needs season, tour and venue of each session at hand; asks the database at most once more for all of them."""
+def describe_all(sessions: Sequence[TourSession], *, now: datetime, is_in: bool = False) -> list[SessionWords]:
+    """As a newcomer finds them, or, with ``is_in``, a party of their season.
+
+    Needs season, tour and venue of each session at hand; asks the database at most once more for all of them.
+    """
     offered = tallies.places_offered(sessions)
-    return [_describe(session, places_offered=offered.get(session.pk, 0), now=now) for session in sessions]
+    return [_describe(session, places_offered=offered.get(session.pk, 0), now=now, is_in=is_in) for session in sessions]
 
 
 def with_room(sessions: Iterable[SessionWords], *, at_most: int = 3) -> list[SessionWords]:
@@ -100,8 +103,8 @@ def length(session: TourSession) -> str:
     return ngettext("%(n)s hour", "%(n)s hours", hours) % {"n": hours}
 
 
-def _describe(session: TourSession, *, places_offered: int, now: datetime) -> SessionWords:
-    state = session.state(now)
+def _describe(session: TourSession, *, places_offered: int, now: datetime, is_in: bool) -> SessionWords:
+    state = session.state(now, is_in=is_in)
     is_over = now >= session.ends_at
     tally = tallies.tally(session, places_offered=places_offered)
     acts = {SessionState.PLACES: gettext("Ask for places"), SessionState.WAITLIST: gettext("Join the waitlist")}

@@ -206,7 +206,7 @@ def _lines(party: Party, live: Sequence[Booking], events: Sequence[BookingEvent]
     waiting = [booking for booking in live if booking.status == BookingStatus.WAITING]
     if not waiting:
         return []
-    words = describe_all([booking.session for booking in waiting], now=now)
+    words = describe_all([booking.session for booking in waiting], now=now, is_in=True)
     so_far = season_so_far(party.season)
     joined = {event.booking_id: event.happened_at for event in reversed(events)}
     lines = []

@@ -381,6 +381,9 @@ def test_only_who_had_places_gets_a_calendar_entry_taken_back() -> None:
     assert methods(held) == ["CANCEL"]
     assert methods(waited) == []
 
+    make_booking(make_session(season=session.season), party=held.party)
+    assert methods(held) == [], "it has other places by now, and its calendar has one entry"
+
 
 HOSTILE = {
     "lines": "Eve\r\nBcc: all@evil.example\r\n\r\nhello",

@@ -19,7 +19,7 @@ from tests.browser.example import Example
 
 LANGUAGES = pytest.mark.parametrize("language", ["en", "zh-hans"])
 # Parts of the party's page, not states of it.
-PARTS = {"_keeps", "_rest", "_side", "_why"}
+PARTS = {"_keeps", "_outlook", "_rest", "_side", "_told", "_why"}
 
 
 class Visitor:

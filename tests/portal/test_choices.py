@@ -494,3 +494,26 @@ def test_the_log_says_that_an_offer_was_given_back_for_another_session(client):
 def test_a_party_without_any_booking_left_and_no_first_call_is_shown_nothing_to_choose(client):
     party = make_party(first_call_until=NOON)
     assert answer(page(client, party)) == (303, address(party))
+
+
+def test_after_sign_up_has_closed_a_party_that_is_in_still_chooses(client):
+    season = make_season(closes_at=NOON)
+    held, free = make_booking(make_session(season=season)), make_session(season=season, starts_at=LATER)
+    full = make_full_session(season=season, starts_at=LATER + HOUR)
+    make_session(season=season, starts_at=LATER, closed_at=NOON)
+
+    listed = links(page(client, held.party))
+    assert address(held.party, f"{SESSIONS}{free.pk}/take/") in listed
+    assert client.get(address(held.party, f"{SESSIONS}{free.pk}/take/")).status_code == 200
+    press(client, held.party, f"{SESSIONS}{full.pk}/join/")
+    assert lines(held.party) == [full]
+
+
+@pytest.mark.parametrize("act", ["join/", "take/"])
+@pytest.mark.parametrize("pk", [2**63, 10**30])
+def test_a_number_that_no_session_can_have_is_a_session_that_does_not_exist(client, act, pk):
+    held = make_booking()
+    enter(client, held.party)
+    path = address(held.party, f"{SESSIONS}{pk}/{act}")
+    assert refused(client.post(path, {"given_up": held.pk}), "There is no such session.")
+    assert answer(client.get(path)) == (303, address(held.party, SESSIONS))

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from bookings.models import Decision, DecisionReason, DecisionTrigger, Party
-from tests.costs import MOST_PAGES_OF_ONE, MOST_ROWS, MOST_ROWS_OF_ONE, analyze, cost_of
+from tests.costs import analyze, assert_bounded, cost_of
 from tests.factories import DAY, HOUR, NOON, START, make_booking, make_season, make_session
 from tests.long_lines import fill_line
 from tests.portal.visits import address, enter
@@ -24,11 +24,7 @@ def test_the_page_of_a_party_costs_the_same_in_three_lines_of_ten_thousand(clien
         enter(client, party)
         costs.append(cost_of(partial(read_page, client, party)))
     short, long = costs
-    assert long.queries == short.queries
-    # The front of each line is read: a hundred and one numbers.
-    assert long.rows <= 3 * 101 + MOST_ROWS
-    assert long.most_rows.rows <= 101 + MOST_ROWS_OF_ONE, long.most_rows
-    assert long.most_pages.pages <= MOST_PAGES_OF_ONE, long.most_pages
+    assert_bounded(long, short=short, fronts=3)
 
 
 def in_three_lines(waiting: int, *, place: int) -> Party:

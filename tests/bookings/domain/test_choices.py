@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from bookings.domain import check_in, choices, opening, people, visit, waitlist
+from bookings.domain import check_in, choices, opening, people, sessions, visit, waitlist
 from bookings.domain.errors import BookingError
 from bookings.models import Booking, BookingStatus, DecisionTrigger, Party, SeasonMode, TourSession
-from tests.acts import ledger, owed, statuses
+from tests.acts import ask, ledger, owed, statuses
 from tests.factories import (
     DAY,
     HOUR,
@@ -229,6 +229,20 @@ def test_a_session_that_takes_nobody_is_refused(act, refusal, given, now):
 
 
 @both_acts
+def test_sign_up_closes_for_newcomers_and_not_for_a_party_that_is_in(act):
+    season = make_season(closes_at=NOON)
+    held, called = make_booking(make_session(season=season)), first_called(season=season)
+    free = make_session(season=season)
+
+    act(held.party, free, NOON)
+    act(called, free, NOON)
+
+    assert [party.bookings.filter(session=free).count() for party in (held.party, called)] == [1, 1]
+    with pytest.raises(opening.SignUpClosed):
+        ask(free)
+
+
+@both_acts
 def test_sessions_of_another_season_unknown_ones_and_those_not_published_are_refused(act):
     party = make_booking().party
     refused(opening.SessionUnknown, act, party, make_session())
@@ -276,7 +290,7 @@ def test_a_confirmed_party_chooses_until_its_own_tour_begins(act):
     season = make_season()
     held = make_booking(make_session(season=season))
     later = make_session(season=season, starts_at=START + 7 * DAY)
-    refused(choices.TooLateToMove, act, held.party, later, START)
+    refused(waitlist.TooLateToMove, act, held.party, later, START)
 
     act(held.party, later, START - HOUR)
 
@@ -568,6 +582,32 @@ def test_an_offer_of_fewer_places_stands_whatever_the_party_wishes_now():
 
     offer.refresh_from_db()
     assert (offer.status, offer.places, offer.least, offer.party.smallest_size) == ("offered", 2, 2, 3)
+
+
+def lapse(offer: Booking) -> None:
+    waitlist.lapse_offers(now=NOON + 2 * HOUR)
+
+
+def recall(offer: Booking) -> None:
+    recalled = sessions.OffersOut.RECALL
+    sessions.resize(offer.session_id, capacity=2, max_parties=1, sell_limit=0, offers=recalled, now=NOON)
+
+
+def wait(offer: Booking) -> None:
+    waitlist.wait_for_all(offer.pk, now=NOON)
+
+
+@pytest.mark.parametrize("act", [lapse, recall, wait])
+def test_once_such_an_offer_is_over_the_new_wish_counts(act, commits):
+    offer = make_offered(make_session(capacity=1), size=3, smallest_size=1, places=1, queue_number=1)
+    TourSession.objects.filter(pk=offer.session_id).update(next_queue_number=2, capacity=2)
+    choices.change_wishes(offer.party_id, smallest_size=3, short_notice=False, now=NOON)
+
+    with commits():
+        act(offer)
+
+    offer.refresh_from_db()
+    assert (offer.status, offer.places, offer.least) == ("waiting", 3, 3)
 
 
 def test_a_smallest_size_lies_between_what_the_tour_takes_and_the_party():

@@ -200,11 +200,11 @@ def test_parties_that_were_confirmed_have_first_call_for_three_days_and_all_othe
     ("season", "other", "until"),
     [
         pytest.param({}, {"roster_locks_at": NOON + 2 * DAY}, NOON + 2 * DAY, id="until the last roster locks"),
-        pytest.param({"closes_at": NOON + DAY}, {}, NOON + DAY, id="until sign-up closes"),
+        pytest.param({"closes_at": NOON + DAY}, {}, NOON + 3 * DAY, id="whenever sign-up closes"),
         pytest.param({}, {"roster_locks_at": NOON}, None, id="the roster is locked"),
         pytest.param({}, {"called_off_at": NOON - DAY}, None, id="called off"),
         pytest.param({}, {"closed_at": NOON - DAY}, None, id="closed by a host"),
-        pytest.param({"closes_at": NOON}, {}, None, id="sign-up is closed"),
+        pytest.param({"closes_at": NOON}, {}, NOON + 3 * DAY, id="sign-up is closed, which is for newcomers"),
         pytest.param({"published": False}, {}, None, id="hidden"),
     ],
 )
@@ -233,6 +233,18 @@ def test_with_first_call_a_party_goes_before_the_line_of_another_session(commits
 
     chosen = Booking.objects.get(party=called.party, session=other)
     assert statuses(other) == {leaving: "cancelled", waiting: "waiting", chosen: "offered"}
+
+
+def test_the_calendar_entry_of_new_places_comes_after_the_one_that_took_the_old_away():
+    season = make_season()
+    doomed, free = make_session(season=season), make_session(season=season)
+    called = make_booking(doomed)
+    sessions.call_off(doomed.pk, reason=REPAIR, now=NOON, who="host:lin")
+    taken_away = Party.objects.get(pk=called.party_id).calendar_sequence
+
+    choices.take_places(called.party_id, free.pk, now=NOON)
+
+    assert Party.objects.get(pk=called.party_id).calendar_sequence > taken_away
 
 
 def test_sessions_called_off_together_are_nobodys_first_call():
@@ -612,6 +624,26 @@ def test_no_offer_stands_past_an_earlier_roster_lock():
     )
 
     assert Booking.objects.get(pk=offer.pk).offer_expires_at == NOON + 2 * DAY
+
+
+def test_an_offer_that_an_earlier_lock_ends_at_once_is_taken_back_and_is_no_lapse(commits):
+    session = make_session(capacity=2)
+    offer = make_offered(session, queue_number=1)
+    elsewhere = make_session(season=session.season, capacity=4)
+    make_booking(elsewhere)
+    waiting = make_waiting(elsewhere, party=offer.party)
+
+    with commits():
+        sessions.move(
+            session.pk, starts_at=START, ends_at=START + 2 * HOUR, roster_locks_at=NOON, now=NOON, who="host:lin"
+        )
+        waitlist.lapse_offers(now=NOON)
+
+    assert statuses(session, elsewhere)[offer] == "waiting"
+    waiting.refresh_from_db()
+    assert (waiting.status, owed(offer.party)) == ("offered", [("recalled", offer.party_id), ("offer", offer.party_id)])
+    assert Party.objects.get(pk=offer.party_id).lapses == 0
+    assert waitlist.close_lines(now=NOON) == 1
 
 
 def test_whoever_is_told_a_deadline_that_an_earlier_lock_cuts_is_told_the_new_one():

@@ -20,6 +20,7 @@ from tests.factories import (
     DAY,
     HOUR,
     NOON,
+    START,
     make_booking,
     make_full_session,
     make_offered,
@@ -693,3 +694,81 @@ def test_a_party_stands_in_its_lines_again_when_its_offer_is_over():
     waitlist.decline_offer(booking.pk, now=NOON)
     waiting.refresh_from_db()
     assert waiting.in_line is True
+
+
+def test_places_saved_for_a_party_go_on_once_it_is_offered_others(commits):
+    season = make_season()
+    one, other = make_session(season=season, capacity=3), make_session(season=season, capacity=1)
+    leaving = make_booking(one, size=3)
+    head = make_waiting(one, size=3)
+    make_waiting(other, party=head.party)
+    behind = make_waiting(other, size=1)
+    offer(other)
+    assert decisions(other)[-1][:4] == ("scan", "saved", None, head.party.bookings.get(session=other).pk)
+
+    with commits():
+        visit.cancel_places(leaving.party_id, now=NOON)
+
+    assert (statuses(one)[head], statuses(other)[behind]) == ("offered", "offered")
+    assert decisions(other)[-1][:3] == ("left", "offered", behind.pk)
+
+
+def test_first_call_that_lets_its_offer_lapse_stands_at_the_end_like_any_other(commits):
+    session = make_session(capacity=2)
+    called, behind = make_waiting(session, first_call=True), make_waiting(session)
+    offer(session)
+
+    called.refresh_from_db()
+    with commits():
+        waitlist.lapse_offers(now=called.offer_expires_at or NOON)
+
+    assert statuses(session) == {called: "waiting", behind: "offered"}
+    called.refresh_from_db()
+    assert (called.queue_number, called.first_call) == (3, False)
+
+
+# Once the party's own tour has begun.
+
+
+def visiting(status=BookingStatus.CONFIRMED):
+    """A party whose tour begins at START, with the offer of a place a week later."""
+    season = make_season()
+    held = make_booking(make_session(season=season), status)
+    later = make_full_session(season=season, capacity=4, starts_at=START + 7 * DAY)
+    return held, make_offered(later, party=held.party, offer_expires_at=START + DAY)
+
+
+@pytest.mark.parametrize("status", [BookingStatus.CONFIRMED, BookingStatus.NO_SHOW])
+def test_a_party_whose_tour_has_begun_takes_no_other_places(status):
+    held, offer = visiting(status)
+    with pytest.raises(waitlist.TooLateToMove):
+        waitlist.accept_offer(offer.pk, now=START)
+    assert statuses(held.session, offer.session) | {held: status, offer: "offered"} == statuses(
+        held.session, offer.session
+    )
+
+
+def test_until_its_tour_begins_a_party_may_still_take_other_places():
+    held, offer = visiting()
+    waitlist.accept_offer(offer.pk, now=START - timedelta(seconds=1))
+    held.refresh_from_db()
+    offer.refresh_from_db()
+    assert (held.status, offer.status) == ("superseded", "confirmed")
+
+
+def test_the_clock_ends_what_a_party_asks_for_whose_tour_has_begun(commits):
+    held, offer = visiting()
+    next_in_line = make_waiting(offer.session)
+    line = make_full_session(season=held.session.season, starts_at=START + 7 * DAY)
+    waiting = make_waiting(line, party=held.party)
+
+    assert waitlist.end_lines_of_visitors(now=START - timedelta(seconds=1)) == 0
+    with commits():
+        assert (waitlist.end_lines_of_visitors(now=START), waitlist.end_lines_of_visitors(now=START)) == (1, 0)
+
+    for booking in (held, offer, next_in_line, waiting):
+        booking.refresh_from_db()
+    assert (held.status, offer.status, waiting.status) == ("confirmed", "withdrawn", "withdrawn")
+    assert (next_in_line.status, held.party.bookings.live().count()) == ("offered", 1)
+    why = waiting.events.values_list("why", flat=True).last()
+    assert (ledger(line)["waiting"], why) == (0, waitlist.SAID_YES_ELSEWHERE)
