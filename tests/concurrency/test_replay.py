@@ -154,9 +154,10 @@ class Replay(reference.Lines):
                 booking.places, booking.from_sign_up = party.size, True
             case "offered", "waiting", waitlist.WAITS_FOR_ALL:
                 assert booking.places < party.size
-                booking.places, booking.least = party.size, booking.places + 1
+                booking.least = booking.places + 1
+                self.wait_again(booking, number=booking.number, first_call=False)
             case "offered", "waiting", "lapsed":
-                booking.places, booking.number = party.size, booking.session.next_number()
+                self.wait_again(booking, number=booking.session.next_number(), first_call=False)
                 party.lapses += 1
                 assert party.lapses == 1
             case "offered", "lapsed", _:
