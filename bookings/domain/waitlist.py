@@ -383,7 +383,7 @@ def wait_for_all(booking_pk: int, *, now: datetime, who: str = "party") -> None:
 
 def lapse_offers(*, now: datetime) -> int:
     """Take back every offer that ran out; returns how many."""
-    due = Booking.objects.offers_due(now).order_by("offer_expires_at").values_list("pk", flat=True)
+    due = Booking.objects.offers_due(now).order_by("offer_expires_at", "pk").values_list("pk", flat=True)
     return for_each(list(due), lambda pk: _lapse(pk, now=now))
 
 

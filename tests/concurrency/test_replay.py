@@ -154,9 +154,10 @@ class Replay(reference.Lines):
                 booking.places, booking.from_sign_up = party.size, True
             case "offered", "waiting", waitlist.WAITS_FOR_ALL:
                 assert booking.places < party.size
-                booking.places, booking.least = party.size, booking.places + 1
+                booking.least = booking.places + 1
+                self.wait_again(booking, number=booking.number, first_call=False)
             case "offered", "waiting", "lapsed":
-                booking.places, booking.number = party.size, booking.session.next_number()
+                self.wait_again(booking, number=booking.session.next_number(), first_call=False)
                 party.lapses += 1
                 assert party.lapses == 1
             case "offered", "lapsed", _:
@@ -173,7 +174,7 @@ class Replay(reference.Lines):
 def test_what_eight_actors_leave_is_a_history_of_the_model(seed: int):
     season = make_season(tour=make_tour(largest_party=4), proves_mailbox=False, choices_allowed=2)
     venue = make_venue()
-    last_call = {"starts_at": NOON + 3 * DAY, "roster_locks_at": NOON + 47 * HOUR}
+    last_call = {"starts_at": NOON + 2 * DAY, "roster_locks_at": NOON + 23 * HOUR}
     places = [
         make_session(season=season, venue=venue, capacity=capacity, max_parties=4, **when)
         for capacity, when in [(6, {}), (5, last_call), (7, {})]

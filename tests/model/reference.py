@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from bookings.domain.offers import offer_ends
 
-LAST_CALL = timedelta(hours=24)
+LAST_CALL = timedelta(hours=24)  # docs/decisions/0012-a-last-call-of-one-day.md
 SIGN_UP_OFFER_AT_MOST = timedelta(hours=6)
 PROVE_WITHIN_AT_MOST = timedelta(hours=48)
 FIRST_CALL = timedelta(hours=72)
@@ -107,6 +107,9 @@ class Lines:
     def is_alive(self, party: Party) -> bool:
         return bool(party.first_call_until or self.of(party, *LIVE))
 
+    def is_visiting(self, party: Party, now: datetime) -> bool:
+        return any(now >= b.session.starts_at for b in self.of(party, "confirmed"))
+
     def in_session(self, session: Session, *statuses: str) -> list[Booking]:
         return [b for b in self.bookings if b.session is session and b.status in statuses]
 
@@ -171,8 +174,28 @@ class Lines:
                 booking.end("dropped")
             if not booking.party.has_first_call(now):
                 booking.party.first_call_until = None
+        for party in dict.fromkeys(b.party for b in self.bookings):
+            if self.is_visiting(party, now):
+                self.leave(party, now)
         for session in self.sessions:
             self.serve([session], now, scan=True)
+
+    def wait_again(self, booking: Booking, *, number: int, first_call: bool) -> None:
+        """For as many as the party is; with fewer than it says by now it is not asked."""
+        booking.end("waiting")
+        booking.number, booking.first_call, booking.places = number, first_call, booking.party.size
+        booking.least = max(booking.least, booking.party.least)
+
+    def take_back(self, booking: Booking, now: datetime) -> None:
+        """The host does it: no lapse, and the number is kept."""
+        self.wait_again(booking, number=booking.number or booking.session.next_number(), first_call=booking.first_call)
+        booking.party.prove_by = now + PROVE_WITHIN_AT_MOST
+
+    def leave(self, party: Party, now: datetime) -> None:
+        leaving = self.of(party, "waiting", "offered")
+        for booking in leaving:
+            booking.end("withdrawn")
+        self.serve([b.session for b in leaving], now)
 
     def lapse(self, booking: Booking, now: datetime) -> None:
         """The first gives a new number at the end of that line, the second ends all waiting of the party."""
@@ -182,8 +205,7 @@ class Lines:
         if booking.from_sign_up or party.lapses >= 2 or session.takes_nobody(now):
             booking.end("lapsed")
         else:
-            booking.end("waiting")
-            booking.places, booking.number = party.size, session.next_number()
+            self.wait_again(booking, number=session.next_number(), first_call=False)
         if party.lapses >= 2:
             for other in self.of(party, "waiting"):
                 other.end("lapsed")
@@ -233,9 +255,9 @@ class Waitlist(Lines):
         """Yes ends the party's other bookings; who takes fewer places is that size from then on."""
         if booking.status == "confirmed":
             return
-        if booking.status != "offered" or booking.has_run_out(now):
-            raise Refused
         party = booking.party
+        if booking.status != "offered" or booking.has_run_out(now) or self.is_visiting(party, now):
+            raise Refused
         party.proven, party.size, party.least = True, booking.places, min(party.least, booking.places)
         others = self.of(party, "waiting", "confirmed")
         booking.end("confirmed")
@@ -258,15 +280,9 @@ class Waitlist(Lines):
         if booking.status != "offered" or booking.places >= booking.party.size:
             raise Refused
         others = [b for b in self.of(booking.party, *LIVE) if b is not booking]
-        booking.end("waiting")
-        booking.places, booking.least = booking.party.size, booking.places + 1
+        booking.least = booking.places + 1
+        self.wait_again(booking, number=booking.number, first_call=booking.first_call)
         self.serve([booking.session, *(b.session for b in others)], now)
-
-    def leave(self, party: Party, now: datetime) -> None:
-        leaving = self.of(party, "waiting", "offered")
-        for booking in leaving:
-            booking.end("withdrawn")
-        self.serve([b.session for b in leaving], now)
 
     def cancel(self, party: Party, now: datetime) -> None:
         confirmed = self.of(party, "confirmed")
@@ -347,7 +363,7 @@ class Waitlist(Lines):
         live = self.of(party, *LIVE)
         if not party.proven or not (live or party.has_first_call(now)):
             raise Refused
-        if any(b.status == "confirmed" and now >= b.session.starts_at for b in live):
+        if self.is_visiting(party, now):
             raise Refused
         if session.takes_nobody(now) or party.least > session.capacity:
             raise Refused
@@ -389,19 +405,22 @@ class Waitlist(Lines):
         for booking in newest_first if recall else []:
             held = self.in_session(session, *HOLDS)
             if sum(b.places for b in held) > sell_limit or len(held) > max_parties:
-                booking.end("waiting")
-                booking.places, booking.number = booking.party.size, booking.number or session.next_number()
-                booking.party.prove_by = now + PROVE_WITHIN_AT_MOST
+                self.take_back(booking, now)
         self.serve([session, *(s for s in self.sessions if s in touched)], now)
 
     def move(self, session: Session, starts_at: datetime, locks_at: datetime, now: datetime) -> None:
-        """No offer stands longer than until the lock."""
+        """No offer stands longer than until the lock; one that has no time left by that is taken back."""
         if session.called_off or now >= session.starts_at or starts_at <= now:
             raise Refused
         session.starts_at, session.locks_at = starts_at, locks_at
-        for booking in self.in_session(session, "offered"):
+        offers = self.in_session(session, "offered")
+        touched = [b.session for offer in offers for b in self.of(offer.party, "waiting")]
+        for booking in offers:
+            is_cut_off = locks_at <= now and not booking.has_run_out(now)
             booking.until = min(booking.until or locks_at, locks_at)
-        self.serve([session], now)
+            if is_cut_off and not booking.from_sign_up:
+                self.take_back(booking, now)
+        self.serve([session, *(s for s in self.sessions if s in touched)], now)
 
     def call_off(self, session: Session, now: datetime) -> None:
         """Who waits keeps its other choices; who was confirmed has first call on another session."""

@@ -303,6 +303,7 @@ class Histories(RuleBasedStateMachine):
         waitlist.close_lines(now=self.now)
         waitlist.drop_unproven(now=self.now)
         sessions.end_first_calls(now=self.now)
+        waitlist.end_lines_of_visitors(now=self.now)
         waitlist.serve_waiting_lines(now=self.now)
 
     # What must be so after each act.
