@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import Locked, in_one_transaction, lock_party
-from bookings.domain.opening import SessionUnknown, check_open
+from bookings.domain.opening import SessionUnknown, TooLargeForSession, check_open
 from bookings.domain.people import PartyTooLarge, PartyTooSmall
 from bookings.domain.waitlist import NextInLine, TooLateToMove
 from bookings.models import Booking, BookingStatus, DecisionTrigger, OfferSource, Party, TourSession
@@ -30,10 +30,6 @@ class NothingToChoose(BookingError):
 
 class AlreadyThere(BookingError):
     message = _("Your party has asked for this session already.")
-
-
-class TooLargeForSession(BookingError):
-    message = _("This session has fewer places than your party has people.")
 
 
 class TooManyLines(BookingError):

@@ -24,6 +24,10 @@ class SessionUnknown(BookingError):
     message = _("There is no such session. Choose one from the list.")
 
 
+class TooLargeForSession(BookingError):
+    message = _("This session has fewer places than your party has people.")
+
+
 def check_open(session: TourSession, *, now: datetime, is_in: bool = False) -> None:
     """Raises SessionCalledOff, SignUpClosed or SignUpNotYetOpen.
 

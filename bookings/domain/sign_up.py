@@ -12,7 +12,7 @@ from bookings import outbox
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import in_one_transaction
-from bookings.domain.opening import SessionUnknown, check_open
+from bookings.domain.opening import SessionUnknown, TooLargeForSession, check_open
 from bookings.domain.people import Person, check_people, write_members
 from bookings.models import (
     SIGN_UP_OFFER_AT_MOST,
@@ -65,13 +65,16 @@ def request_places(
     ``choices`` are session ids, the dearest first. The claim is one conditional UPDATE on the session's ledger; only
     when somebody waits is the line served first and the session locked. Somebody who is already in changes nothing
     and is told by mail; the same ``submission_key`` again changes nothing at all. Raises a BookingError of this
-    module or of ``people``.
+    module, of ``opening`` or of ``people``.
     """
     if Party.objects.filter(submission_key=submission_key).exists():
         return
     sessions = _chosen_sessions(choices, now=now)
     season = sessions[0].season
     check_people(season.tour, [lead.person, *companions])
+    smallest = min(wishes.smallest_size, 1 + len(companions))
+    if any(smallest > session.capacity for session in sessions):
+        raise TooLargeForSession  # At the head of that line it would keep the places from everybody.
     key = person_key(lead.email)
     if _tell_already_in(season.pk, key, now=now):
         return
@@ -86,7 +89,7 @@ def request_places(
         phone=lead.phone,
         language=lead.language,
         size=1 + len(companions),
-        smallest_size=min(wishes.smallest_size, 1 + len(companions)),
+        smallest_size=smallest,
         short_notice=wishes.short_notice,
         access_needs=wishes.access_needs,
         consents=list(wishes.consents),

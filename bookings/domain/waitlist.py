@@ -362,11 +362,14 @@ def decline_offer(booking_pk: int, *, now: datetime, who: str = "party", why: st
 def wait_for_all(booking_pk: int, *, now: datetime, who: str = "party") -> None:
     """Refuse an offer of fewer places than the party has people: it costs nothing, the party keeps its number.
 
-    It is asked again once more places are free than it refused. Raises NothingOffered.
+    It is asked again once more places are free than it refused. Raises NothingOffered, or OfferGone: what ran out
+    is a lapse.
     """
     booking, others, _locked = _locked_booking(booking_pk)
     if booking.status != BookingStatus.OFFERED or booking.places >= booking.party.size:
         raise NothingOffered
+    if booking.offer_has_run_out(now):
+        raise OfferGone
     booking.move_to(
         BookingStatus.WAITING,
         now=now,

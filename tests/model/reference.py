@@ -222,6 +222,8 @@ class Waitlist(Lines):
         """The first choice with room is offered, after the line before it was served; else it waits for all of them."""
         if any(s.takes_nobody(now) for s in choices) or len(choices) > self.choices_allowed:
             raise Refused
+        if any(party.least > s.capacity for s in choices):
+            raise Refused
         first = next((s for s in choices if self.has_room(s, party.size)), None)
         if first is None or self.waiting(first):
             for session in choices:
@@ -277,7 +279,7 @@ class Waitlist(Lines):
 
     def wait_for_all(self, booking: Booking, now: datetime) -> None:
         """Refusing fewer costs nothing; it is asked again when more than that are free."""
-        if booking.status != "offered" or booking.places >= booking.party.size:
+        if booking.status != "offered" or booking.places >= booking.party.size or booking.has_run_out(now):
             raise Refused
         others = [b for b in self.of(booking.party, *LIVE) if b is not booking]
         booking.least = booking.places + 1

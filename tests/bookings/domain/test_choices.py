@@ -220,7 +220,7 @@ both_acts = pytest.mark.parametrize("act", [pytest.param(join, id="join"), pytes
         pytest.param(opening.SignUpClosed, {"closed_at": NOON - HOUR}, NOON, id="closed by a host"),
         pytest.param(opening.SessionCalledOff, {"called_off_at": NOON - HOUR}, NOON, id="called off"),
         pytest.param(opening.SignUpNotYetOpen, {}, NOON - 2 * DAY, id="not yet open"),
-        pytest.param(choices.TooLargeForSession, {"capacity": 1}, NOON, id="a session of fewer places"),
+        pytest.param(opening.TooLargeForSession, {"capacity": 1}, NOON, id="a session of fewer places"),
     ],
 )
 def test_a_session_that_takes_nobody_is_refused(act, refusal, given, now):

@@ -369,3 +369,13 @@ def test_without_a_mailbox_to_prove_joining_serves_the_line_at_once():
 
     assert [(booking.status, booking.places) for booking in party.bookings.all()] == [("offered", 2)]
     assert owed() == [("in_line", party.pk), ("offer", party.pk)]
+
+
+def test_a_party_that_a_whole_session_is_too_small_for_is_refused_and_blocks_no_line():
+    small = make_session(capacity=2)
+    with pytest.raises(opening.TooLargeForSession):
+        ask(small, size=3)
+    assert small.bookings.count() == 0
+
+    party = ask(small, size=3, smallest_size=2)
+    assert [(each.status, each.least) for each in party.bookings.all()] == [("waiting", 2)]

@@ -696,6 +696,16 @@ def test_a_party_stands_in_its_lines_again_when_its_offer_is_over():
     assert waiting.in_line is True
 
 
+def test_waiting_for_all_comes_too_late_once_the_offer_has_run_out():
+    ends = NOON + HOUR
+    offer = make_offered(
+        make_session(capacity=3), size=2, smallest_size=1, places=1, queue_number=1, offer_expires_at=ends
+    )
+    with pytest.raises(waitlist.OfferGone):
+        waitlist.wait_for_all(offer.pk, now=ends)
+    waitlist.wait_for_all(offer.pk, now=ends - timedelta(seconds=1))
+
+
 def test_places_saved_for_a_party_go_on_once_it_is_offered_others(commits):
     season = make_season()
     one, other = make_session(season=season, capacity=3), make_session(season=season, capacity=1)
