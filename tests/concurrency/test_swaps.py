@@ -43,7 +43,9 @@ def test_two_hundred_opposite_wishes_between_two_full_sessions_are_a_hundred_swa
 
     outcomes = spread(wishes, threads=32)
 
-    assert Counter(map(repr, outcomes)) == {"True": 100, "False": 100}
+    assert {*outcomes} == {True, False}
+    # Two that look at one moment may miss each other; the clock finds them.
+    assert outcomes.count(True) + swaps.exchange_met_wishes(now=NOON) == 100
     assert Counter(Booking.objects.values_list("session", "status")) == {
         (session.pk, status): 100 for session in (one, other) for status in ("confirmed", "superseded")
     }
