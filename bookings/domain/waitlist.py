@@ -5,7 +5,7 @@ Source of the rules: DESIGN part 4, "The line", "The fit rule" and "How long an 
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
@@ -226,35 +226,35 @@ def new_in_line(
     """A booking that takes the next number of the session, still to be written. The caller holds the session's lock."""
     if party.is_proven:
         session.count_in_line()
-    return Booking(
-        party=party,
-        session=session,
-        preference=preference,
-        places=party.size,
+    return _new(
+        party,
+        session,
         status=BookingStatus.WAITING,
+        preference=preference,
         status_since=now,
         queue_number=session.take_queue_number(),
         in_line=party.is_proven,
-        least=party.smallest_size,
-        short_notice=party.short_notice,
         first_call=first_call,
     )
 
 
 def new_offer(party: Party, session: TourSession, *, preference: int, ends: datetime, now: datetime) -> Booking:
     """A booking of a party that finds room when it asks, still to be written. The ledger holds its places already."""
-    return Booking(
-        party=party,
-        session=session,
-        preference=preference,
-        places=party.size,
+    return _new(
+        party,
+        session,
         status=BookingStatus.OFFERED,
+        preference=preference,
         status_since=now,
         offer_expires_at=ends,
         offer_source=OfferSource.SIGN_UP,
-        least=party.smallest_size,
-        short_notice=party.short_notice,
     )
+
+
+def _new(party: Party, session: TourSession, **given: Any) -> Booking:
+    """A booking with what it keeps of its party."""
+    kept = {"places": party.size, "least": party.smallest_size, "short_notice": party.short_notice}
+    return Booking(party=party, session=session, **kept | given)
 
 
 def write_new(bookings: Collection[Booking], *, now: datetime, who: str = "party", why: str = "") -> None:
