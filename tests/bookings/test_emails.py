@@ -10,7 +10,8 @@ import pytest
 from django.conf import settings
 from pytest_django import Settings
 
-from bookings.emails import build, neutral_name, party_link
+from bookings.emails import build, party_link
+from bookings.emails.names import neutral_name
 from bookings.models import LANES, Booking, BookingEvent, BookingStatus, Notice, NoticeKind, Party
 from tests.factories import (
     DAY,
