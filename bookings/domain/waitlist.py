@@ -72,17 +72,17 @@ class NextInLine(NamedTuple):
 
 def next_in_line(session: TourSession, *, now: datetime) -> NextInLine:
     """The fit rule: saved for the head of the line until the last call; from then on the first that fits gets them,
-    those who can come at short notice before the others."""
-    line = session.bookings.in_line().select_related("party")
+    those who can come at short notice before the others. A party that would come only with more places than are given
+    out in this session at most is no head: it is passed, and nothing is saved for it."""
+    line = Booking.objects.select_related("party")
     if now < session.roster_locks_at - FILLS_GAPS:
-        head = line.first()
+        head = line.head_of(session)
         if head is None or fits(head, session):
             return NextInLine(head, None)
         return NextInLine(None, head)
     if not session.parties_free:
         return NextInLine(None, None)
-    fitting = Booking.objects.select_related("party").first_that_fits(session, places=session.places_free)
-    return NextInLine(fitting, None)
+    return NextInLine(line.first_that_fits(session, places=session.places_free), None)
 
 
 def fits(booking: Booking, session: TourSession) -> bool:

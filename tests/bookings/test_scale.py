@@ -31,6 +31,18 @@ def a_line(waiting: int, *, last: int = 2, capacity: int = 60, free: int = 2, **
     return session
 
 
+def test_passing_thousands_that_are_too_many_for_the_limit_costs_as_much_as_passing_few():
+    costs = []
+    for waiting in (SHORT, LONG):
+        session = a_line(waiting, last=1, capacity=3, size=3)
+        TourSession.objects.filter(pk=session.pk).update(sell_limit=2)
+        costs.append(cost_of(partial(serve, session, now=NOON)))
+        serve(session, now=NOON)
+        assert [decision.reason for decision in session.decisions.all()] == [DecisionReason.OFFERED]
+    short, long = costs
+    assert_bounded(long, short=short)
+
+
 def serve(session: TourSession, *, now: datetime) -> None:
     waitlist.offer_free_places(session.pk, now=now, trigger=DecisionTrigger.CANCELLED)
 

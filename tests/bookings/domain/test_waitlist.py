@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bookings.domain import visit, waitlist
+from bookings.domain.sessions import resize
 from bookings.models import (
     Booking,
     BookingEvent,
@@ -128,6 +129,53 @@ def test_places_are_saved_for_the_head_of_the_line_before_the_last_call():
     assert decisions(session) == [("scan", "saved", None, head.pk, 2, 3)]
 
 
+def test_nothing_is_saved_for_a_party_larger_than_what_the_session_gives_out():
+    session = make_session(capacity=4, sell_limit=2)
+    large, called = make_waiting(session, size=3), make_waiting(session, size=3, first_call=True)
+    ready, some = make_waiting(session, size=1, short_notice=True), make_waiting(session, size=3, smallest_size=2)
+
+    assert waitlist.next_in_line(session, now=NOON) == (ready, None)
+    waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.SCAN)
+
+    assert statuses(session) == {large: "waiting", called: "waiting", ready: "offered", some: "waiting"}
+    assert decisions(session) == [
+        ("scan", "offered", ready.pk, None, 2, 4),
+        ("scan", "saved", None, some.pk, 1, 3),
+    ]
+
+
+def test_of_those_who_can_come_at_all_first_call_and_then_the_number_decides_before_the_last_call():
+    session = make_session(capacity=9, sell_limit=2)
+    make_waiting(session, size=3)
+    first, ready = make_waiting(session, size=2), make_waiting(session, size=1, short_notice=True)
+    assert waitlist.next_in_line(session, now=NOON) == (first, None)
+    called = make_waiting(session, size=1, first_call=True)
+    assert waitlist.next_in_line(session, now=NOON) == (called, None)
+    assert statuses(session)[ready] == "waiting"
+    waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.SCAN)
+
+
+def test_a_line_in_which_nobody_can_come_at_all_keeps_nothing_from_newcomers():
+    session = make_session(capacity=4, sell_limit=2)
+    large = make_waiting(session, size=3)
+
+    party = ask(session, size=2)
+
+    assert statuses(session) == {large: "waiting", party.bookings.get(): "offered"}
+    assert decisions(session) == [("sign-up", "no fit", None, None, 2, 4)]
+
+
+def test_a_higher_limit_makes_a_large_party_the_head_again():
+    session = make_session(capacity=4, sell_limit=2)
+    held = make_booking(session, size=2)
+    large, small = make_waiting(session, size=3), make_waiting(session, size=1)
+
+    resize(session.pk, capacity=4, max_parties=4, sell_limit=3, now=NOON)
+
+    assert statuses(session) == {held: "confirmed", large: "waiting", small: "waiting"}
+    assert decisions(session) == [("capacity", "saved", None, large.pk, 1, 3)]
+
+
 def test_in_the_last_call_the_first_in_line_that_fits_gets_them():
     session = make_session(capacity=4, roster_locks_at=LAST_CALL)
     held = make_booking(session, size=2)
@@ -158,13 +206,14 @@ def test_before_the_last_call_short_notice_is_no_advantage():
 
 
 def test_the_fit_rule_turns_24_hours_before_the_roster_locks():
-    session = make_session(capacity=2, roster_locks_at=NOON + 24 * HOUR)
+    session = make_session(capacity=3, roster_locks_at=NOON + 24 * HOUR)
+    held = make_booking(session, size=1)
     head, small = make_waiting(session, size=3), make_waiting(session, size=2)
 
     assert waitlist.next_in_line(session, now=NOON - timedelta(seconds=1)) == (None, head)
     assert waitlist.next_in_line(session, now=NOON) == (small, None)
     waitlist.serve_waiting_lines(now=NOON)
-    assert statuses(session) == {head: "waiting", small: "offered"}
+    assert statuses(session) == {held: "confirmed", head: "waiting", small: "offered"}
 
 
 def test_a_decision_says_when_nobody_in_line_fits():
