@@ -348,12 +348,17 @@ def confirm(
 
 @in_one_transaction
 def decline_offer(booking_pk: int, *, now: datetime, who: str = "party", why: str = "") -> None:
-    """Not this date: ends this booking and keeps the party's others. Raises NothingOffered."""
+    """Not this date: ends this booking and keeps the party's others.
+
+    Raises NothingOffered, or OfferGone: what ran out is a lapse, also before the clock comes by.
+    """
     booking, others, _locked = _locked_booking(booking_pk)
     if booking.status == BookingStatus.DECLINED:
         return
     if booking.status != BookingStatus.OFFERED:
-        raise NothingOffered
+        raise OfferGone if booking.status == BookingStatus.LAPSED else NothingOffered
+    if booking.offer_has_run_out(now):
+        raise OfferGone
     booking.move_to(BookingStatus.DECLINED, now=now, who=who, why=why)
     _serve_after_an_offer(booking, others, now=now, trigger=DecisionTrigger.DECLINED)
 

@@ -273,7 +273,7 @@ class Waitlist(Lines):
         """Not this date: the others stay."""
         if booking.status == "declined":
             return
-        if booking.status != "offered":
+        if booking.status != "offered" or booking.has_run_out(now):
             raise Refused
         booking.end("declined")
         self.serve([booking.session, *(b.session for b in self.of(booking.party, *LIVE))], now)

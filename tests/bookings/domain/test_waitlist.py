@@ -359,6 +359,17 @@ def test_an_offer_can_be_taken_until_its_deadline_and_not_at_it():
     assert statuses(early.session, late.session) == {early: "confirmed", late: "offered"}
 
 
+def test_an_offer_can_be_refused_until_its_deadline_and_what_ran_out_is_a_lapse():
+    early, late = (make_offered(make_session(), offer_expires_at=NOON + HOUR) for _offer in range(2))
+
+    waitlist.decline_offer(early.pk, now=NOON + HOUR - timedelta(microseconds=1))
+    with pytest.raises(waitlist.OfferGone):
+        waitlist.decline_offer(late.pk, now=NOON + HOUR)
+    waitlist.lapse_offers(now=NOON + HOUR)
+
+    assert (statuses(early.session)[early], late.events.latest("pk").why) == ("declined", "lapsed")
+
+
 def test_what_was_never_offered_cannot_be_taken_nor_refused():
     waiting = make_waiting(make_session(capacity=2))
     make_booking(waiting.session)
