@@ -24,6 +24,7 @@ from django.utils import timezone
 from bookings.emails import PROVE_WITHIN, build, changes_to_tell, message_id
 from bookings.models import (
     LANES,
+    LIVE,
     ROWS_A_STATEMENT,
     UNPROVEN_KINDS,
     Booking,
@@ -198,8 +199,9 @@ def still_true(notice: Notice, now: datetime) -> bool:
             same = start is None or datetime.fromisoformat(start) == session.starts_at
             return same and booking.status == BookingStatus.CONFIRMED and now < session.starts_at
         case NoticeKind.CHANGED:
-            coming = {BookingStatus.CONFIRMED, BookingStatus.OFFERED, BookingStatus.WAITING, BookingStatus.ENTERED}
-            return booking.status in coming and now < session.starts_at and _tells_a_change(notice)
+            return (
+                booking.status in LIVE - {BookingStatus.NO_SHOW} and now < session.starts_at and _tells_a_change(notice)
+            )
         case NoticeKind.CANCELLED:
             return booking.status in {BookingStatus.CANCELLED, BookingStatus.WITHDRAWN}
         case NoticeKind.CALLED_OFF:

@@ -157,17 +157,18 @@ def failed_mails(*, now: datetime) -> QuerySet[Notice]:
 
 
 def touched(session: TourSession) -> dict[str, int]:
-    """Parties by status, the people of the confirmed ones, and the mails that a change of the session causes."""
-    live = session.bookings.live()
+    """Parties by status, the people of the confirmed ones, and the mails that a change of the session causes.
+
+    Whoever is checked in counts as confirmed; whoever was missed is not touched.
+    """
+    live = session.bookings.live().exclude(status=BookingStatus.NO_SHOW)
+    comes = Q(status__in=[BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN])
     status = {
-        name: Count("pk", filter=Q(status=status))
-        for name, status in [
-            ("confirmed", BookingStatus.CONFIRMED),
-            ("offered", BookingStatus.OFFERED),
-            ("waiting", BookingStatus.WAITING),
-        ]
+        "confirmed": Count("pk", filter=comes),
+        "offered": Count("pk", filter=Q(status=BookingStatus.OFFERED)),
+        "waiting": Count("pk", filter=Q(status=BookingStatus.WAITING)),
     }
-    people = Sum("places", filter=Q(status=BookingStatus.CONFIRMED), default=0)
+    people = Sum("places", filter=comes, default=0)
     mails = Count("pk", filter=Q(party__mailbox_proven_at__isnull=False))
     counts: dict[str, int] = live.aggregate(**status, people=people, mails=mails)
     return counts

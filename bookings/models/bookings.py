@@ -98,7 +98,7 @@ NEXT_STATUSES: dict[BookingStatus, frozenset[BookingStatus]] = {
             BookingStatus.CALLED_OFF,
         }
     ),
-    BookingStatus.CHECKED_IN: frozenset({BookingStatus.CONFIRMED}),
+    BookingStatus.CHECKED_IN: frozenset({BookingStatus.CONFIRMED, BookingStatus.CALLED_OFF}),
     BookingStatus.NO_SHOW: frozenset({BookingStatus.CHECKED_IN}),
 }
 

@@ -315,6 +315,7 @@ def test_called_off_tells_of_first_call_until_a_minute_that_is_not_later_than_it
     ("was", "words"),
     [
         (BookingStatus.CONFIRMED, "Your places there are gone with it;"),
+        (BookingStatus.CHECKED_IN, "Your places there are gone with it;"),
         (BookingStatus.OFFERED, "The places that were offered to you there are gone with it."),
         (BookingStatus.WAITING, "Your place in its line is gone with it."),
     ],
@@ -368,10 +369,11 @@ def test_a_swap_names_the_new_date_and_the_old_one_and_brings_calendar_and_code(
     assert types == ["text/plain", "text/html", "text/calendar", "application/ics", "image/png"]
 
 
-def test_only_who_had_places_gets_a_calendar_entry_taken_back() -> None:
+@pytest.mark.parametrize("was", [BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN])
+def test_only_who_had_places_gets_a_calendar_entry_taken_back(was: BookingStatus) -> None:
     session = make_session()
     held, waited = make_booking(session, BookingStatus.CALLED_OFF), make_booking(session, BookingStatus.CALLED_OFF)
-    BookingEvent.objects.filter(booking=held).update(from_status=BookingStatus.CONFIRMED)
+    BookingEvent.objects.filter(booking=held).update(from_status=was)
     BookingEvent.objects.filter(booking=waited).update(from_status=BookingStatus.WAITING)
 
     def methods(booking: Booking) -> list[object]:
