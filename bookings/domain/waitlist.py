@@ -334,16 +334,19 @@ def confirm(
     tell: NoticeKind = NoticeKind.CONFIRMED,
     facts: dict[str, str] | None = None,
 ) -> None:
-    """The places are the party's. The caller holds the locks and the offer stands."""
+    """The places are the party's, and the mail says which it gave up for them. The caller holds the locks and the offer
+    stands."""
+    given_up = next((other.session for other in others if other.status == BookingStatus.CONFIRMED), None)
+    facts = facts or ({"starts_at": given_up.starts_at.isoformat()} if given_up else {})
     # A calendar may still show what was given up or called off, or have taken it away: this entry comes after that.
-    if booking.party.calendar_sequence or any(other.status == BookingStatus.CONFIRMED for other in others):
+    if booking.party.calendar_sequence or given_up:
         booking.party.raise_calendar_sequence()
     for other in others:
         if other.status in {BookingStatus.WAITING, BookingStatus.CONFIRMED}:
             other.move_to(BookingStatus.SUPERSEDED, now=now, who=who, why=SAID_YES_ELSEWHERE)
     booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why=why)
     booking.party.use_first_call()
-    outbox.post(tell, booking.party, booking=booking, key=str(booking.pk), now=now, facts=dict(facts or {}))
+    outbox.post(tell, booking.party, booking=booking, key=str(booking.pk), now=now, facts=facts)
 
 
 @in_one_transaction

@@ -359,6 +359,20 @@ def test_the_confirmation_brings_calendar_and_code() -> None:
     assert calendar.get_param("method") == "REQUEST"
 
 
+def test_the_confirmation_of_a_move_names_the_session_that_was_given_up() -> None:
+    given_up = "Your earlier session, Friday 12 February 2027, 09:30, is given up for this one."
+    booking = make_booking()
+    moved = make_notice(NoticeKind.CONFIRMED, booking, starts_at=(START - DAY).isoformat())
+
+    told = [
+        given_up in words
+        for message in (sent_as(moved), sent_as(example(NoticeKind.CONFIRMED)))
+        for words in (text_of(message), html_of(message))
+    ]
+
+    assert told == [True, True, False, False]
+
+
 def test_a_swap_names_the_new_date_and_the_old_one_and_brings_calendar_and_code() -> None:
     message = sent_as(example(NoticeKind.SWAPPED))
     text = text_of(message)

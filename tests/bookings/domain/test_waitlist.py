@@ -328,6 +328,8 @@ def test_a_confirmed_party_may_wait_elsewhere_and_taking_that_offer_frees_its_ol
         waitlist.accept_offer(offer.pk, now=NOON)
 
     assert statuses(old, new) == {held: "superseded", offer: "confirmed", behind: "offered"}
+    notice = Notice.objects.get(party=held.party)
+    assert (notice.kind, notice.facts) == ("confirmed", {"starts_at": old.starts_at.isoformat()})
 
 
 def test_saying_yes_twice_is_one_yes():
