@@ -303,12 +303,14 @@ def accept_offer(
     prove(locked, now=now)
     if booking.places < booking.party.size:
         _leave_at_home(booking.party, coming, places=booking.places)
+    lines = [
+        (other.session, DecisionTrigger.MOVED if other.holds_places else DecisionTrigger.LEFT)
+        for other in others
+        if other.session_id != booking.session_id
+    ]
     confirm(booking, others, now=now, who=who, why=why)
-    serve_all(
-        (other.session for other in others if other.session_id != booking.session_id),
-        now=now,
-        trigger=DecisionTrigger.LEFT,
-    )
+    for session, trigger in lines:
+        serve(session, now=now, trigger=trigger)
 
 
 def _leave_at_home(party: Party, coming: Collection[int], *, places: int) -> None:

@@ -314,6 +314,7 @@ def test_the_first_yes_supersedes_the_rest_and_those_lines_move_on(commits):
         waitlist.accept_offer(offer.pk, now=NOON)
 
     assert statuses(chosen, other) == {offer: "confirmed", also: "superseded", behind: "offered"}
+    assert decisions(other) == [("left", "offered", behind.pk, None, 2, 2)]
     assert owed() == [("confirmed", offer.party_id), ("offer", behind.party_id)]
 
 
@@ -328,6 +329,7 @@ def test_a_confirmed_party_may_wait_elsewhere_and_taking_that_offer_frees_its_ol
         waitlist.accept_offer(offer.pk, now=NOON)
 
     assert statuses(old, new) == {held: "superseded", offer: "confirmed", behind: "offered"}
+    assert decisions(old) == [("moved", "offered", behind.pk, None, 2, 2)]
     notice = Notice.objects.get(party=held.party)
     assert (notice.kind, notice.facts) == ("confirmed", {"starts_at": old.starts_at.isoformat()})
 
