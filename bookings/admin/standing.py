@@ -159,16 +159,15 @@ def failed_mails(*, now: datetime) -> QuerySet[Notice]:
 def touched(session: TourSession) -> dict[str, int]:
     """Parties by status, the people of the confirmed ones, and the mails that a change of the session causes.
 
-    Whoever is checked in counts as confirmed; whoever was missed is not touched.
+    Whoever is checked in counts as confirmed; whoever was missed is not touched. Who holds places is read, no more than
+    the session takes; who waits is in the ledger, by its parties of proven mailbox.
     """
-    live = session.bookings.live().exclude(status=BookingStatus.NO_SHOW)
-    comes = Q(status__in=[BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN])
-    status = {
-        "confirmed": Count("pk", filter=comes),
-        "offered": Count("pk", filter=Q(status=BookingStatus.OFFERED)),
-        "waiting": Count("pk", filter=Q(status=BookingStatus.WAITING)),
-    }
-    people = Sum("places", filter=comes, default=0)
-    mails = Count("pk", filter=Q(party__mailbox_proven_at__isnull=False))
-    counts: dict[str, int] = live.aggregate(**status, people=people, mails=mails)
-    return counts
+    offered = Q(status=BookingStatus.OFFERED)
+    counts: dict[str, int] = session.bookings.holding().aggregate(
+        confirmed=Count("pk", filter=~offered),
+        people=Sum("places", filter=~offered, default=0),
+        offered=Count("pk", filter=offered),
+        mails=Count("pk", filter=Q(party__mailbox_proven_at__isnull=False)),
+    )
+    waiting = session.parties_waiting
+    return counts | {"waiting": waiting, "mails": counts["mails"] + waiting}

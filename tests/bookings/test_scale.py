@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db.models import Q
 
+from bookings.admin.standing import touched
 from bookings.domain import waitlist
 from bookings.models import DecisionReason, DecisionTrigger, TourSession, parties_ahead
 from tests.costs import analyze, assert_bounded, cost_of
@@ -61,6 +62,22 @@ def test_counting_who_is_ahead_costs_the_same_in_a_line_of_ten_thousand(called):
         costs.append([cost_of(partial(parties_ahead, each, now=now)) for each in last for now in (NOON, LAST_CALL)])
     for short, long in zip(*costs, strict=True):
         assert_bounded(long, short=short, fronts=3)
+
+
+def test_saying_who_is_touched_by_calling_off_reads_no_more_of_a_line_of_ten_thousand():
+    costs = []
+    for waiting in (SHORT, LONG):
+        session = a_line(waiting)
+        costs.append(cost_of(partial(touched, session)))
+        assert touched(session) == {
+            "confirmed": 1,
+            "people": 58,
+            "offered": 0,
+            "waiting": waiting,
+            "mails": waiting + 1,
+        }
+    short, long = costs
+    assert_bounded(long, short=short)
 
 
 def serve(session: TourSession, *, now: datetime) -> None:
