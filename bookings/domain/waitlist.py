@@ -47,10 +47,6 @@ class OfferGone(BookingError):
     message = _("These places are no longer kept for you: the time to answer had run out.")
 
 
-class WillNotTakePlace(BookingError):
-    message = _("This session will not take place.")
-
-
 class TooLateToMove(BookingError):
     message = _("Your tour has begun. You can no longer change to another session.")
 
@@ -284,7 +280,7 @@ def accept_offer(
     booking_pk: int, *, now: datetime, coming: Collection[int] = (), who: str = "party", why: str = ""
 ) -> None:
     """Say yes: the places are the party's, its other bookings are superseded. Raises OfferGone, NothingOffered,
-    WillNotTakePlace, TooLateToMove, and for an offer of fewer places WhoComes or what ``check_people`` raises.
+    TooLateToMove, and for an offer of fewer places WhoComes or what ``check_people`` raises.
 
     ``coming`` are the positions of the members who come with the lead, where fewer places are offered than the party
     has people. Saying yes twice is one yes. Taking the offer proves the mailbox as well: the link came by mail.
@@ -294,8 +290,6 @@ def accept_offer(
         return
     if booking.status != BookingStatus.OFFERED:
         raise OfferGone if booking.status == BookingStatus.LAPSED else NothingOffered
-    if booking.session.called_off_at:
-        raise WillNotTakePlace
     if booking.offer_has_run_out(now):
         raise OfferGone
     if any(other.status in HAS_VISITED and now >= other.session.starts_at for other in others):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bookings.domain import visit, waitlist
-from bookings.domain.sessions import resize
+from bookings.domain.sessions import call_off, resize
 from bookings.models import (
     Booking,
     BookingEvent,
@@ -655,13 +655,13 @@ def test_a_decision_is_written_for_every_serving_that_is_not_the_scan():
     assert Decision.objects.count() == 2
 
 
-def test_nobody_says_yes_to_a_session_that_is_marked_as_called_off():
-    offer = make_offered(make_session(called_off_at=NOON))
-    kept = make_sign_up(make_session(called_off_at=NOON))
+def test_nobody_says_yes_to_a_session_that_was_called_off():
+    session = make_session()
+    offer, kept = make_offered(session), make_sign_up(session)
+    call_off(session.pk, reason="Repairs.", now=NOON, who="host:lin")
 
-    with pytest.raises(waitlist.WillNotTakePlace):
+    with pytest.raises(waitlist.NothingOffered):
         waitlist.accept_offer(offer.pk, now=NOON)
-    with pytest.raises(waitlist.WillNotTakePlace):
+    with pytest.raises(waitlist.OfferGone):
         visit.prove_mailbox(kept.party_id, now=NOON)
-    for booking in (offer, kept):
-        booking.session.bookings.all().end_all(BookingStatus.CALLED_OFF, now=NOON, who="host:lin")
+    assert statuses(session) == {offer: "called off", kept: "called off"}
