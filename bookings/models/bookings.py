@@ -259,6 +259,8 @@ class Booking(models.Model):
     in_line = models.BooleanField(_("in line"), default=False, editable=False)
     least = models.PositiveSmallIntegerField(_("fewest places it would take now"), default=1, editable=False)
     short_notice = models.BooleanField(_("can come at short notice"), default=False, editable=False)
+    # Chosen while ``Party.first_call_until`` was ahead; who chose in time stands ahead in this line for good, unless it
+    # lets an offer lapse.
     first_call = models.BooleanField(_("has first call"), default=False, editable=False)
 
     objects = BookingQuerySet.as_manager()

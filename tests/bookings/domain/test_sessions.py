@@ -275,6 +275,22 @@ def test_a_first_call_that_ran_out_ends_the_parties_that_did_not_use_it():
     assert "bookings.end_first_calls" in settings.CELERY_BEAT_SCHEDULE
 
 
+def test_who_chose_a_line_in_time_stands_ahead_in_it_after_the_three_days(commits):
+    season = make_season()
+    doomed, other = make_session(season=season), make_session(season=season, capacity=2)
+    leaving, waiting, called = make_booking(other), make_waiting(other), make_booking(doomed)
+    sessions.call_off(doomed.pk, reason=REPAIR, now=NOON, who="host:lin")
+    choices.join_line(called.party_id, other.pk, now=NOON + 3 * DAY - HOUR)
+    later = NOON + 3 * DAY
+
+    assert sessions.end_first_calls(now=later) == 1
+    with commits():
+        visit.cancel_places(leaving.party_id, now=later)
+
+    chosen = Booking.objects.get(party=called.party, session=other)
+    assert statuses(other) == {leaving: "cancelled", waiting: "waiting", chosen: "offered"}
+
+
 def test_a_first_call_that_nobody_ended_is_a_broken_promise():
     party = make_booking(first_call_until=NOON - timedelta(minutes=10)).party
 
