@@ -21,13 +21,13 @@ def _calendar_method(notice: Notice) -> Method | None:
     booking = notice.booking
     if booking is None:
         return None
-    if (
-        notice.kind in {NoticeKind.CONFIRMED, NoticeKind.SWAPPED, NoticeKind.CHANGED}
-        and booking.status == BookingStatus.CONFIRMED
-    ):
+    if notice.kind in {NoticeKind.CONFIRMED, NoticeKind.SWAPPED, NoticeKind.CHANGED} and booking.status in {
+        BookingStatus.CONFIRMED,
+        BookingStatus.CHECKED_IN,
+    }:
         return Method.REQUEST
     if notice.kind in {NoticeKind.CANCELLED, NoticeKind.CALLED_OFF}:
-        if ending(booking)["was"] != BookingStatus.CONFIRMED:
+        if ending(booking)["was"] not in {BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN}:
             return None
         # A party has one entry: a mail that comes late must not take the places out of it that it has by now.
         has_others = booking.party.bookings.filter(status=BookingStatus.CONFIRMED).exists()

@@ -190,7 +190,7 @@ def _visit(booking: Booking, *, now: datetime, offered_until: datetime | None = 
         getting_in=_one_line(venue.getting_in),
         days_left=(start.date() - today).days,
         number=booking.queue_number if waiting else None,
-        ahead=parties_ahead(booking) if waiting else None,
+        ahead=parties_ahead(booking, now=now) if waiting else None,
         deadline=_moment(ends, now=now, zone=venue.zone) if ends else "",
         short_deadline=_short_moment(ends, now=now, zone=venue.zone) if ends else "",
         left=time_left(ends, now=now) if ends else "",

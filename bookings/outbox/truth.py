@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from bookings.emails import changes_to_tell
-from bookings.models import Booking, BookingStatus, Notice, NoticeKind, NoticeStatus, OfferSource
+from bookings.models import LIVE, Booking, BookingStatus, Notice, NoticeKind, NoticeStatus, OfferSource
 
 
 def still_true(notice: Notice, now: datetime) -> bool:
@@ -41,8 +41,9 @@ def still_true(notice: Notice, now: datetime) -> bool:
             same = start is None or datetime.fromisoformat(start) == session.starts_at
             return same and booking.status == BookingStatus.CONFIRMED and now < session.starts_at
         case NoticeKind.CHANGED:
-            coming = {BookingStatus.CONFIRMED, BookingStatus.OFFERED, BookingStatus.WAITING, BookingStatus.ENTERED}
-            return booking.status in coming and now < session.starts_at and _tells_a_change(notice)
+            return (
+                booking.status in LIVE - {BookingStatus.NO_SHOW} and now < session.starts_at and _tells_a_change(notice)
+            )
         case NoticeKind.CANCELLED:
             return booking.status in {BookingStatus.CANCELLED, BookingStatus.WITHDRAWN}
         case NoticeKind.CALLED_OFF:

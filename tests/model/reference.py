@@ -153,7 +153,8 @@ class Lines:
         if now >= session.locks_at - LAST_CALL:
             by_class = sorted(fitting, key=lambda b: (not b.first_call, not b.party.short_notice, b.number))
             return next(iter(by_class), None), None
-        return (line[0], None) if line and line[0] in fitting else (None, next(iter(line), None))
+        head = next((b for b in line if b.least <= session.sell_limit), None)  # Who can never come heads nothing.
+        return (head, None) if head in fitting else (None, head)
 
     def offer_once(self, session: Session, now: datetime, *, scan: bool = False) -> Booking | None:
         self.keep(session, now)
@@ -307,7 +308,7 @@ class Waitlist(Lines):
         """Not this date: the others stay."""
         if booking.status == "declined":
             return
-        if booking.status != "offered":
+        if booking.status != "offered" or booking.has_run_out(now):
             raise Refused
         booking.end("declined")
         self.serve([booking.session, *(b.session for b in self.of(booking.party, *LIVE))], now)
