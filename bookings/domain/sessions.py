@@ -131,10 +131,7 @@ def _end_first_call(party_pk: int, *, now: datetime) -> bool:
     is_running = first_call.has_first_call(party, now=now)
     if party.first_call_until is None or (is_running and not first_call.leads_nowhere(party.season, now=now)):
         return False
-    party.first_call_until = None
-    if not party.bookings.live().exists():
-        party.ended_at = party.ended_at or now
-    party.save(update_fields=["first_call_until", "ended_at"])
+    first_call.end_for(party, now=now)
     return True
 
 
