@@ -333,6 +333,11 @@ class Booking(models.Model):
     def holds_places(self) -> bool:
         return self.status in HOLDS_PLACES
 
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the session gives out fewer places at all than the party would come with."""
+        return self.least > self.session.sell_limit
+
     def offer_has_run_out(self, now: datetime) -> bool:
         """Never both taken and lapsed: taking asks for now < deadline, lapsing for the opposite."""
         return self.offer_expires_at is not None and now >= self.offer_expires_at

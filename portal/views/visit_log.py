@@ -152,7 +152,7 @@ def _how_it_overtook(stands: Standing, booking: Booking, asked: Booking, decisio
         return "went_behind_offered"
     if asked.first_call and not booking.first_call:
         return "went_first_call"
-    if _is_too_large(booking):
+    if booking.is_too_large:
         return "went_behind_limit"
     if not in_last_call(at, roster_locks_at=booking.session.roster_locks_at):
         return "went"
@@ -170,14 +170,9 @@ def _before_whom_it_was_saved(stands: Standing, booking: Booking, saved: Booking
         return "saved_behind_unproven"
     if _held_another_offer(stands, booking, at):
         return "saved_behind_offered"
-    if _is_too_large(booking) and not (saved.first_call and not booking.first_call):
+    if booking.is_too_large and not (saved.first_call and not booking.first_call):
         return "saved_behind_limit"
     return "saved_first_call"
-
-
-def _is_too_large(booking: Booking) -> bool:
-    """Whether the party would come only with more places than its session gives out at most, as things are now."""
-    return booking.least > booking.session.sell_limit
 
 
 def _stands_before(other: Booking, booking: Booking) -> bool:
@@ -228,7 +223,7 @@ def _why_not(stands: Standing, line: Line, told: Sequence[Entry], *, now: dateti
         return answer("is_unproven")
     if not booking.in_line:
         return answer("is_offered_elsewhere")
-    if _is_too_large(booking):
+    if booking.is_too_large:
         return answer("is_too_large", size=booking.least)
     if session.places_free and session.parties_free:
         return _why_not_what_is_free(stands, line, answer, now=now)

@@ -237,6 +237,13 @@ def test_fewer_places_are_given_out_than_the_party_would_come_with(why):
     ]
 
 
+def test_a_party_too_large_for_what_is_given_out_is_not_told_that_it_is_first(client, clock, house):
+    clock(NOON)
+    booking = make_waiting(make_full_session(capacity=4, sell_limit=2), size=3)
+    told = words(enter(client, booking.party).get(address(booking.party)))
+    assert ("Too few places are given out here for you" in told, "You are first in line" in told) == (True, False)
+
+
 def test_nothing_has_become_free_since_an_offer_lapsed(why):
     session = make_full_session(capacity=6)
     make_waiting(session)
