@@ -25,9 +25,10 @@ from bookings.admin.languages import IN_EACH_LANGUAGE, Textarea
 from bookings.admin.moments import NamesMoments
 from bookings.admin.reasons import FROM_PAGE, ActsOnPage, who
 from bookings.admin.standing import bar, tag, touched, with_places_offered
-from bookings.domain import sessions
+from bookings.domain import sessions, waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.explaining import last_serving, serving_in_words
+from bookings.domain.first_call import first_call_ends
 from bookings.domain.locks import in_one_transaction
 from bookings.models import Booking, Decision, Season, TourSession
 
@@ -191,6 +192,7 @@ class TourSessionAdmin(NamesMoments, ActsOnPage):
         """What others are told of, and what frees places, goes through the rules; the rest is plain."""
         if not change:
             super().save_model(request, obj, form, change)
+            waitlist.serve_what_is_kept_after(obj.season_id, now=timezone.now())  # It may be wanted by first call.
             return
         now = timezone.now()
         plain = [name for name in form.changed_data if name not in {*LIMITS, *TIMES, "told", "offers"}]
@@ -355,7 +357,7 @@ def touched_in_words(counts: dict[str, int]) -> str:
 
 def _first_call(session: TourSession, together: Collection[int], *, now: datetime) -> datetime | None:
     """Until when, on the clock of the venue, its confirmed parties would go first elsewhere."""
-    ends = sessions.first_call_ends(session, besides=together, now=now)
+    ends = first_call_ends(session, besides=together, now=now)
     return ends and ends.astimezone(session.venue.zone)
 
 

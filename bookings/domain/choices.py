@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
+from bookings.domain.first_call import has_first_call, keep_places
 from bookings.domain.locks import Locked, in_one_transaction, lock_party
 from bookings.domain.opening import SessionUnknown, TooLargeForSession, check_open
 from bookings.domain.people import PartyTooLarge, PartyTooSmall
@@ -50,11 +51,6 @@ class ChoicesChanged(BookingError):
 
 class SmallestSizeOutside(BookingError):
     message = _("Choose at most as many people as you are, and no fewer than this tour takes.")
-
-
-def has_first_call(party: Party, *, now: datetime) -> bool:
-    """Whether its session was called off and it may still choose another before everybody else."""
-    return party.first_call_until is not None and now < party.first_call_until
 
 
 def lines_taken(bookings: Sequence[Booking]) -> int:
@@ -128,16 +124,24 @@ def _take_places(party_pk: int, session_pk: int, *, now: datetime, who: str) -> 
             other.move_to(
                 BookingStatus.WITHDRAWN, now=now, who=who, why=waitlist.SAID_YES_ELSEWHERE, party_goes_on=True
             )
+    keep_places(session, now=now)
     if not is_offered and not _is_free_for(party, session, own, now=now):
         raise NoRoomNow
-    waitlist.confirm(_hold(party, session, own, others, now=now, who=who), others, now=now, who=who)
+    was_called = party.first_call_until is not None
+    booking = _hold(party, session, own, others, now=now, who=who)
+    session.refresh_ledger()
+    keep_places(session, now=now)  # It may have taken what was kept.
+    waitlist.confirm(booking, others, now=now, who=who)
     waitlist.serve_all(freed, now=now, trigger=DecisionTrigger.MOVED)
     waitlist.serve_all(left, now=now, trigger=DecisionTrigger.LEFT)
+    if was_called:
+        waitlist.serve_what_is_kept_after(party.season_id, now=now)
 
 
 def _is_free_for(party: Party, session: TourSession, own: Booking | None, *, now: datetime) -> bool:
     """Whether the whole party fits in what nobody else in line wants; it may be the next in line itself."""
-    if waitlist.is_free_for_newcomers(session, size=party.size, now=now):
+    is_called = has_first_call(party, now=now)
+    if waitlist.is_free_for_newcomers(session, size=party.size, now=now, first_call=is_called):
         return True
     return bool(
         own and session.room_for(party.size) and waitlist.next_in_line(session, now=now) == NextInLine(own, None)

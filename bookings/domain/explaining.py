@@ -101,9 +101,9 @@ def _is_of_one_serving(decision: Decision, last: Decision) -> bool:
 def serving_in_words(session: TourSession, serving: Sequence[Decision], *, now: datetime) -> str:
     """One sentence: whom the last serving of the line asked, what it left and why, and when the line closes.
 
-    Empty for a session that never had a line. What is left is told as it is now.
+    Empty for a session that never had a line and keeps nothing for first call. What is left is told as it is now.
     """
-    if session.next_queue_number == 1:
+    if session.next_queue_number == 1 and not session.places_kept:
         return ""
     clauses = [*_what_was_done(session, serving), _when_it_closes(session, now=now)]
     return capfirst(
@@ -116,6 +116,8 @@ def _what_was_done(session: TourSession, serving: Sequence[Decision]) -> Iterato
     offers = sum(decision.reason == DecisionReason.OFFERED for decision in serving)
     if offers:
         yield ngettext("offered to %(n)s party", "offered to %(n)s parties", offers) % {"n": offers}
+    if session.places_kept:
+        yield _what_is_kept(session.places_kept)
     is_free = bool(session.places_free and session.parties_free)
     stands = _why_it_stopped(session, serving[0]) if serving and is_free else ""
     if stands:
@@ -126,8 +128,16 @@ def _what_was_done(session: TourSession, serving: Sequence[Decision]) -> Iterato
         yield gettext("nobody waits")
     elif not serving:
         yield gettext("nothing has become free for this line so far")
-    else:
+    elif not session.places_kept:
         yield gettext("nothing is free now")
+
+
+def _what_is_kept(places: int) -> str:
+    return ngettext(
+        "%(n)s place kept for parties whose session was called off",
+        "%(n)s places kept for parties whose session was called off",
+        places,
+    ) % {"n": places}
 
 
 def _why_it_stopped(session: TourSession, last: Decision) -> str:

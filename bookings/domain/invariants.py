@@ -24,6 +24,7 @@ def broken_promises(*, now: datetime) -> Iterator[str]:
     yield from _places_left_idle(now)
     yield from _dead_sessions_with_bookings()
     yield from _first_calls_forgotten(now)
+    yield from _places_kept_too_long(now)
     yield from _notices_stuck(now)
 
 
@@ -96,6 +97,12 @@ def _dead_sessions_with_bookings() -> Iterator[str]:
 def _first_calls_forgotten(now: datetime) -> Iterator[str]:
     for party in Party.objects.filter(first_call_until__lte=now - PATIENCE):
         yield f"party {party.pk}: its first call ran out and was never ended"
+
+
+def _places_kept_too_long(now: datetime) -> Iterator[str]:
+    over = Q(season__first_call_until=None) | Q(season__first_call_until__lte=now - PATIENCE)
+    for session in TourSession.objects.filter(over, Q(places_kept__gt=0) | Q(parties_kept__gt=0)):
+        yield f"session {session.pk}: keeps {session.places_kept} places although no first call stands"
 
 
 def _notices_stuck(now: datetime) -> Iterator[str]:

@@ -1,13 +1,14 @@
 """What a host does to a session as a whole; whoever is touched hears of it."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.db.models import F, QuerySet, Sum, TextChoices
+from django.db import transaction
+from django.db.models import F, Q, QuerySet, Sum, TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
-from bookings.domain import waitlist
+from bookings.domain import first_call, waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import for_each, in_one_transaction, lock_everybody
 from bookings.models import (
@@ -18,12 +19,9 @@ from bookings.models import (
     NoticeKind,
     OfferSource,
     Party,
-    SeasonMode,
     TourSession,
 )
 
-# Parties that were confirmed in a session called off choose another one for this long before the public.
-FIRST_CALL = timedelta(hours=72)
 # Why a booking waits again, as its history tells: the host took the offer back.
 RECALLED = "recalled"
 
@@ -90,14 +88,17 @@ def call_off(session_pk: int, *, reason: object, now: datetime, who: str, beside
         raise AlreadyBegun
     session.called_off_at, session.call_off_reason = now, reason
     session.save(update_fields=["called_off_at", "call_off_reason"])
-    Party.objects.filter(pk__in=confirmed.values("party")).update(
-        calendar_sequence=F("calendar_sequence") + 1,
-        first_call_until=first_call_ends(session, besides=besides, now=now),
-    )
+    losing = Party.objects.filter(pk__in=confirmed.values("party"))
+    losing.update(calendar_sequence=F("calendar_sequence") + 1)
+    until = first_call.first_call_ends(session, besides=besides, now=now)
+    first_call.give(losing, session.season, until=until)
     ended = touched.end_all(BookingStatus.CALLED_OFF, now=now, who=who)
     told = {str(booking.pk): booking for booking in ended if booking.party.is_proven}
     outbox.post_all(NoticeKind.CALLED_OFF, told, now=now)
+    session.refresh_ledger()
+    first_call.keep_places(session, now=now)  # No longer: its own places are nobody's.
     waitlist.serve_all(lines.values(), now=now, trigger=DecisionTrigger.LEFT)
+    waitlist.serve_what_is_kept_after(session.season_id, now=now)
 
 
 def _lines_left_for(offers: QuerySet[Booking]) -> QuerySet[Booking]:
@@ -105,29 +106,26 @@ def _lines_left_for(offers: QuerySet[Booking]) -> QuerySet[Booking]:
     return Booking.objects.waiting().filter(party__in=offers.values("party"))
 
 
-def first_call_ends(session: TourSession, *, besides: Collection[int] = (), now: datetime) -> datetime | None:
-    """Until when a party that was confirmed here may choose another session of the season before the public.
-
-    Never beyond the lock of the last roster that is still open: None if no other session takes a party of the season.
-    """
-    season = session.season
-    others = season.sessions.exclude(pk__in={session.pk, *besides}).select_related("season__tour")
-    open_until = [other.roster_locks_at for other in others if other.takes_sign_ups(now, is_in=True)]
-    if not open_until or not season.published or season.mode != SeasonMode.FIRST_COME:
-        return None
-    return min(now + FIRST_CALL, max(open_until))
-
-
 def end_first_calls(*, now: datetime) -> int:
-    """The first calls that ran out are over: parties without a booking end. Returns how many parties."""
-    due = Party.objects.filter(first_call_until__lte=now).values_list("pk", flat=True)
-    return for_each(list(due), lambda pk: _end_first_call(pk, now=now))
+    """The first calls that ran out, or lead nowhere any more, are over: parties without a booking end, and what was
+    kept goes to the lines and the public. Returns how many parties."""
+    seasons = list(first_call.seasons_that_keep())
+    nowhere = [season.pk for season in seasons if first_call.leads_nowhere(season, now=now)]
+    over = Q(first_call_until__lte=now) | Q(season__in=nowhere, first_call_until__isnull=False)
+    due = Party.objects.filter(over).values_list("pk", flat=True)
+    ended = for_each(list(due), lambda pk: _end_first_call(pk, now=now))
+    for season in seasons:
+        with transaction.atomic():
+            first_call.note_the_last(season.pk, now=now)
+        waitlist.serve_what_is_kept(season.pk, now=now)
+    return ended
 
 
 @in_one_transaction
 def _end_first_call(party_pk: int, *, now: datetime) -> bool:
     party = Party.objects.lock(party_pk)
-    if party.first_call_until is None or party.first_call_until > now:
+    is_running = first_call.has_first_call(party, now=now)
+    if party.first_call_until is None or (is_running and not first_call.leads_nowhere(party.season, now=now)):
         return False
     party.first_call_until = None
     if not party.bookings.live().exists():

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
 from bookings.domain.errors import BookingError
+from bookings.domain.first_call import Kept, keep_places, may_have_what_is_kept
 from bookings.domain.locks import Locked, for_each, in_one_transaction, lock_party
 from bookings.domain.offers import LAST_CALL, offer_ends
 from bookings.domain.people import Person, check_people, write_members
@@ -86,12 +87,18 @@ def next_in_line(session: TourSession, *, now: datetime) -> NextInLine:
 
 
 def fits(booking: Booking, session: TourSession) -> bool:
-    """Whether the party would come with what is free, if need be with fewer than it is."""
-    return session.parties_free > 0 and booking.least <= session.places_free
+    """Whether the party would come with what is free for it, if need be with fewer than it is."""
+    free = session.free(first_call=booking.first_call)
+    return free.parties > 0 and booking.least <= free.places
 
 
-def is_free_for_newcomers(session: TourSession, *, size: int, now: datetime) -> bool:
-    """Whether places are left over that the line does not want: the session is locked and its line was served."""
+def is_free_for_newcomers(session: TourSession, *, size: int, now: datetime, first_call: bool = False) -> bool:
+    """Whether places are left over that the line does not want: the session is locked and its line was served.
+
+    What is kept for first call no line wants.
+    """
+    if first_call and may_have_what_is_kept(session, size=size):
+        return True
     if not session.room_for(size):
         return False
     return session.parties_waiting == 0 or next_in_line(session, now=now) == NextInLine(None, None)
@@ -130,6 +137,28 @@ def serve_waiting_lines(*, now: datetime) -> int:
     return for_each(list(sessions), lambda pk: bool(offer_free_places(pk, now=now, trigger=DecisionTrigger.SCAN)))
 
 
+def serve_what_is_kept(season_pk: int, *, now: datetime) -> None:
+    """Bring what the sessions of a season keep for first call up to date, and offer what they keep no longer."""
+    concerned = Q(called_off_at=None, roster_locks_at__gt=now) | Q(keeps_for_first_call=True)
+    asked = TourSession.objects.filter(concerned, season=season_pk).order_by("pk")
+    for_each(list(asked.values_list("pk", flat=True)), lambda pk: _serve_what_was_kept(pk, now=now))
+
+
+def serve_what_is_kept_after(season_pk: int, *, now: datetime) -> None:
+    """The same, once this transaction is committed: the order of locks allows it no other sessions now."""
+    transaction.on_commit(lambda: serve_what_is_kept(season_pk, now=now), robust=True)
+
+
+@in_one_transaction
+def _serve_what_was_kept(session_pk: int, *, now: datetime) -> bool:
+    session = TourSession.objects.lock([session_pk])[session_pk]
+    kept = Kept(session.places_kept, session.parties_kept)
+    keep_places(session, now=now)
+    if session.places_kept >= kept.places and session.parties_kept >= kept.parties:
+        return False
+    return serve(session, now=now, trigger=DecisionTrigger.FIRST_CALL) is not None
+
+
 @in_one_transaction
 def _offer_once(session_pk: int, *, now: datetime, trigger: DecisionTrigger) -> Booking | None:
     return _offer_to_next(TourSession.objects.lock([session_pk])[session_pk], now=now, trigger=trigger)
@@ -137,9 +166,8 @@ def _offer_once(session_pk: int, *, now: datetime, trigger: DecisionTrigger) -> 
 
 def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrigger) -> Booking | None:
     session.refresh_ledger()
-    if not session.serves_its_line(now) or not (
-        session.parties_waiting and session.places_free and session.parties_free
-    ):
+    keep_places(session, now=now)
+    if not session.serves_its_line(now) or not session.parties_waiting or not all(session.free(first_call=True)):
         return None  # Nothing lies idle: no decision to explain.
     ends = offer_ends(now, roster_locks_at=session.roster_locks_at, zone=session.venue.zone)
     if ends is None:
@@ -148,15 +176,13 @@ def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrig
     while True:
         booking, saved_for = next_in_line(session, now=now)
         if booking is None:
-            reason = DecisionReason.SAVED if saved_for else DecisionReason.NO_FIT
-            places = saved_for.least if saved_for else None
-            _decide(session, now=now, trigger=trigger, reason=reason, saved_for=saved_for, places=places)
+            _decide_to_wait(session, saved_for, now=now, trigger=trigger)
             return None
         booking.party = Party.objects.lock(booking.party_id)
         booking.session = session
         if session.bookings.in_line().filter(pk=booking.pk).exists():
             break  # Still in line now that the party cannot answer anything else.
-    places = min(booking.places, session.places_free)
+    places = min(booking.places, session.free(first_call=booking.first_call).places)
     _decide(session, now=now, trigger=trigger, reason=DecisionReason.OFFERED, offered_to=booking, places=places)
     booking.move_to(
         BookingStatus.OFFERED,
@@ -167,6 +193,9 @@ def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrig
         offer_source=OfferSource.WAITLIST,
         places=places,
     )
+    if booking.first_call:
+        session.refresh_ledger()
+        keep_places(session, now=now)
     tell_of_offer(booking, ends=ends, now=now)
     transaction.on_commit(lambda: _serve_lines_left_by(booking.party_id, now=now), robust=True)
     return booking
@@ -191,6 +220,19 @@ def tell_of_offer(booking: Booking, *, ends: datetime, now: datetime) -> None:
         expires_at=ends,
         facts={"ends": ends.isoformat()},
     )
+
+
+def _decide_to_wait(
+    session: TourSession, saved_for: Booking | None, *, now: datetime, trigger: DecisionTrigger
+) -> None:
+    """Store why nobody is asked although places are free."""
+    if not all(session.free()):
+        _decide(session, now=now, trigger=trigger, reason=DecisionReason.KEPT, places=session.places_kept)
+    elif saved_for:
+        reason, places = DecisionReason.SAVED, saved_for.least
+        _decide(session, now=now, trigger=trigger, reason=reason, saved_for=saved_for, places=places)
+    else:
+        _decide(session, now=now, trigger=trigger, reason=DecisionReason.NO_FIT)
 
 
 def _decide(
@@ -303,12 +345,15 @@ def accept_offer(
     prove(locked, now=now)
     if booking.places < booking.party.size:
         _leave_at_home(booking.party, coming, places=booking.places)
+    was_called = booking.party.first_call_until is not None
     confirm(booking, others, now=now, who=who, why=why)
     serve_all(
         (other.session for other in others if other.session_id != booking.session_id),
         now=now,
         trigger=DecisionTrigger.LEFT,
     )
+    if was_called:
+        serve_what_is_kept_after(booking.party.season_id, now=now)
 
 
 def _leave_at_home(party: Party, coming: Collection[int], *, places: int) -> None:

@@ -455,6 +455,7 @@ class DecisionTrigger(models.TextChoices):
     RECALLED = "recalled", _("offers were recalled")
     CAPACITY = "capacity", _("the capacity changed")
     SIGN_UP = "sign-up", _("a new party asked")
+    FIRST_CALL = "first call", _("a first call was used, or is over")
     SCAN = "scan", _("the regular scan")
 
 
@@ -464,6 +465,7 @@ class DecisionReason(models.TextChoices):
     OFFERED = "offered", _("offered to the next party")
     FULL = "full", _("nothing is free")
     SAVED = "saved", _("saved for the first in line until its size is free")
+    KEPT = "kept", _("kept for parties whose session was called off")
     NOBODY = "nobody", _("nobody waits")
     NO_FIT = "no fit", _("nobody in line fits")
     TOO_LATE = "too late", _("too little time is left before the roster locks")

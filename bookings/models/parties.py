@@ -96,6 +96,11 @@ class Party(models.Model):
                 fields=["prove_by"], name="party_to_be_proven", condition=Q(mailbox_proven_at=None, ended_at=None)
             ),
             models.Index(fields=["ended_at"], name="party_to_be_erased", condition=Q(erased_at=None)),
+            models.Index(
+                fields=["season", "first_call_until"],
+                name="party_with_first_call",
+                condition=Q(first_call_until__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Self
+from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
@@ -203,6 +203,8 @@ class Season(models.Model):
     reminder_days = models.JSONField(
         _("reminders, days before"), default=default_reminder_days, validators=[validate_reminder_days], blank=True
     )
+    # When the last of its parties' first calls ends: what is free in its sessions is kept for them until then.
+    first_call_until = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = SeasonQuerySet.as_manager()
 
@@ -233,7 +235,17 @@ class SessionState(models.TextChoices):
     CALLED_OFF = "called off", _("Called off")
 
 
-LEDGER = ["places_held", "parties_held", "parties_offered", "parties_waiting", "next_queue_number", "offers_made"]
+LEDGER = [
+    "places_held",
+    "parties_held",
+    "parties_offered",
+    "parties_waiting",
+    "next_queue_number",
+    "offers_made",
+    "keeps_for_first_call",
+    "places_kept",
+    "parties_kept",
+]
 
 
 class TourSessionQuerySet(models.QuerySet["TourSession"]):
@@ -261,7 +273,8 @@ class TourSessionQuerySet(models.QuerySet["TourSession"]):
         """Offer one party its places if both limits allow it and nobody waits: one statement, no check before it."""
         return bool(
             self.filter(pk=pk, parties_waiting=0)
-            .filter(places_held__lte=F("sell_limit") - places, parties_held__lt=F("max_parties"))
+            .filter(places_held__lte=F("sell_limit") - F("places_kept") - places)
+            .filter(parties_held__lt=F("max_parties") - F("parties_kept"))
             .filter(called_off_at=None, closed_at=None)
             .update(
                 places_held=F("places_held") + places,
@@ -269,6 +282,13 @@ class TourSessionQuerySet(models.QuerySet["TourSession"]):
                 parties_offered=F("parties_offered") + 1,
             )
         )
+
+
+class Free(NamedTuple):
+    """What is free of a session's two limits."""
+
+    places: int
+    parties: int
 
 
 class TourSession(models.Model):
@@ -304,6 +324,10 @@ class TourSession(models.Model):
     parties_waiting = models.PositiveIntegerField(_("parties waiting"), default=0, editable=False)
     next_queue_number = models.PositiveIntegerField(_("next number in line"), default=1, editable=False)
     offers_made = models.PositiveIntegerField(_("offers made to its line"), default=0, editable=False)
+    # What of the free places only a party with first call may have: see bookings.domain.first_call.
+    keeps_for_first_call = models.BooleanField(default=False, editable=False)
+    places_kept = models.PositiveIntegerField(_("places kept for first call"), default=0, editable=False)
+    parties_kept = models.PositiveIntegerField(_("parties kept for first call"), default=0, editable=False)
 
     objects = TourSessionQuerySet.as_manager()
 
@@ -367,19 +391,27 @@ class TourSession(models.Model):
 
     @property
     def places_free(self) -> int:
-        return max(0, self.sell_limit - self.places_held)
+        """For everybody; what is kept for first call is not among them."""
+        return max(0, self.sell_limit - self.places_held - self.places_kept)
 
     @property
     def parties_free(self) -> int:
-        return max(0, self.max_parties - self.parties_held)
+        return max(0, self.max_parties - self.parties_held - self.parties_kept)
+
+    def free(self, *, first_call: bool = False) -> Free:
+        """What a party may have: with first call also what is kept."""
+        if not first_call:
+            return Free(self.places_free, self.parties_free)
+        return Free(max(0, self.sell_limit - self.places_held), max(0, self.max_parties - self.parties_held))
 
     @property
     def parties_confirmed(self) -> int:
         return self.parties_held - self.parties_offered
 
-    def room_for(self, size: int) -> int:
+    def room_for(self, size: int, *, first_call: bool = False) -> int:
         """How many more parties of ``size`` people may come under both limits."""
-        return min(self.parties_free, self.places_free // size)
+        free = self.free(first_call=first_call)
+        return min(free.parties, free.places // size)
 
     def state(self, now: datetime, *, is_in: bool = False) -> SessionState:
         """As a newcomer finds it, or, with ``is_in``, a party of its season, to which sign-up does not close."""

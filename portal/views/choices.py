@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from bookings.domain import choices as domain
 from bookings.domain.errors import BookingError
+from bookings.domain.first_call import has_first_call, may_have_what_is_kept
 from bookings.models import LIVE, Booking, BookingStatus, Party, SessionState, TourSession
 from portal.forms.choices import WishesForm
 from portal.templatetags.times import day_name
@@ -54,7 +55,7 @@ def sessions(request: HttpRequest, party: Party) -> HttpResponse:
 
 def _page(request: HttpRequest, stands: Standing, form: WishesForm, *, now: datetime) -> HttpResponse:
     party = stands.party
-    has_first_call = domain.has_first_call(party, now=now)
+    is_called = has_first_call(party, now=now)
     kept = list(_kept(stands))
     allowed = party.season.choices_allowed
     taken = domain.lines_taken([*kept, *(line.booking for line in stands.lines)])
@@ -63,11 +64,11 @@ def _page(request: HttpRequest, stands: Standing, form: WishesForm, *, now: date
         "party": party,
         "standing": stands,
         "kept": kept,
-        "own": _own(stands, has_first_call=has_first_call),
-        "days": _days(words, party, kept, may_join=taken < allowed, has_first_call=has_first_call),
+        "own": _own(stands, is_called=is_called),
+        "days": _days(words, party, kept, may_join=taken < allowed, is_called=is_called),
         "allowed": allowed,
         "is_full": taken >= allowed,
-        "first_call_until": party.first_call_until if has_first_call else None,
+        "first_call_until": party.first_call_until if is_called else None,
         "venue": words[0].session.venue if words else None,
         "form": form,
         "now": now,
@@ -85,14 +86,14 @@ def _kept(stands: Standing) -> Iterator[Booking]:
         yield stands.held
 
 
-def _own(stands: Standing, *, has_first_call: bool) -> list[Own]:
+def _own(stands: Standing, *, is_called: bool) -> list[Own]:
     pks = [line.booking.pk for line in stands.lines]
     return [
         Own(
             line=line,
             earlier=_moved(pks, place, place - 1) if place else "",
             later=_moved(pks, place, place + 1) if place < len(pks) - 1 else "",
-            may_call=has_first_call and not line.booking.first_call and bool(line.words.act),
+            may_call=is_called and not line.booking.first_call and bool(line.words.act),
         )
         for place, line in enumerate(stands.lines)
     ]
@@ -114,12 +115,12 @@ def _others(party: Party, stands: Standing, *, now: datetime) -> list[SessionWor
 
 
 def _days(
-    words: Sequence[SessionWords], party: Party, kept: Sequence[Booking], *, may_join: bool, has_first_call: bool
+    words: Sequence[SessionWords], party: Party, kept: Sequence[Booking], *, may_join: bool, is_called: bool
 ) -> list[Day]:
     with_venue = len({str(told.session.venue.name) for told in words}) > 1
 
     def row_of(told: SessionWords) -> Any:
-        act = _act_of(told, party, kept, may_join=may_join, has_first_call=has_first_call)
+        act = _act_of(told, party, kept, may_join=may_join, is_called=is_called)
         return {**row(told, with_venue=with_venue)._asdict(), "link": "", "act": act}
 
     return [
@@ -136,22 +137,24 @@ def _days(
 
 
 def _act_of(
-    told: SessionWords, party: Party, kept: Sequence[Booking], *, may_join: bool, has_first_call: bool
+    told: SessionWords, party: Party, kept: Sequence[Booking], *, may_join: bool, is_called: bool
 ) -> Act | None:
     pk, is_confirmed = told.session.pk, any(booking.status == BookingStatus.CONFIRMED for booking in kept)
-    if _has_room(told, party):
+    if _has_room(told, party, is_called=is_called):
         take = ngettext("Take %(n)s place", "Take %(n)s places", party.size) % {"n": party.size}
         return Act(gettext("Move here") if is_confirmed else take, "visit_take", pk, asks=bool(kept))
     if not may_join:
         return None
-    if has_first_call:
+    if is_called:
         return Act(gettext("Wait here with first call"), "visit_join", pk)
     if is_confirmed:
         return Act(gettext("Wait here, keep our places meanwhile"), "visit_join", pk)
     return Act(gettext("Wait here too"), "visit_join", pk)
 
 
-def _has_room(told: SessionWords, party: Party) -> bool:
+def _has_room(told: SessionWords, party: Party, *, is_called: bool) -> bool:
+    if is_called and may_have_what_is_kept(told.session, size=party.size):
+        return True
     return told.state == SessionState.PLACES and told.session.room_for(party.size) > 0
 
 
@@ -181,7 +184,7 @@ def _pressed(change: Callable[..., None]) -> Callable[..., HttpResponse]:
 def join(_request: HttpRequest, party: Party, now: datetime, pk: int) -> None:
     pk = _number(str(pk))
     waits = party.bookings.filter(session=pk, status__in=[BookingStatus.WAITING, BookingStatus.OFFERED])
-    is_called = domain.has_first_call(party, now=now) and not waits.filter(first_call=True).exists()
+    is_called = has_first_call(party, now=now) and not waits.filter(first_call=True).exists()
     if not waits.exists() or is_called:  # A double click is one.
         domain.join_line(party.pk, pk, now=now)
 
@@ -238,8 +241,8 @@ def take(request: HttpRequest, party: Party, pk: int) -> HttpResponse:
     if not can_choose(stands, now=now) or any(booking.session_id == pk for booking in kept):
         return to_party_page(party)
     wanted = TourSession.objects.public().filter(pk=pk, season=party.season_id).select_related("season__tour", "venue")
-    session = wanted.first()
-    if session is None or not _has_room(describe(session, now=now, is_in=True), party):
+    session, is_called = wanted.first(), has_first_call(party, now=now)
+    if session is None or not _has_room(describe(session, now=now, is_in=True), party, is_called=is_called):
         return see_other("visit_sessions", code=party.code)
     context = {
         "party": party,

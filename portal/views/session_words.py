@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext
 
 from bookings import tallies
+from bookings.domain.first_call import kept_until
 from bookings.models import SessionState, TourSession
 from bookings.tallies import Tag, Tally
 from portal.templatetags.times import session_short_day, session_time, session_when, venue_moment, zone_name
@@ -137,7 +138,7 @@ def _sentence(session: TourSession, state: SessionState, tally: Tally, *, now: d
     if state == SessionState.CLOSED:
         return _closed(session, now=now)
     if state == SessionState.WAITLIST:
-        return _waitlist(tally)
+        return _waitlist(session, tally)
     return _room(tally)
 
 
@@ -156,7 +157,7 @@ def _closed(session: TourSession, *, now: datetime) -> str:
     return gettext("Sign-up for this session has closed.")
 
 
-def _waitlist(tally: Tally) -> str:
+def _waitlist(session: TourSession, tally: Tally) -> str:
     if tally.waiting:
         waiting = ngettext("About %(n)s party is waiting.", "About %(n)s parties are waiting.", tally.waiting)
         waiting %= {"n": tally.waiting}
@@ -164,9 +165,22 @@ def _waitlist(tally: Tally) -> str:
         waiting = gettext("Nobody is waiting yet, so you would be first in line.")
     if tally.free:
         taken = gettext("What is free goes to the parties that wait, in their order.")
+    elif session.places_kept and (until := kept_until(session)):
+        taken = _kept(session.places_kept) % {
+            "n": session.places_kept,
+            "when": venue_moment(until, session.venue),
+        }
     else:
         taken = gettext("All places are taken.")
     return between_sentences().join([taken, waiting])
+
+
+def _kept(places: int) -> str:
+    return ngettext(
+        "Until %(when)s, %(n)s place is kept for visitors whose tour was called off.",
+        "Until %(when)s, %(n)s places are kept for visitors whose tour was called off.",
+        places,
+    )
 
 
 def _room(tally: Tally) -> str:

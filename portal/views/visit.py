@@ -16,8 +16,8 @@ from django.views.decorators.http import require_safe
 from bookings.calendars import Method, invitation
 from bookings.domain import visit as domain
 from bookings.domain import waitlist
-from bookings.domain.choices import has_first_call
 from bookings.domain.errors import BookingError
+from bookings.domain.first_call import has_first_call
 from bookings.models import Booking, BookingStatus, Party
 from portal.forms.people import band_words
 from portal.forms.visit import FewerForm, PeopleOfPartyForm

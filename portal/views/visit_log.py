@@ -136,6 +136,8 @@ def _of_decision(stands: Standing, booking: Booking, decision: Decision) -> Entr
             some = booking.least < booking.places
             return Entry(at, "saved_for_you_some" if some else "saved_for_you", booking, free, size=booking.least)
         return Entry(at, _before_whom_it_was_saved(stands, booking, saved, at), booking, free, saved.queue_number)
+    if decision.reason == DecisionReason.KEPT:
+        return Entry(at, "kept_first_call", booking, decision.places or 0)
     if decision.reason in {DecisionReason.TOO_LATE, DecisionReason.NO_FIT}:
         return Entry(at, decision.reason.replace(" ", "_"), booking, free)
     return None
@@ -219,6 +221,8 @@ def _why_not(stands: Standing, line: Line, told: Sequence[Entry], *, now: dateti
         return answer("is_offered_elsewhere")
     if session.places_free and session.parties_free:
         return _why_not_what_is_free(stands, line, answer, now=now)
+    if session.places_kept and not booking.first_call:
+        return answer("kept_first_call", places=session.places_kept)
     newest = next((entry for entry in told if entry.kind.startswith("went") and entry.at >= booking.status_since), None)
     if newest:
         return newest

@@ -33,6 +33,8 @@ class Session:
     locks_at: datetime
     called_off: bool = False
     numbers: int = 0
+    keeps: bool = False
+    kept: tuple[int, int] = (0, 0)
 
     def takes_nobody(self, now: datetime) -> bool:
         return self.called_off or now >= self.locks_at
@@ -113,9 +115,27 @@ class Lines:
     def in_session(self, session: Session, *statuses: str) -> list[Booking]:
         return [b for b in self.bookings if b.session is session and b.status in statuses]
 
-    def free(self, session: Session) -> tuple[int, int]:
+    def free(self, session: Session, *, first_call: bool = False) -> tuple[int, int]:
+        """Places and parties; with first call also those that are kept for it."""
         held = [b.places for b in self.in_session(session, *HOLDS)]
-        return max(0, session.sell_limit - sum(held)), max(0, session.max_parties - len(held))
+        places, parties = (0, 0) if first_call else session.kept
+        return max(0, session.sell_limit - sum(held) - places), max(0, session.max_parties - len(held) - parties)
+
+    def keep(self, session: Session, now: datetime) -> None:
+        """Where nobody waits when it begins, what all with first call could have is kept, until the last call."""
+        called = {b.party for b in self.bookings if b.party.has_first_call(now)}
+        is_open = not session.takes_nobody(now) and now < session.locks_at - LAST_CALL
+        session.keeps = bool(called) and is_open and (session.keeps or not self.waiting(session))
+        places, parties = self.free(session, first_call=True)
+        is_any = session.keeps and places and parties
+        session.kept = (min(places, sum(p.size for p in called)), min(parties, len(called))) if is_any else (0, 0)
+
+    def serve_what_is_kept(self, now: datetime) -> None:
+        for session in self.sessions:
+            before = session.kept
+            self.keep(session, now)
+            if session.kept[0] < before[0] or session.kept[1] < before[1]:
+                self.serve([session], now)
 
     def waiting(self, session: Session) -> list[Booking]:
         """Those with a proven mailbox, also while they hold an offer for another session; first call goes first."""
@@ -127,21 +147,27 @@ class Lines:
 
     def next_in_line(self, session: Session, now: datetime) -> tuple[Booking | None, Booking | None]:
         """Who is asked next, or else for whom the places are saved."""
-        line, (places, parties) = self.line(session), self.free(session)
-        fitting = [b for b in line if parties and b.least <= places]
+        line = self.line(session)
+        free = {is_called: self.free(session, first_call=is_called) for is_called in (True, False)}
+        fitting = [b for b in line if free[b.first_call][1] and b.least <= free[b.first_call][0]]
         if now >= session.locks_at - LAST_CALL:
             by_class = sorted(fitting, key=lambda b: (not b.first_call, not b.party.short_notice, b.number))
             return next(iter(by_class), None), None
         return (line[0], None) if line and line[0] in fitting else (None, next(iter(line), None))
 
     def offer_once(self, session: Session, now: datetime, *, scan: bool = False) -> Booking | None:
-        places, parties = self.free(session)
-        if session.takes_nobody(now) or not (places and parties and self.waiting(session)):
+        self.keep(session, now)
+        if session.takes_nobody(now) or not (all(self.free(session, first_call=True)) and self.waiting(session)):
             return None
+        places, parties = self.free(session)
         until = offer_ends(now, roster_locks_at=session.locks_at, zone=self.zone)
         asked, saved_for = self.next_in_line(session, now) if until else (None, None)
-        kept = min(asked.places, places) if asked else saved_for.least if saved_for else None
+        kept = saved_for.least if saved_for else None
         reason = "offered" if asked else "saved" if saved_for else "no fit" if until else "too late"
+        if asked:
+            kept = min(asked.places, self.free(session, first_call=asked.first_call)[0])
+        elif until and not (places and parties):
+            reason, saved_for, kept = "kept", None, session.kept[0]
         decision = Decision(session, places, parties, reason, asked, saved_for, kept)
         last = next((d for d in reversed(self.decisions) if d.session is session), None)
         if not (scan and decision == last):
@@ -149,6 +175,7 @@ class Lines:
         if asked and kept:
             asked.status, asked.places, asked.until = "offered", kept, until
             asked.offered_at, asked.from_sign_up = now, False
+            self.keep(session, now)
         return asked
 
     def serve(self, sessions: Iterable[Session], now: datetime, *, scan: bool = False) -> None:
@@ -159,9 +186,14 @@ class Lines:
                     self.serve([other.session], now)
                 asked = self.offer_once(session, now, scan=scan)
 
-    def has_room(self, session: Session, size: int) -> bool:
-        places, parties = self.free(session)
+    def has_room(self, session: Session, size: int, *, first_call: bool = False) -> bool:
+        places, parties = self.free(session, first_call=first_call)
         return size <= places and parties > 0
+
+    def is_kept_for(self, session: Session, size: int) -> bool:
+        """Whether first call alone gives a party places here."""
+        is_enough = session.kept[0] >= size and session.kept[1] > 0
+        return is_enough or (not self.waiting(session) and self.has_room(session, size, first_call=True))
 
     def scan(self, now: datetime) -> None:
         due = [b for b in self.bookings if b.status == "offered" and b.has_run_out(now)]
@@ -172,8 +204,9 @@ class Lines:
                 booking.end("closed")
             elif booking.status == "waiting" and not booking.party.proven and (booking.party.prove_by or now) <= now:
                 booking.end("dropped")
-            if not booking.party.has_first_call(now):
+            if not booking.party.has_first_call(now) or all(s.takes_nobody(now) for s in self.sessions):
                 booking.party.first_call_until = None
+        self.serve_what_is_kept(now)
         for party in dict.fromkeys(b.party for b in self.bookings):
             if self.is_visiting(party, now):
                 self.leave(party, now)
@@ -263,10 +296,12 @@ class Waitlist(Lines):
         party.proven, party.size, party.least = True, booking.places, min(party.least, booking.places)
         others = self.of(party, "waiting", "confirmed")
         booking.end("confirmed")
-        party.first_call_until = None
+        is_called, party.first_call_until = party.first_call_until, None
         for other in others:
             other.end("superseded")
         self.serve([b.session for b in others], now)
+        if is_called:
+            self.serve_what_is_kept(now)
 
     def decline(self, booking: Booking, now: datetime) -> None:
         """Not this date: the others stay."""
@@ -347,6 +382,7 @@ class Waitlist(Lines):
         else:
             nobody_else = self.next_in_line(session, now) in [(None, None), (own, None)]
             is_to_be_had = self.has_room(session, party.size) and nobody_else
+            is_to_be_had |= party.has_first_call(now) and self.is_kept_for(session, party.size)
         if not is_to_be_had:
             for booking, status, until in before:
                 booking.status, booking.until = status, until
@@ -354,12 +390,16 @@ class Waitlist(Lines):
         if own is None:
             own = self.add(Booking(party, session, 0, "offered", party.size, party.least))
         own.end("confirmed")
-        own.places, party.first_call_until = party.size, None
+        is_called, party.first_call_until = party.first_call_until, None
+        own.places = party.size
+        self.keep(session, now)
         for other in self.of(party, "waiting", "confirmed"):
             if other is not own:
                 other.end("superseded")
         self.serve([b.session for b, status, _ in before if status in HOLDS], now)
         self.serve([b.session for b, status, _ in before if status == "waiting"], now)
+        if is_called:
+            self.serve_what_is_kept(now)
 
     def check_choice(self, party: Party, session: Session, now: datetime) -> list[Booking]:
         live = self.of(party, *LIVE)
@@ -435,4 +475,6 @@ class Waitlist(Lines):
             if booking.status == "confirmed" and open_until:
                 booking.party.first_call_until = min(now + FIRST_CALL, max(open_until))
             booking.end("called off")
+        self.keep(session, now)
         self.serve([s for s in self.sessions if s in touched], now)
+        self.serve_what_is_kept(now)

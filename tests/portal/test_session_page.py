@@ -125,5 +125,16 @@ def test_the_page_only_reads(client):
     assert client.post(f"/en/sessions/{session.pk}/").status_code == 405
 
 
+def test_places_kept_for_first_call_are_not_promised_to_newcomers(client):
+    season = make_season(first_call_until=NOON + 3 * DAY)
+    session = make_session(season=season, capacity=3, places_kept=3, parties_kept=1, keeps_for_first_call=True)
+    page = words(page_of(client, session))
+    assert "Join the waitlist" in page
+    assert (
+        "Until 21 January, 20:00, 3 places are kept for visitors whose tour was called off. "
+        "Nobody is waiting yet, so you would be first in line."
+    ) in page
+
+
 def test_in_chinese_the_day_is_written_as_in_china(client):
     assert "2 月 13 日星期六 09:30" in words(page_of(client, make_session(), "zh-hans"))

@@ -161,6 +161,14 @@ def test_places_are_saved_for_a_party_with_first_call(why):
     )
 
 
+def test_places_are_kept_for_first_call(why):
+    session = make_session(season=make_season(first_call_until=NOON + 3 * DAY), capacity=2)
+    TourSession.objects.filter(pk=session.pk).update(places_kept=2, parties_kept=1, keeps_for_first_call=True)
+    assert why(make_waiting(session)) == (
+        "2 places are free, but kept for visitors whose session was called off. You keep your number."
+    )
+
+
 def test_first_call_went_before(why):
     session = make_full_session(capacity=4)
     booking = make_waiting(session)

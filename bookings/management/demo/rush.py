@@ -9,7 +9,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from bookings.domain import check_in, sessions, sign_up, visit, waitlist
+from bookings.domain import check_in, choices, sessions, sign_up, visit, waitlist
+from bookings.domain.first_call import may_have_what_is_kept
 from bookings.domain.people import Person
 from bookings.domain.sign_up import Lead, Wishes
 from bookings.management.demo import names, texts
@@ -85,10 +86,7 @@ class Rush:
                 )
             self._plan_party(asks_at, choices, size=self._some_size(), acts_later=True)
         called_off = dates[CALLED_OFF]
-        self.agenda.put(
-            self.now - timedelta(hours=20),
-            lambda when: sessions.call_off(called_off.pk, reason=texts.CALL_OFF_REASON, now=when, who=HOST),
-        )
+        self.agenda.put(self.now - timedelta(hours=20), self._calls_off(called_off))
         # The last hours: some cancel in full sessions, so that offers are out, and some have just asked.
         for number in (2, 4, 5, 6):
             self.agenda.put(self.now - self._minutes(10, 100), self._one_party_cancels(dates[number]))
@@ -228,6 +226,30 @@ class Rush:
     def _cancels(self, submission_key: uuid.UUID, when: datetime) -> None:
         for booking in self._confirmed(submission_key):
             visit.cancel_places(booking.party_id, now=when)
+
+    def _calls_off(self, session: TourSession) -> Callable[[datetime], None]:
+        """The house calls a session off; within hours all parties that were confirmed but one choose another."""
+
+        def calls_off(when: datetime) -> None:
+            sessions.call_off(session.pk, reason=texts.CALL_OFF_REASON, now=when, who=HOST)
+            called = Party.objects.filter(season=session.season_id, first_call_until__gt=when).order_by("pk")
+            for pk in list(called.values_list("pk", flat=True))[1:]:
+                self.agenda.put(when + self._minutes(10, 900), self._chooses_anew(pk))
+
+        return calls_off
+
+    def _chooses_anew(self, party_pk: int) -> Callable[[datetime], None]:
+        def chooses(when: datetime) -> None:
+            party = Party.objects.get(pk=party_pk)
+            others = TourSession.objects.filter(season=party.season_id).select_related("season__tour")
+            open_ones = [session for session in others if session.takes_sign_ups(when, is_in=True)]
+            roomy = [session for session in open_ones if may_have_what_is_kept(session, size=party.size)]
+            if roomy:
+                choices.take_places(party.pk, self.chance.choice(roomy).pk, now=when)
+            else:
+                choices.join_line(party.pk, self.chance.choice(open_ones).pk, now=when)
+
+        return chooses
 
     def _gives_up(self, submission_key: uuid.UUID) -> Callable[[datetime], None]:
         return lambda when: self._cancels(submission_key, when)

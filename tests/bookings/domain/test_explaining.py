@@ -43,6 +43,13 @@ def test_a_session_that_never_had_a_line_has_nothing_to_explain():
     assert told(make_session()) == ""
 
 
+def test_what_is_kept_for_first_call_is_told_with_or_without_a_line():
+    session = make_session(capacity=2, places_kept=2, parties_kept=1)
+    assert told(session) == (
+        "2 places kept for parties whose session was called off; nobody waits; the line closes in 3 weeks, 2 days."
+    )
+
+
 def test_a_line_that_was_never_served_says_so():
     assert told(make_waiting(make_full_session()).session) == (
         "Nothing has become free for this line so far; the line closes in 3 weeks, 2 days."

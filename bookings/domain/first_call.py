@@ -1,0 +1,110 @@
+"""Parties whose session was called off choose another one before the public does.
+
+As long as their time runs, what is free in the season's other sessions, and wanted by no line that stood before, is
+kept for them, up to as many places and parties as they are. In the last call of a session nothing is kept in it.
+Source of the rules: docs/decisions/0014-places-kept-for-first-call.md.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db.models import Count, Max, QuerySet, Sum
+
+from bookings.domain.offers import LAST_CALL
+from bookings.models import Party, Season, SeasonMode, TourSession
+
+# Parties that were confirmed in a session called off choose another one for this long before the public.
+FIRST_CALL = timedelta(hours=72)
+
+
+class Kept(NamedTuple):
+    """What a session keeps for first call."""
+
+    places: int
+    parties: int
+
+
+NOTHING = Kept(0, 0)
+
+
+def has_first_call(party: Party, *, now: datetime) -> bool:
+    """Whether its session was called off and it may still choose another before everybody else."""
+    return party.first_call_until is not None and now < party.first_call_until
+
+
+def first_call_ends(session: TourSession, *, besides: Collection[int] = (), now: datetime) -> datetime | None:
+    """Until when a party that was confirmed here may choose another session of the season before the public.
+
+    Never beyond the lock of the last roster that is still open: None if no other session takes a party of the season.
+    """
+    last_lock = _last_lock(session.season, without={session.pk, *besides}, now=now)
+    return min(now + FIRST_CALL, last_lock) if last_lock else None
+
+
+def _last_lock(season: Season, *, without: Collection[int] = (), now: datetime) -> datetime | None:
+    if not season.published or season.mode != SeasonMode.FIRST_COME:
+        return None
+    others = season.sessions.exclude(pk__in=without).select_related("season__tour")
+    return max((other.roster_locks_at for other in others if other.takes_sign_ups(now, is_in=True)), default=None)
+
+
+def give(parties: QuerySet[Party], season: Season, *, until: datetime | None) -> None:
+    """Give these parties, whose rows the caller holds, first call in their season; ``None`` is none."""
+    parties.update(first_call_until=until)
+    if until and (season.first_call_until is None or season.first_call_until < until):
+        Season.objects.filter(pk=season.pk).update(first_call_until=until)
+
+
+def kept_until(session: TourSession) -> datetime | None:
+    """Until when the session keeps what it keeps."""
+    ends = session.season.first_call_until
+    return min(ends, session.roster_locks_at - LAST_CALL) if ends else None
+
+
+def keep_places(session: TourSession, *, now: datetime) -> None:
+    """Bring what the session keeps up to date. The caller holds its lock and has read its ledger.
+
+    A session begins to keep when nobody waits in it. Whoever joins its line from then on is the public as well.
+    """
+    called = _called(session, now=now)
+    keeps = called.parties > 0 and (session.keeps_for_first_call or not session.parties_waiting)
+    free = session.free(first_call=True)
+    kept = Kept(min(called.places, free.places), min(called.parties, free.parties)) if keeps and all(free) else NOTHING
+    if (keeps, *kept) != (session.keeps_for_first_call, session.places_kept, session.parties_kept):
+        session.keeps_for_first_call = keeps
+        session.places_kept, session.parties_kept = kept
+        session.save(update_fields=["keeps_for_first_call", "places_kept", "parties_kept"])
+
+
+def _called(session: TourSession, *, now: datetime) -> Kept:
+    """How many have first call here: all of the season's that did not choose yet."""
+    ends = kept_until(session)
+    if ends is None or now >= ends or not session.takes_sign_ups(now, is_in=True):
+        return NOTHING
+    called = Party.objects.filter(season=session.season_id, first_call_until__gt=now)
+    return Kept(**called.aggregate(places=Sum("size", default=0), parties=Count("pk")))
+
+
+def may_have_what_is_kept(session: TourSession, *, size: int) -> bool:
+    """Whether a party of this size with first call can have places at once that others cannot."""
+    if session.places_kept >= size and session.parties_kept:
+        return True
+    return session.parties_waiting == 0 and session.room_for(size, first_call=True) > 0
+
+
+def seasons_that_keep() -> QuerySet[Season]:
+    return Season.objects.filter(first_call_until__isnull=False).select_related("tour").order_by("pk")
+
+
+def leads_nowhere(season: Season, *, now: datetime) -> bool:
+    """Whether no session of the season takes a party any more."""
+    return _last_lock(season, now=now) is None
+
+
+def note_the_last(season_pk: int, *, now: datetime) -> None:
+    """Let the season know when the last of its first calls ends. To be run in a transaction."""
+    Season.objects.select_for_update(no_key=True).get(pk=season_pk)
+    called = Party.objects.filter(season=season_pk, first_call_until__gt=now)
+    last = called.aggregate(last=Max("first_call_until"))["last"]
+    Season.objects.filter(pk=season_pk).update(first_call_until=last)

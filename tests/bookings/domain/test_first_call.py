@@ -1,0 +1,192 @@
+"""While first call stands, what is free in the season's other sessions is kept for the parties that have it."""
+
+from datetime import timedelta
+
+import pytest
+
+from bookings.domain import choices, sessions, visit
+from bookings.domain.first_call import kept_until
+from bookings.domain.invariants import broken_promises
+from bookings.models import Booking, BookingStatus, Decision, Party, SessionState, TourSession
+from tests.acts import ask, ledger, statuses
+from tests.factories import DAY, HOUR, NOON, make_booking, make_season, make_session, make_waiting
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("promises_kept")]
+
+REPAIR = "The line is being repaired."
+OVER = NOON + 3 * DAY
+
+
+def call_off(session: TourSession, *, now=NOON) -> None:
+    sessions.call_off(session.pk, reason=REPAIR, now=now, who="host:lin")
+
+
+def kept(session: TourSession) -> tuple[int, int]:
+    return TourSession.objects.values_list("places_kept", "parties_kept").get(pk=session.pk)
+
+
+def status_of(party: Party) -> str:
+    return Booking.objects.exclude(status=BookingStatus.CALLED_OFF).get(party=party).status
+
+
+@pytest.fixture
+def season():
+    return make_season(proves_mailbox=False)
+
+
+@pytest.fixture
+def called(season):
+    """Two parties, of two and of three, whose session was called off at noon; another session has eight places."""
+    doomed, other = make_session(season=season), make_session(season=season, capacity=8)
+    parties = [make_booking(doomed, size=size).party for size in (2, 3)]
+    call_off(doomed)
+    return other, *parties
+
+
+def test_as_many_places_are_kept_as_the_parties_could_take_and_the_rest_is_for_everybody(called):
+    other, *_parties = called
+    first, second = ask(other, size=3), ask(other, size=1)
+
+    assert (status_of(first), status_of(second)) == ("confirmed", "waiting")
+    assert kept(other) == (5, 2)
+    assert TourSession.objects.select_related("season__tour").get(pk=other.pk).state(NOON) == SessionState.WAITLIST
+
+
+def test_what_is_kept_goes_to_whoever_has_first_call_also_past_a_line(called):
+    other, two, three = called
+    ask(other, size=3), ask(other, size=1)
+
+    choices.take_places(three.pk, other.pk, now=NOON + HOUR)
+
+    assert (status_of(three), kept(other)) == ("confirmed", (2, 1))
+    choices.take_places(two.pk, other.pk, now=NOON + HOUR)
+    assert (status_of(two), kept(other), ledger(other)["places"]) == ("confirmed", (0, 0), 8)
+
+
+def test_what_a_first_call_chose_elsewhere_needs_no_longer_goes_to_the_line_at_once(called, season):
+    other, two, three = called
+    elsewhere = make_session(season=season)
+    ask(other, size=3)
+    waiting = ask(other, size=3)
+
+    choices.take_places(three.pk, elsewhere.pk, now=NOON + HOUR)
+
+    assert (status_of(waiting), kept(other), kept(elsewhere)) == ("offered", (2, 1), (2, 1))
+    assert two.bookings.live().count() == 0
+
+
+def test_nothing_is_kept_once_the_first_calls_are_over(called):
+    other, *_parties = called
+    ask(other, size=3)
+    waiting = ask(other, size=1)
+
+    sessions.end_first_calls(now=OVER - timedelta(seconds=1))
+    assert (status_of(waiting), kept(other)) == ("waiting", (5, 2))
+
+    sessions.end_first_calls(now=OVER)
+    assert (status_of(waiting), kept(other)) == ("offered", (0, 0))
+    other.season.refresh_from_db()
+    assert other.season.first_call_until is None
+
+
+def test_in_the_last_call_nothing_is_kept(season):
+    doomed, soon = make_session(season=season), make_session(season=season, roster_locks_at=NOON + 30 * HOUR)
+    make_session(season=season)
+    make_booking(doomed, size=3)
+    call_off(doomed)
+    last_call = NOON + 6 * HOUR
+    found = TourSession.objects.select_related("season", "venue").get(pk=soon.pk)
+    assert (kept(soon), kept_until(found)) == ((3, 1), last_call)
+
+    sessions.end_first_calls(now=last_call)
+
+    assert kept(soon) == (0, 0)
+
+
+def test_a_line_that_stood_before_goes_on_as_it_was(season):
+    doomed, other = make_session(season=season), make_session(season=season, capacity=4)
+    leaving, waiting = make_booking(other, size=4), make_waiting(other)
+    make_booking(doomed, size=4)
+    call_off(doomed)
+
+    visit.cancel_places(leaving.party_id, now=NOON)
+
+    assert statuses(other) == {leaving: "cancelled", waiting: "offered"}
+    assert kept(other) == (2, 1)  # Nobody waits any more: what is left is kept from now on.
+
+
+def test_places_given_back_later_are_kept_as_well_as_long_as_nobody_waited(season):
+    doomed, other = make_session(season=season), make_session(season=season, capacity=4)
+    leaving = make_booking(other, size=4)
+    make_booking(doomed, size=3)
+    call_off(doomed)
+    newcomer = ask(other, size=2)
+
+    visit.cancel_places(leaving.party_id, now=NOON)
+
+    assert (status_of(newcomer), kept(other)) == ("waiting", (3, 1))
+    told = Decision.objects.filter(session=other).values_list("reason", "places_free", "places")
+    assert list(told) == [("saved", 1, 2)]  # The one that is not kept is saved for the newcomer, who is two.
+
+
+def test_a_kept_place_has_its_reason(called):
+    other, *_parties = called
+    ask(other, size=3)
+    ask(other, size=2)
+
+    told = Decision.objects.filter(session=other).values_list("trigger", "reason", "places_free", "places")
+    assert list(told) == [("joined", "kept", 0, 5)]
+
+
+def test_a_party_with_first_call_in_a_line_is_offered_what_is_kept_and_what_is_free_together(season):
+    doomed, other = make_session(season=season), make_session(season=season, capacity=3)
+    leaving = make_booking(other, size=1)
+    three = make_booking(doomed, size=3).party
+    call_off(doomed)
+    ask(other, size=1)
+    choices.join_line(three.pk, other.pk, now=NOON)
+    assert (status_of(three), kept(other)) == ("waiting", (2, 1))
+
+    visit.cancel_places(leaving.party_id, now=NOON)
+
+    assert (status_of(three), kept(other)) == ("offered", (0, 0))
+
+
+def test_the_limit_of_parties_is_kept_too(season):
+    doomed, other = make_session(season=season), make_session(season=season, max_parties=2, capacity=20)
+    make_booking(doomed, size=2)
+    call_off(doomed)
+
+    newcomers = [ask(other, size=1) for _party in range(2)]
+
+    assert [status_of(party) for party in newcomers] == ["confirmed", "waiting"]
+
+
+def test_first_calls_that_lead_nowhere_any_more_are_over_at_once(called):
+    other, two, three = called
+    sessions.close_sign_up(other.pk, now=NOON + HOUR)
+
+    assert sessions.end_first_calls(now=NOON + HOUR) == 2
+
+    ended = Party.objects.filter(pk__in=[two.pk, three.pk]).values_list("first_call_until", "ended_at")
+    assert (list(ended), kept(other)) == ([(None, NOON + HOUR)] * 2, (0, 0))
+
+
+def test_a_session_called_off_keeps_nothing_and_its_parties_are_counted_with_the_others(called, season):
+    other, *_parties = called
+    third = make_session(season=season)
+    held = ask(other, size=3)
+
+    call_off(other, now=NOON + HOUR)
+
+    assert (kept(other), kept(third)) == ((0, 0), (8, 3))
+    held.refresh_from_db()
+    season.refresh_from_db()
+    assert held.first_call_until == season.first_call_until == NOON + HOUR + 3 * DAY
+
+
+def test_places_kept_too_long_are_a_broken_promise(called):
+    other, *_parties = called
+    late = OVER + timedelta(minutes=10)
+
+    assert f"session {other.pk}: keeps 5 places although no first call stands" in list(broken_promises(now=late))
