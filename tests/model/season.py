@@ -1,7 +1,4 @@
-"""What else a season does to its lines: moves, recalls, first call, swaps, locks. Sources: DESIGN part 4, docs/decisions.
-
-It knows no database, no locks, no mail and no names. Every act ends with serving the lines that it touched.
-"""
+"""What people do with the lines of a season; each act ends with serving those it touched. Source: DESIGN part 4."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -389,6 +386,7 @@ class Season:
                     self.begin(old.party, new.session, "confirmed", old.preference)
                 first = [theirs.session] if more > 0 else [mine.session] if more < 0 else []
                 return self.serve([*first, *(s for s in self.sessions if s in left and s not in first)], now)
+        return None
 
     # What hosts do.
 
