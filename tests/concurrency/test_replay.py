@@ -197,7 +197,7 @@ class Replay(season.Season):
         row = event.booking
         party, session = self.party[row.party_id], self.session[row.session_id]
         if event.to_status == "offered":
-            self.has_nobody_before(party, session, event)
+            assert session.leaves_to(party, event.happened_at)
         booking = self.begin(party, session, event.to_status, row.preference)
         if event.to_status == "waiting":
             booking.number, booking.first_call = session.next_number(), party.has_first_call(event.happened_at)
@@ -205,13 +205,6 @@ class Replay(season.Season):
             booking.from_sign_up, booking.offered_at = True, event.happened_at
             booking.until = min(event.happened_at + season.SIGN_UP_OFFER_AT_MOST, session.locks_at)
         self.booking[row.pk] = booking
-
-    def has_nobody_before(
-        self, party: season.Party, session: season.Session, event: BookingEvent, own: season.Booking | None = None
-    ) -> None:
-        """A newcomer, or one that moves itself, takes what the line does not want, or what is kept for it."""
-        is_called = party.has_first_call(event.happened_at)
-        assert session.leaves(party.size, event.happened_at, to=own) or (is_called and self.is_kept_for(party, session))
 
     def offer(self, event: BookingEvent) -> None:
         booking, decision = self.booking[event.booking_id], next(self.decided[event.booking.session_id])
@@ -235,7 +228,7 @@ class Replay(season.Season):
         party, session = booking.party, booking.session
         match event.from_status, event.to_status, event.why:
             case "waiting", "offered", _:
-                self.has_nobody_before(party, session, event, booking)
+                assert session.leaves_to(party, event.happened_at, own=booking)
                 booking.places, booking.from_sign_up = party.size, True
             case "offered", "waiting", waitlist.WAITS_FOR_ALL:
                 assert booking.places < party.size

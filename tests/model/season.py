@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from tests.model.line import LAST_CALL, Line, lapse
 
@@ -39,9 +40,11 @@ class Session(Line):
         """Also such as hold an offer for another session."""
         return any(b.party.proven for b in self.of("waiting"))
 
-    def leaves(self, size: int, now: datetime, *, to: "Booking | None" = None) -> bool:
-        """Whether a newcomer, or a party that moves, gets what the line does not want; ``to`` is its own turn."""
-        return self.has_room(size) and self.next(now) in [(None, None), (to, None)]
+    def leaves_to(self, party: "Party", now: datetime, *, own: "Booking | None" = None) -> bool:
+        """What the line does not want a newcomer may have, or who moves and is ``own`` next; kept is for first call."""
+        if party.has_first_call(now) and ((self.kept[0] >= party.size and self.kept[1]) or not self.has_waiting()):
+            return self.has_room(party.size, first_call=True)
+        return self.has_room(party.size) and self.next(now) in [(None, None), (own, None)]
 
 
 @dataclass(eq=False)
@@ -107,16 +110,13 @@ class Booking:
         self.party.prove_by = now + PROVE_WITHIN_AT_MOST
 
 
-# One serving of a line: places and parties free, what became of it, to whom offered or for whom saved, and how many.
-Decision = tuple[Session, int, int, str, Booking | None, Booking | None, int | None]
-
-
 @dataclass
 class Season:
     sessions: list[Session]
     choices_allowed: int
     bookings: list[Booking] = field(default_factory=list)
-    decisions: list[Decision] = field(default_factory=list)
+    # Of each serving: where, places and parties free, what became of it, to whom offered, for whom saved, how many.
+    decisions: list[tuple[Any, ...]] = field(default_factory=list)
     wishes: list[tuple[Booking, Session]] = field(default_factory=list)
 
     def begin(self, party: Party, session: Session, status: str, preference: int = 0, number: int = 0) -> Booking:
@@ -212,13 +212,14 @@ class Season:
 
     def ask(self, party: Party, choices: Sequence[Session], now: datetime) -> None:
         """The first choice with room is offered, after the line before it was served; else it waits for all of them."""
-        refuse(len(choices) > self.choices_allowed)
-        refuse(any(s.takes_nobody(now) or party.least > s.capacity for s in choices))
+        refuse(
+            len(choices) > self.choices_allowed or any(s.takes_nobody(now) or party.least > s.capacity for s in choices)
+        )
         first = next((s for s in choices if s.has_room(party.size)), None)
         for session in choices if first is None or first.has_waiting() else []:
             self.serve([session], now)
         for preference, session in enumerate(choices, start=1):
-            if session.leaves(party.size, now):
+            if session.leaves_to(party, now):
                 offer = self.begin(party, session, "offered", preference)
                 offer.until, offer.offered_at = min(now + SIGN_UP_OFFER_AT_MOST, session.locks_at), now
                 offer.from_sign_up = True
@@ -298,10 +299,6 @@ class Season:
         party.least, party.short_notice = least, short_notice
         self.serve([b.session for b in asking], now)
 
-    def order(self, dearest_first: Sequence[Booking]) -> None:
-        for preference, booking in enumerate(dearest_first, start=1):
-            booking.preference = preference
-
     def join(self, party: Party, session: Session, now: datetime) -> None:
         """One more line, behind. With first call it stands before everybody, in one line."""
         live, is_called = self.check_choice(party, session, now), party.has_first_call(now)
@@ -319,7 +316,7 @@ class Season:
         self.serve([session], now, scan=True)
         if session in party.sessions("confirmed"):
             return
-        live, is_called = self.check_choice(party, session, now), party.has_first_call(now)
+        live = self.check_choice(party, session, now)
         own = next((b for b in live if b.session is session), None)
         others = [(b, b.status, b.until) for b in live if b is not own]
         for other, status, _until in others:
@@ -328,7 +325,7 @@ class Season:
         if own and own.status == "offered":
             may_have = own.places == party.size and not own.has_run_out(now)
         else:
-            may_have = session.leaves(party.size, now, to=own) or (is_called and self.is_kept_for(party, session))
+            may_have = session.leaves_to(party, now, own=own)
         for other, status, until in others:
             other.status, other.until = status, until
         refuse(not may_have)
@@ -341,12 +338,6 @@ class Season:
         self.serve([b.session for b, status, _until in others if status in HOLDS], now)
         self.serve([b.session for b, status, _until in others if status == "waiting"], now)
         self.use_first_call(party, now)
-
-    def is_kept_for(self, party: Party, session: Session) -> bool:
-        """Whether first call alone gives the party places there."""
-        places, parties = session.kept
-        is_enough = places >= party.size and parties > 0
-        return is_enough or (not session.has_waiting() and session.has_room(party.size, first_call=True))
 
     def check_choice(self, party: Party, session: Session, now: datetime) -> list[Booking]:
         live = party.of(*LIVE)
@@ -390,19 +381,16 @@ class Season:
 
     # What hosts do.
 
-    def resize(
-        self, session: Session, capacity: int, max_parties: int, sell_limit: int, recall: bool, now: datetime
-    ) -> None:
+    def resize(self, session: Session, capacity: int, most: int, sell_limit: int, recall: bool, now: datetime) -> None:
         """Nobody loses a place. Offers are honoured, or recalled newest first: those keep their numbers."""
         fixed, offers = session.of(*(["confirmed"] if recall else HOLDS)), session.of("offered")
-        refuse(sum(b.places for b in fixed) > capacity or len(fixed) > max_parties)
-        refuse(max(max_parties, sell_limit) > capacity)
-        session.capacity, session.max_parties, session.sell_limit = capacity, max_parties, sell_limit
+        refuse(max(most, sell_limit, sum(b.places for b in fixed)) > capacity or len(fixed) > most)
+        session.capacity, session.max_parties, session.sell_limit = capacity, most, sell_limit
         touched = self.left_for(offers) if recall else []
         offers.sort(key=lambda b: (b.party.proven, b.offered_at or now, self.bookings.index(b)), reverse=True)
         for booking in offers if recall else []:
             held = session.of(*HOLDS)
-            if sum(b.places for b in held) > sell_limit or len(held) > max_parties:
+            if sum(b.places for b in held) > sell_limit or len(held) > most:
                 booking.take_back(now)
         self.serve([session, *touched], now)
 

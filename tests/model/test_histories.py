@@ -237,7 +237,8 @@ class Histories(RuleBasedStateMachine):
     def reverse_choices(self, which: int) -> None:
         party = self.one("waiting", which=which).party
         reverse = party.of("waiting")[::-1]
-        self.model.order(reverse)
+        for preference, booking in enumerate(reverse, start=1):
+            booking.preference = preference
         choices.order_choices(self.pk(party), [self.pk(booking) for booking in reverse])
 
     def change_wishes(self, which: int, least: int, short: bool) -> None:
