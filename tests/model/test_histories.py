@@ -120,7 +120,7 @@ ACTS = {
     "drop": Happens(1, [which]),
     "reverse_choices": Happens(1, [which]),
     "change_wishes": Happens(2, [which, least, st.booleans()]),
-    "swap": Happens(3, [which, which, in_most_cases]),
+    "swap": Happens(6, [which, which, st.booleans(), st.sampled_from(["alike", "alike", "roomy"])]),
     "resize": Happens(5, [which, st.integers(1, 8), st.integers(1, 5), st.integers(0, 4), st.booleans()]),
     "move": Happens(2, [which, st.integers(-1, 6), st.integers(0, 2)]),
     "call_off": Happens(2, [which]),
@@ -244,13 +244,23 @@ class Histories(RuleBasedStateMachine):
     def change_wishes(self, which: int, least: int, short: bool) -> None:
         self.act("change_wishes", pick(self.parties, which), least, short)
 
-    def swap(self, which: int, whom: int, is_met: bool) -> None:
-        """One party wishes for all other sessions; mostly one that is in one of these wishes for the opposite."""
+    def swap(self, which: int, whom: int, joins: bool, how: str) -> None:
+        """One party wishes for all other sessions, and one that is in one of these for the opposite.
+
+        Parties of one size can swap. For others there has to be a place, for which nobody waits.
+        """
         mine = self.one("confirmed", which=which)
         others = [session for session in self.sessions if session is not mine.session]
+        held = [b for session in others for b in session.of("confirmed")]
+        theirs = pick([b for b in held if (b.places == mine.places) == (how == "alike")] or held or [mine], whom)
+        for session in (mine.session, theirs.session) if how == "roomy" else []:
+            for waiting in session.of("waiting"):
+                self.act("drop", waiting)
+            self.act("resize", session, session.capacity + 1, session.max_parties, session.capacity + 1, False)
+        if joins:
+            self.act("join", mine.party, pick(others, whom))
         self.act("wish", mine.party, others)
-        if is_met and (held := [b for session in others for b in session.of("confirmed")]):
-            self.act("wish", pick(held, whom).party, [mine.session])
+        self.act("wish", theirs.party, [mine.session])
 
     # What hosts do.
 
