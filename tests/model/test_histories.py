@@ -21,12 +21,13 @@ from hypothesis.stateful import (
 )
 
 from bookings import models
-from bookings.domain import choices, sessions, visit, waitlist
+from bookings.domain import choices, sessions, swaps, visit, waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.invariants import broken_promises
 from tests.acts import ask, people
 from tests.factories import DAY, HOUR, NOON, make_season, make_session, make_tour
-from tests.model import reference
+from tests.model.line import LAST_CALL
+from tests.model.season import LIVE, Booking, Party, Refused, Season, Session
 
 EXAMPLES = int(os.environ.get("PORTAL_EXAMPLES", "0"))
 IN_THE_SUITE = 50
@@ -75,6 +76,10 @@ def call_off(session_pk: int, *, now: datetime) -> None:
     sessions.call_off(session_pk, reason="The line stands still.", now=now, who="host:lin")
 
 
+def wish(party_pk: int, session_pks: Sequence[int], *, now: datetime) -> None:
+    swaps.wish_swap(party_pk, session_pks=session_pks, now=now)
+
+
 # By the name that the model has for the act.
 THEIRS: dict[str, Callable[..., None]] = {
     "prove": visit.prove_mailbox,
@@ -91,6 +96,7 @@ THEIRS: dict[str, Callable[..., None]] = {
     "resize": resize,
     "move": move,
     "call_off": call_off,
+    "wish": wish,
 }
 
 
@@ -114,6 +120,7 @@ ACTS = {
     "drop": Happens(1, [which]),
     "reverse_choices": Happens(1, [which]),
     "change_wishes": Happens(2, [which, least, st.booleans()]),
+    "swap": Happens(6, [which, which, st.booleans(), st.sampled_from(["alike", "alike", "roomy"])]),
     "resize": Happens(5, [which, st.integers(1, 8), st.integers(1, 5), st.integers(0, 4), st.booleans()]),
     "move": Happens(2, [which, st.integers(-1, 6), st.integers(0, 2)]),
     "call_off": Happens(2, [which]),
@@ -157,20 +164,15 @@ class Histories(RuleBasedStateMachine):
         self.proves_mailbox = proves_mailbox
         self.rows: dict[object, Any] = {}
         self.sessions = []
-        self.parties: list[reference.Party] = []
+        self.parties: list[Party] = []
         for places, most, days in rooms:
             locks_at = NOON + days * DAY
-            session = reference.Session(places, places, min(most, places), locks_at + DAY, locks_at)
+            limits: dict[str, Any] = {"capacity": places, "sell_limit": places, "max_parties": min(most, places)}
+            row = make_session(season=season, starts_at=locks_at + DAY, roster_locks_at=locks_at, **limits)
+            session = Session(starts_at=row.starts_at, locks_at=locks_at, zone=row.venue.zone, **limits)
             self.sessions.append(session)
-            self.rows[session] = make_session(
-                season=season,
-                capacity=places,
-                max_parties=session.max_parties,
-                starts_at=session.starts_at,
-                roster_locks_at=locks_at,
-            )
-        zone = self.rows[self.sessions[0]].venue.zone
-        self.model = reference.Waitlist(zone, self.sessions, choices_allowed=CHOICES_ALLOWED)
+            self.rows[session] = row
+        self.model = Season(self.sessions, CHOICES_ALLOWED)
         for size, least, short, named, proves in asked:
             self.ask(size, least, short, named)
             if proves and self.parties:
@@ -186,7 +188,7 @@ class Histories(RuleBasedStateMachine):
 
     def ask(self, size: int, least: int, short: bool, named: list[int]) -> None:
         chosen = list(dict.fromkeys(pick(self.sessions, number) for number in named))
-        party = reference.Party(size, min(least, size), short, proven=not self.proves_mailbox)
+        party = Party(size, min(least, size), short, proven=not self.proves_mailbox)
 
         def theirs() -> None:
             rows = [self.rows[session] for session in chosen]
@@ -205,7 +207,7 @@ class Histories(RuleBasedStateMachine):
         self.act("cancel", self.one("confirmed", which=which).party)
 
     def come_with_fewer(self, which: int, fewer: int) -> None:
-        party = self.one(*reference.LIVE, which=which).party
+        party = self.one(*LIVE, which=which).party
         self.act("come_with_fewer", party, max(1, party.size - fewer))
 
     def answer(self, which: int, how: str) -> None:
@@ -225,7 +227,7 @@ class Histories(RuleBasedStateMachine):
     def choose(self, which: int, where: int, how: str) -> None:
         called = [party for party in self.parties if party.first_call_until]
         party = pick(called or self.parties, which)
-        taken = [b.session for b in self.model.of(party, *reference.LIVE)]
+        taken = party.sessions(*LIVE)
         others = [s for s in self.sessions if s not in taken and not s.takes_nobody(self.now)]
         self.act(how, party, pick(others or self.sessions, where))
 
@@ -234,12 +236,31 @@ class Histories(RuleBasedStateMachine):
 
     def reverse_choices(self, which: int) -> None:
         party = self.one("waiting", which=which).party
-        reverse = self.model.of(party, "waiting")[::-1]
-        self.model.order(reverse)
+        reverse = party.of("waiting")[::-1]
+        for preference, booking in enumerate(reverse, start=1):
+            booking.preference = preference
         choices.order_choices(self.pk(party), [self.pk(booking) for booking in reverse])
 
     def change_wishes(self, which: int, least: int, short: bool) -> None:
         self.act("change_wishes", pick(self.parties, which), least, short)
+
+    def swap(self, which: int, whom: int, joins: bool, how: str) -> None:
+        """One party wishes for all other sessions, and one that is in one of these for the opposite.
+
+        Parties of one size can swap. For others there has to be a place, for which nobody waits.
+        """
+        mine = self.one("confirmed", which=which)
+        others = [session for session in self.sessions if session is not mine.session]
+        held = [b for session in others for b in session.of("confirmed")]
+        theirs = pick([b for b in held if (b.places == mine.places) == (how == "alike")] or held or [mine], whom)
+        for session in (mine.session, theirs.session) if how == "roomy" else []:
+            for waiting in session.of("waiting"):
+                self.act("drop", waiting)
+            self.act("resize", session, session.capacity + 1, session.max_parties, session.capacity + 1, False)
+        if joins:
+            self.act("join", mine.party, pick(others, whom))
+        self.act("wish", mine.party, others)
+        self.act("wish", theirs.party, [mine.session])
 
     # What hosts do.
 
@@ -261,7 +282,9 @@ class Histories(RuleBasedStateMachine):
 
     def act(self, what: str, whose: Any, *how: Any) -> None:
         pk = self.pk(whose)
-        given = [self.pk(value) if isinstance(value, reference.Session) else value for value in how]
+        given = [
+            self.pk(it) if isinstance(it, Session) else list(map(self.pk, it)) if what == "wish" else it for it in how
+        ]
         self.both(
             lambda: THEIRS[what](pk, *given, now=self.now), lambda: getattr(self.model, what)(whose, *how, self.now)
         )
@@ -270,20 +293,20 @@ class Histories(RuleBasedStateMachine):
         """The same act, or the same refusal."""
         try:
             ours()
-        except reference.Refused:
+        except Refused:
             with pytest.raises(BookingError):
                 theirs()
         else:
             theirs()
 
-    def pk(self, whose: reference.Session | reference.Party | reference.Booking) -> int:
+    def pk(self, whose: Session | Party | Booking) -> int:
         """Both write bookings in the same order."""
-        if isinstance(whose, reference.Booking):
+        if isinstance(whose, Booking):
             return self.booking_pks[self.model.bookings.index(whose)]
         pk: int = self.rows[whose].pk
         return pk
 
-    def one(self, *statuses: str, which: int) -> reference.Booking:
+    def one(self, *statuses: str, which: int) -> Booking:
         """A booking of which the act makes sense; any, if there is none: then both refuse."""
         return pick([b for b in self.model.bookings if b.status in statuses] or self.model.bookings, which)
 
@@ -298,7 +321,7 @@ class Histories(RuleBasedStateMachine):
 
     def time_comes(self, which: int) -> None:
         """A roster locks, or a last call begins."""
-        moments = [s.locks_at - before for s in self.sessions for before in (timedelta(), reference.LAST_CALL)]
+        moments = [s.locks_at - before for s in self.sessions for before in (timedelta(), LAST_CALL)]
         self.comes(sorted(moment for moment in moments if moment > self.now), which)
 
     def comes(self, moments: list[datetime], which: int) -> None:
@@ -321,6 +344,7 @@ class Histories(RuleBasedStateMachine):
         sessions.end_first_calls(now=self.now)
         waitlist.end_lines_of_visitors(now=self.now)
         waitlist.serve_waiting_lines(now=self.now)
+        swaps.exchange_met_wishes(now=self.now)
 
     # What must be so after each act.
 
@@ -335,15 +359,12 @@ class Histories(RuleBasedStateMachine):
         ]
         line = models.Booking.objects.in_line().values_list("session", "party", "least")
         assert sorted(line, key=lambda row: row[0]) == [
-            (self.pk(session), self.pk(b.party), b.least) for session in self.sessions for b in self.model.line(session)
+            (self.pk(session), self.pk(b.party), b.least) for session in self.sessions for b in session.in_order()
         ]
         assert [
             (row.pk, row.size, row.smallest_size, row.lapses, row.is_proven, row.first_call_until, row.ended_at is None)
             for row in models.Party.objects.order_by("pk")
-        ] == [
-            (self.pk(p), p.size, p.least, p.lapses, p.proven, p.first_call_until, self.model.is_alive(p))
-            for p in self.parties
-        ]
+        ] == [(self.pk(p), p.size, p.least, p.lapses, p.proven, p.first_call_until, p.is_alive()) for p in self.parties]
         self.decisions_agree()
         assert self.clock_is_late or list(broken_promises(now=self.now)) == []
 
@@ -352,13 +373,22 @@ class Histories(RuleBasedStateMachine):
         seen, self.decisions_seen = self.decisions_seen, len(self.model.decisions)
         fields = ["session", "places_free", "parties_free", "reason", "offered_to__party", "saved_for__party", "places"]
         assert list(models.Decision.objects.order_by("pk").values_list(*fields)[seen:]) == [
-            (self.pk(d.session), *d[1:4], *(self.pk(b.party) if b else None for b in d[4:6]), d.places)
-            for d in self.model.decisions[seen:]
+            (self.pk(session), *free, reason, *(self.pk(b.party) if b else None for b in whose), places)
+            for session, *free, reason, asked, saved_for, places in self.model.decisions[seen:]
+            for whose in [(asked, saved_for)]
         ]
 
     def teardown(self) -> None:
         for model in (
-            *(models.Decision, models.Notice, models.BookingEvent, models.Booking, models.Member, models.Party),
+            *(
+                models.SwapWish,
+                models.Decision,
+                models.Notice,
+                models.BookingEvent,
+                models.Booking,
+                models.Member,
+                models.Party,
+            ),
             *(models.TourSession, models.Season, models.Tour, models.Venue),
         ):
             model._base_manager.all()._raw_delete("default")
