@@ -4,6 +4,7 @@ The time in tests is ``NOON``; nothing here asks what time it is.
 """
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -20,6 +21,7 @@ from bookings.models import (
     Member,
     OfferSource,
     Party,
+    ReminderPlan,
     Season,
     Tour,
     TourSession,
@@ -75,7 +77,8 @@ def make_tour(**given: Any) -> Tour:
     return Tour.objects.create(**values | given)
 
 
-def make_season(**given: Any) -> Season:
+def make_season(*, reminders: Sequence[dict[str, Any]] = ({"days": 7}, {"days": 1}), **given: Any) -> Season:
+    """Its ``reminders`` are the fields of its plans, made when it opened."""
     values = {
         "title": both("New Year 2027", "2027 新春"),
         "published": True,
@@ -84,7 +87,11 @@ def make_season(**given: Any) -> Season:
     }
     if "tour" not in given:
         given["tour"] = make_tour()
-    return Season.objects.create(**values | given)
+    season = Season.objects.create(**values | given)
+    ReminderPlan.objects.bulk_create(
+        ReminderPlan(season=season, **{"since": season.opens_at} | plan) for plan in reminders
+    )
+    return season
 
 
 def make_session(**given: Any) -> TourSession:

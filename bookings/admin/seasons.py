@@ -1,9 +1,11 @@
 """Seasons: publish, close, and one page that says how all of it stands."""
 
+from typing import Any
+
 from django.contrib import admin, messages
+from django.contrib.admin.options import InlineModelAdmin
 from django.core.exceptions import PermissionDenied
-from django.db.models import JSONField, QuerySet
-from django.forms import TextInput
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -16,18 +18,28 @@ from django.utils.translation import ngettext
 from bookings.admin.languages import IN_EACH_LANGUAGE
 from bookings.admin.moments import NamesMoments
 from bookings.admin.reasons import ActsOnPage
+from bookings.admin.reminder_plans import USUAL, ReminderPlanInline
 from bookings.admin.standing import failed_mails, machinery, season_figures, with_places_offered
 from bookings.models import Season
 
 
 @admin.register(Season)
 class SeasonAdmin(NamesMoments, ActsOnPage):
-    formfield_overrides = {**IN_EACH_LANGUAGE, JSONField: {"widget": TextInput}}
+    formfield_overrides = IN_EACH_LANGUAGE
+    inlines = [ReminderPlanInline]
     list_display = ["__str__", "tour", "mode", "published", "opens_at", "closes_at", "overview_link"]
     list_filter = ["published", "tour"]
     list_select_related = ["tour"]
     actions = ["publish", "unpublish", "close_sign_up"]
     readonly_fields = ["overview_link"]
+
+    def get_formset_kwargs(
+        self, request: HttpRequest, obj: Season, inline: InlineModelAdmin, prefix: str
+    ) -> dict[str, Any]:
+        kwargs: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
+        if obj._state.adding and isinstance(inline, ReminderPlanInline):
+            kwargs["initial"] = USUAL
+        return kwargs
 
     def get_urls(self) -> list[URLPattern]:
         own = path("<int:pk>/overview/", self.admin_site.admin_view(self.overview), name="bookings_season_overview")

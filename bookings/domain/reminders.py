@@ -1,73 +1,211 @@
-"""Reminders are notices found when they are due, never tasks for later: a session may move meanwhile."""
+"""Reminders are notices that are written shortly before they are due, never tasks for later: a session may move."""
 
-from datetime import UTC, datetime, timedelta
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
-from bookings.models import LANES, Booking, BookingStatus, Notice, NoticeKind, TourSession
+from django.db.models import Case, F, Max, OuterRef, Subquery, When
+from django.db.models.functions import Coalesce
 
-# No season plans a reminder earlier than this; see the validator of ``Season.reminder_days``.
-EARLIEST = timedelta(days=60)
-CHUNK = 1000
+from bookings.domain.wall_clock import instant_of
+from bookings.models import (
+    LANES,
+    ROWS_A_STATEMENT,
+    Booking,
+    BookingEvent,
+    BookingStatus,
+    Notice,
+    NoticeKind,
+    NoticeStatus,
+    PlannedReminder,
+    ReminderPlan,
+    TourSession,
+)
+
+# A reminder is written so long before it is due: however many there are, the first leaves when its time has come.
+AHEAD = timedelta(minutes=15)
+# What could not leave in time may leave within a quarter of the time that was left then, at most a day.
+LATE_AT_MOST = timedelta(hours=24)
+# So long after a reminder was due a confirmation from before may still come to light: its transaction was under way,
+# or the clock of its machine is behind.
+GRACE = timedelta(minutes=5)
+# No plan reminds earlier than this: 60 days, and one more, for the wall clock may have been put forward or back.
+EARLIEST = timedelta(days=61)
+# What nobody planned in time is recorded until so long after the visit.
+LOOK_BACK = timedelta(days=7)
+SESSIONS_AT_ONCE = 200
+
+COMING = [BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN, BookingStatus.NO_SHOW]
 
 
 class Due(NamedTuple):
-    """One reminder of a session: owed from ``at`` on, not worth sending from ``useless_at`` on."""
+    """One reminder of a session: owed from ``at`` on to those who were confirmed before, too late from ``useless_at``.
 
-    days: int
+    ``since`` is when it was planned: a reminder that was due before that is nobody's.
+    """
+
+    which: str
     at: datetime
     useless_at: datetime
+    since: datetime
+
+
+class Round(NamedTuple):
+    """A reminder of a session that is not planned to its end, and when it was planned last."""
+
+    session: TourSession
+    due: Due
+    planned_at: datetime | None
+
+    def is_over(self, now: datetime) -> bool:
+        return now >= self.due.at + GRACE
+
+    def is_known(self, now: datetime) -> bool:
+        """Whether only who was confirmed since the last time is new. After its end, and after a clock was put back,
+        everybody is looked at once more."""
+        return self.planned_at is not None and self.planned_at <= now and not self.is_over(now)
 
 
 def plan_reminders(*, now: datetime) -> int:
-    """Owe every reminder that has come due; returns how many are new. Planning twice, late or in parallel adds nothing.
+    """Write the notice of every reminder that is due within 15 minutes; returns how many are new.
 
-    A party that confirmed after a reminder was due does not get it: it has just read the same in its confirmation.
+    Planning twice, late, from two places or after the clock was put back adds nothing. A party that was confirmed after
+    a reminder was due does not get it: it has just read the same in its confirmation. What is too late is written as
+    such and never sent. Bookings are walked in chunks, so that memory does not grow with their number.
     """
-    # A day more than the plan: the wall clock may have been put forward or back in between.
-    ahead = TourSession.objects.filter(
-        called_off_at=None, starts_at__gt=now, starts_at__lte=now + EARLIEST + timedelta(days=1)
-    )
-    sessions = {session.pk: session for session in ahead.select_related("season", "venue")}
-    due = {pk: [one for one in reminders_of(session) if one.at <= now] for pk, session in sessions.items()}
-    confirmed = Booking.objects.filter(
-        status=BookingStatus.CONFIRMED, session__in=[pk for pk, reminders in due.items() if reminders]
-    )
-    owed = [
-        _notice(booking, sessions[booking.session_id], one, now=now)
-        for booking in confirmed.only("pk", "party_id", "session_id", "status_since").order_by("pk")
-        for one in due[booking.session_id]
-        if booking.status_since < one.at
-    ]
-    return sum(_post(owed[start : start + CHUNK]) for start in range(0, len(owed), CHUNK))
+    return sum(_plan(rounds, now=now) for rounds in _rounds_open(now))
 
 
 def reminders_of(session: TourSession) -> list[Due]:
-    """The reminders of a session, the earliest first: at the wall-clock time of its start, so many days before.
+    """The reminders of a session, the earliest first. Two plans that fall on the same moment are one reminder."""
+    plans: dict[datetime, list[ReminderPlan]] = defaultdict(list)
+    for plan in session.season.reminder_plans.all():
+        plans[_due_at(plan, session)].append(plan)
+    times = sorted(at for at in plans if at < session.starts_at)
+    return [
+        Due(
+            which=min(plan.which for plan in plans[at]),
+            at=at,
+            useless_at=min(following, at + min((session.starts_at - at) / 4, LATE_AT_MOST)),
+            since=min(plan.since for plan in plans[at]),
+        )
+        for at, following in pairwise([*times, session.starts_at])
+    ]
 
-    A time that the clocks skip that day counts as the next valid one, a time that comes twice as the first.
-    """
-    start, zone = session.local_start.replace(tzinfo=None, fold=0), session.venue.zone
-    days = sorted(set(session.season.reminder_days), reverse=True)
-    times = [(start - timedelta(days=before)).replace(tzinfo=zone).astimezone(UTC) for before in days]
-    return [Due(*one) for one in zip(days, times, [*times[1:], session.starts_at], strict=True)]
+
+def _due_at(plan: ReminderPlan, session: TourSession) -> datetime:
+    if plan.hours is not None:
+        return session.starts_at - timedelta(hours=plan.hours)
+    day = session.local_start.replace(tzinfo=None, fold=0) - timedelta(days=plan.days or 0)
+    return instant_of(datetime.combine(day, plan.at or day.time()), zone=session.venue.zone)
 
 
-def _notice(booking: Booking, session: TourSession, due: Due, *, now: datetime) -> Notice:
-    starts_at = session.starts_at.isoformat()
+def _rounds_open(now: datetime) -> Iterator[list[Round]]:
+    """The reminders that have come near or were due and are not planned to their end, of some sessions at a time."""
+    sessions = TourSession.objects.filter(
+        called_off_at=None, starts_at__gt=now - LOOK_BACK, starts_at__lte=now + EARLIEST + AHEAD
+    ).order_by("pk")
+    sessions = sessions.select_related("season", "venue").prefetch_related("season__reminder_plans")
+    last = 0
+    while some := list(sessions.filter(pk__gt=last)[:SESSIONS_AT_ONCE]):
+        last = some[-1].pk
+        planned = {
+            (row.session_id, row.starts_at, row.which): row for row in PlannedReminder.objects.filter(session__in=some)
+        }
+        rounds = []
+        for session in some:
+            for due in reminders_of(session):
+                row = planned.get((session.pk, session.starts_at, due.which))
+                is_complete = row is not None and row.is_complete and row.planned_at <= now
+                if due.since < due.at <= now + AHEAD and not is_complete:
+                    rounds.append(Round(session, due, row.planned_at if row else None))
+        if rounds:
+            yield rounds
+
+
+def _plan(rounds: Sequence[Round], *, now: datetime) -> int:
+    moved = _moved_at([round_.session for round_ in rounds if round_.due.at <= now])
+    owed = [one for one in rounds if one.session.pk not in moved or moved[one.session.pk] < one.due.at]
+    known = [one for one in owed if one.is_known(now)]
+    written = _walk([one for one in owed if one not in known], now=now)
+    if known:
+        seen = min(one.planned_at for one in known if one.planned_at) - GRACE
+        written += _walk(known, now=now, confirmed_from=seen)
+    PlannedReminder.objects.bulk_create(
+        (
+            PlannedReminder(
+                session=one.session,
+                starts_at=one.session.starts_at,
+                which=one.due.which,
+                planned_at=now,
+                is_complete=one.is_over(now),
+            )
+            for one in rounds
+        ),
+        update_conflicts=True,
+        unique_fields=["session", "starts_at", "which"],
+        update_fields=["planned_at", "is_complete"],
+    )
+    return written
+
+
+def _moved_at(sessions: Sequence[TourSession]) -> dict[int, datetime]:
+    """When these sessions were moved to the time that they have, of those that were: their parties were told then."""
+    if not sessions:
+        return {}
+    told = Notice.objects.filter(kind=NoticeKind.CHANGED, facts__has_key="starts_at", booking__session__in=sessions)
+    return dict(told.values_list("booking__session").annotate(Max("created_at")).order_by())
+
+
+def _walk(rounds: Sequence[Round], *, now: datetime, confirmed_from: datetime | None = None) -> int:
+    """Go through the bookings of these sessions that come, and write for each what it is owed and does not have."""
+    of_session = defaultdict(list)
+    for one in rounds:
+        of_session[one.session.pk].append(one)
+    bookings = Booking.objects.filter(session__in=of_session, status__in=COMING).order_by("pk")
+    if confirmed_from:
+        bookings = bookings.filter(status_since__gte=confirmed_from)
+    rows = bookings.values_list("pk", "party", "session", _confirmed_at())
+    written = last = 0
+    while of_session and (some := list(rows.filter(pk__gt=last)[:ROWS_A_STATEMENT])):
+        last = some[-1][0]
+        written += _write(
+            [
+                _notice(booking, party, one, now=now)
+                for booking, party, session, confirmed_at in some
+                for one in of_session[session]
+                if confirmed_at < one.due.at
+            ]
+        )
+    return written
+
+
+def _confirmed_at() -> Case:
+    """Who is at the gate by now has a status of today."""
+    confirmed = BookingEvent.objects.filter(booking=OuterRef("pk"), to_status=BookingStatus.CONFIRMED).order_by("pk")
+    first = Subquery(confirmed.values("happened_at")[:1])
+    return Case(When(status=BookingStatus.CONFIRMED, then=F("status_since")), default=Coalesce(first, "status_since"))
+
+
+def _notice(booking: int, party: int, one: Round, *, now: datetime) -> Notice:
+    starts_at = one.session.starts_at.isoformat()
     return Notice(
         kind=NoticeKind.REMINDER,
-        party_id=booking.party_id,
-        booking=booking,
+        party_id=party,
+        booking_id=booking,
         lane=LANES[NoticeKind.REMINDER],
-        dedupe_key=f"reminder:{booking.pk}:{starts_at}:{due.days}",
-        facts={"starts_at": starts_at, "days": due.days},
+        status=NoticeStatus.QUEUED if now < one.due.useless_at else NoticeStatus.EXPIRED,
+        dedupe_key=f"reminder:{booking}:{starts_at}:{one.due.which}",
+        facts={"starts_at": starts_at, "reminder": one.due.which},
         created_at=now,
-        next_attempt_at=now,
-        expires_at=due.useless_at,
+        next_attempt_at=one.due.at,
+        expires_at=one.due.useless_at,
     )
 
 
-def _post(notices: list[Notice]) -> int:
+def _write(notices: Sequence[Notice]) -> int:
     """Write those that are new; the unique key decides should another planner be at it too."""
     keys = [notice.dedupe_key for notice in notices]
     known = set(Notice.objects.filter(dedupe_key__in=keys).values_list("dedupe_key", flat=True))

@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                 ('choices_allowed', models.PositiveSmallIntegerField(default=3, validators=[django.core.validators.MinValueValidator(1)], verbose_name='sessions a party may name')),
                 ('proves_mailbox', models.BooleanField(default=True, verbose_name='the mailbox must be proven')),
                 ('asks_phone', models.BooleanField(default=False, verbose_name='a phone number is asked')),
-                ('reminder_days', models.JSONField(blank=True, default=bookings.models.tours.default_reminder_days, validators=[bookings.models.tours.validate_reminder_days], verbose_name='reminders, days before')),
+                ('reminder_days', models.JSONField(blank=True, default=list, verbose_name='reminders, days before')),
             ],
             options={
                 'verbose_name': 'season',

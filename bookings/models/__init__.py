@@ -18,6 +18,7 @@ from bookings.models.bookings import (
 from bookings.models.lines import Ahead, parties_ahead
 from bookings.models.notices import LANES, UNPROVEN_KINDS, Heartbeat, Lane, Notice, NoticeKind, NoticeStatus
 from bookings.models.parties import Member, Party, person_key
+from bookings.models.reminders import PlannedReminder, ReminderPlan
 from bookings.models.tours import (
     GUIDE_LANGUAGES,
     LAST_CALL,
@@ -63,6 +64,8 @@ __all__ = [
     "NoticeStatus",
     "OfferSource",
     "Party",
+    "PlannedReminder",
+    "ReminderPlan",
     "Season",
     "SeasonMode",
     "SessionState",

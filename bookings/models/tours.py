@@ -34,15 +34,6 @@ def validate_time_zone(name: str) -> None:
         )
 
 
-def default_reminder_days() -> list[int]:
-    return [7, 1]
-
-
-def validate_reminder_days(days: object) -> None:
-    if not isinstance(days, list) or not all(isinstance(day, int) and 1 <= day <= 60 for day in days):
-        raise ValidationError(_("Write whole days before the session, like [7, 1], each from 1 to 60."), code="days")
-
-
 class House(models.Model):
     """Who opens the door: one row, named in the head and foot of every page and mail."""
 
@@ -202,9 +193,6 @@ class Season(models.Model):
     )
     proves_mailbox = models.BooleanField(_("the mailbox must be proven"), default=True)
     asks_phone = models.BooleanField(_("a phone number is asked"), default=False)
-    reminder_days = models.JSONField(
-        _("reminders, days before"), default=default_reminder_days, validators=[validate_reminder_days], blank=True
-    )
     # When the last of its parties' first calls ends: what is free in its sessions is kept for them until then.
     first_call_until = models.DateTimeField(null=True, blank=True, editable=False)
 

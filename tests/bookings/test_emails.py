@@ -351,6 +351,28 @@ def test_a_reminder_counts_the_days_at_the_venue() -> None:
     assert first_line(START - DAY - 10 * HOUR) == "See you on Saturday 13 February at 09:30."
 
 
+ONCE_MORE = "Something changed? On your page you come with fewer people or cancel."
+REMINDED = {
+    "a week": (7 * DAY, 2, "2 places, Sat 13 Feb, be there by 09:15", "In 7 days", ONCE_MORE),
+    "the evening before": (15.5 * HOUR, 2, "2 places, tomorrow, be there by 09:15", "Tomorrow", ONCE_MORE),
+    "two hours": (2 * HOUR, 2, "2 places, today, be there by 09:15", "Today", "Fewer of you are coming?"),
+    "two hours, alone": (2 * HOUR, 1, "1 place, today, be there by 09:15", "Today", "Can’t come after all? Cancel"),
+}
+
+
+@pytest.mark.parametrize(("before", "size", "subject", "state", "asks"), REMINDED.values(), ids=[*REMINDED])
+def test_a_reminder_speaks_as_one_does_so_long_before(before, size, subject, state, asks) -> None:
+    session = make_session()
+    message = build(make_notice(NoticeKind.REMINDER, make_booking(session, size=size)), now=START - before)
+
+    html = str(message.alternatives[0][0])
+    assert message.subject == f"Reminder: {subject}"
+    assert f">{state}</div>" in html
+    assert (asks in str(message.body), asks in html) == (True, True)
+    others = {ONCE_MORE, "Fewer of you are coming?"} - {asks}
+    assert [words for words in others if words in html] == []
+
+
 def test_the_confirmation_brings_calendar_and_code() -> None:
     message = sent_as(example(NoticeKind.CONFIRMED))
 

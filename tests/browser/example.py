@@ -90,7 +90,7 @@ class Example:
 
     def _write_sessions(self) -> None:
         now = self.now
-        common = {"tour": self.tour, "asks_phone": True}
+        common: dict[str, Any] = {"tour": self.tour, "asks_phone": True}
         self.season = make_season(opens_at=now - 30 * DAY, closes_at=now + 90 * DAY, **common)
         self.session("places", days=40, label=both("New Year · day 5", "新春 · 初五"))
         self.session("few", days=41, max_parties=3, language="en")

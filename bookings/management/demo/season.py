@@ -8,7 +8,7 @@ from i18nfield.strings import LazyI18nString
 
 from bookings.management.demo import calendar, texts
 from bookings.management.demo.texts import Stop
-from bookings.models import Consent, House, Season, Tour, TourSession, TourStop, Venue
+from bookings.models import Consent, House, ReminderPlan, Season, Tour, TourSession, TourStop, Venue
 
 CAR_LINE = "car-line"
 EVENING = "evening"
@@ -23,6 +23,9 @@ EVENING_DAYS = [-1, 1, 7]
 EVENING_STARTS = time(18, 30)
 EVENING_LASTS = timedelta(minutes=90)
 EVENING_LOCKS_BEFORE = timedelta(hours=6)
+
+REMINDERS: list[dict[str, Any]] = [{"days": 7}, {"days": 1}]
+EVENING_REMINDERS: list[dict[str, Any]] = [{"days": 7}, {"days": 1, "at": time(18)}, {"hours": 2}]
 
 
 @transaction.atomic
@@ -40,6 +43,7 @@ def write_car_line(*, now: datetime) -> Season:
         opens_at=today - OPENED_BEFORE,
         closes_at=runs[-1].roster_locks_at,
     )
+    _plan_reminders(season, REMINDERS, now=now)
     for run in runs:
         TourSession.objects.create(
             season=season,
@@ -69,6 +73,7 @@ def write_evenings(*, venue: Venue, now: datetime) -> Season:
         closes_at=starts[-1] - EVENING_LOCKS_BEFORE,
         choices_allowed=1,
     )
+    _plan_reminders(season, EVENING_REMINDERS, now=now)
     for number, starts_at in enumerate(starts):
         TourSession.objects.create(
             season=season,
@@ -82,6 +87,10 @@ def write_evenings(*, venue: Venue, now: datetime) -> Season:
             max_parties=EVENING_PLACES,
         )
     return season
+
+
+def _plan_reminders(season: Season, plans: list[dict[str, Any]], *, now: datetime) -> None:
+    ReminderPlan.objects.bulk_create(ReminderPlan(season=season, since=now, **plan) for plan in plans)
 
 
 def _write_tour(slug: str, words: dict[str, Any], stops: list[Stop]) -> Tour:

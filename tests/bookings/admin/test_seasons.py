@@ -14,6 +14,7 @@ from bookings.admin.standing import Machinery, failed_mails, machinery, season_f
 from bookings.domain.waitlist import offer_free_places
 from bookings.models import Booking, DecisionTrigger, Heartbeat, Notice, NoticeKind, NoticeStatus, Season, TourSession
 from tests.acts import owed, statuses
+from tests.bookings.admin.test_reminder_plans import reminders
 from tests.factories import (
     DAY,
     HOUR,
@@ -88,14 +89,17 @@ def test_a_season_is_added_with_times_on_the_clock_of_the_house(host):
             "closes_at_1": "10:00",
             "choices_allowed": "3",
             "proves_mailbox": "on",
-            "reminder_days": "[7, 1]",
+            **reminders({"days": 7}, {"days": 1}),
         },
     )
 
     season = Season.objects.latest("pk")
     assert season.title.data == {"en": "Spring", "zh-hans": "春季"}
     assert season.opens_at.isoformat() == "2100-03-01T02:00:00+00:00"
-    assert (season.published, season.reminder_days) == (False, [7, 1])
+    assert (season.published, [str(plan) for plan in season.reminder_plans.all()]) == (
+        False,
+        ["7 days before", "1 day before"],
+    )
 
 
 def test_the_figures_of_a_season_are_those_of_its_sessions_that_take_place():

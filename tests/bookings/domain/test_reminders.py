@@ -1,76 +1,117 @@
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from bookings.domain.reminders import plan_reminders, reminders_of
-from bookings.models import BookingStatus, Lane, Notice, NoticeKind, TourSession
+from bookings.domain import sessions
+from bookings.domain.reminders import AHEAD, GRACE, LOOK_BACK, plan_reminders, reminders_of
+from bookings.models import (
+    Booking,
+    BookingEvent,
+    BookingStatus,
+    Lane,
+    Notice,
+    NoticeKind,
+    PlannedReminder,
+    ReminderPlan,
+    TourSession,
+)
+from bookings.outbox import deliver_due
 from tests.factories import DAY, HOUR, NOON, START, make_booking, make_season, make_session, make_venue, make_waiting
 
 pytestmark = pytest.mark.django_db
 WEEK_BEFORE, DAY_BEFORE = START - 7 * DAY, START - DAY
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
-def planned() -> list[tuple[int | None, object]]:
-    """Booking and days of every reminder, in order."""
-    return [
-        (notice.booking_id, notice.facts["days"])
-        for notice in Notice.objects.filter(kind=NoticeKind.REMINDER).order_by("booking", "-facts__days")
-    ]
+def planned() -> list[tuple[int | None, str, str]]:
+    """Booking, which one and status of every reminder, in order of its time."""
+    reminders = Notice.objects.filter(kind=NoticeKind.REMINDER).order_by("booking", "next_attempt_at", "pk")
+    return [(notice.booking_id, notice.facts["reminder"], notice.status) for notice in reminders]
 
 
-def test_a_reminder_is_owed_from_its_moment_on() -> None:
+def make_reminded(reminders: Sequence[dict[str, Any]], **given: Any) -> TourSession:
+    return make_session(season=make_season(reminders=reminders), **given)
+
+
+def move(session: TourSession, starts_at: datetime, *, now: datetime) -> None:
+    times = {"starts_at": starts_at, "ends_at": starts_at + HOUR, "roster_locks_at": starts_at - HOUR}
+    sessions.move(session.pk, **times, now=now, who="host:lin")
+
+
+def test_a_reminder_is_written_a_quarter_of_an_hour_before_it_is_due():
     booking = make_booking()
 
-    assert plan_reminders(now=WEEK_BEFORE - timedelta(seconds=1)) == 0
-    assert plan_reminders(now=WEEK_BEFORE) == 1
+    assert plan_reminders(now=WEEK_BEFORE - AHEAD - SECOND) == 0
+    assert plan_reminders(now=WEEK_BEFORE - AHEAD) == 1
 
     notice = Notice.objects.get()
-    assert (notice.booking, notice.lane, notice.next_attempt_at, notice.expires_at) == (
+    assert (notice.booking, notice.party, notice.lane, notice.status, notice.created_at) == (
         booking,
+        booking.party,
         Lane.REMINDER,
-        WEEK_BEFORE,
-        DAY_BEFORE,
+        "queued",
+        WEEK_BEFORE - AHEAD,
     )
+    assert (notice.next_attempt_at, notice.expires_at) == (WEEK_BEFORE, WEEK_BEFORE + DAY)
     assert notice.dedupe_key == f"reminder:{booking.pk}:{START.isoformat()}:7"
+    assert notice.facts == {"starts_at": START.isoformat(), "reminder": "7"}
 
 
-def test_the_last_reminder_is_worth_sending_until_the_start() -> None:
-    make_booking(make_session(season=make_season(reminder_days=[1])))
-
-    assert plan_reminders(now=START - timedelta(seconds=1)) == 1
-    assert Notice.objects.get().expires_at == START
-
-
-def test_nothing_is_planned_from_the_start_on() -> None:
-    make_booking()
-
-    assert plan_reminders(now=START) == 0
-
-
-def test_planning_again_adds_nothing() -> None:
+def test_a_reminder_leaves_at_its_moment_and_not_before(mailoutbox):
     booking = make_booking()
+    plan_reminders(now=WEEK_BEFORE - AHEAD)
 
-    assert [plan_reminders(now=DAY_BEFORE), plan_reminders(now=DAY_BEFORE), plan_reminders(now=WEEK_BEFORE)] == [
-        2,
-        0,
-        0,
-    ]
-    assert planned() == [(booking.pk, 7), (booking.pk, 1)]
+    assert deliver_due(now=WEEK_BEFORE - SECOND) == 0
+    assert deliver_due(now=WEEK_BEFORE) == 1
+    assert [mail.to for mail in mailoutbox] == [[booking.party.email]]
 
 
-def test_who_confirmed_after_a_reminder_was_due_does_not_get_it() -> None:
+def test_planning_again_adds_nothing():
+    booking = make_booking()
+    times = [DAY_BEFORE - AHEAD, DAY_BEFORE - AHEAD, DAY_BEFORE, DAY_BEFORE + GRACE, WEEK_BEFORE, DAY_BEFORE + HOUR]
+
+    assert [plan_reminders(now=now) for now in times] == [2, 0, 0, 0, 0, 0]
+    assert planned() == [(booking.pk, "7", "expired"), (booking.pk, "1", "queued")]
+
+
+def test_who_confirmed_after_a_reminder_was_due_does_not_get_it():
     late = make_booking(status_since=WEEK_BEFORE)
-    early = make_booking(late.session, status_since=WEEK_BEFORE - timedelta(seconds=1))
+    early = make_booking(late.session, status_since=WEEK_BEFORE - SECOND)
 
+    plan_reminders(now=WEEK_BEFORE + MINUTE)
     plan_reminders(now=DAY_BEFORE)
 
-    assert planned() == [(late.pk, 1), (early.pk, 7), (early.pk, 1)]
+    assert planned() == [(late.pk, "1", "queued"), (early.pk, "7", "queued"), (early.pk, "1", "queued")]
 
 
-def test_only_confirmed_parties_of_sessions_that_take_place_are_reminded() -> None:
+def test_who_confirms_while_a_reminder_is_planned_gets_it_too():
+    first = make_booking()
+    plan_reminders(now=WEEK_BEFORE - AHEAD)
+
+    meanwhile = make_booking(first.session, status_since=WEEK_BEFORE - 10 * MINUTE)
+    assert plan_reminders(now=WEEK_BEFORE - 9 * MINUTE) == 1
+    last = make_booking(first.session, status_since=WEEK_BEFORE - SECOND)
+    assert plan_reminders(now=WEEK_BEFORE + MINUTE) == 1
+
+    assert planned() == [(booking.pk, "7", "queued") for booking in (first, meanwhile, last)]
+
+
+def test_a_confirmation_that_comes_to_light_late_is_found_when_the_reminder_is_planned_to_its_end():
+    session = make_session()
+    plan_reminders(now=WEEK_BEFORE - AHEAD)
+    slow = make_booking(session, status_since=WEEK_BEFORE - 2 * AHEAD)
+
+    assert plan_reminders(now=WEEK_BEFORE + GRACE - SECOND) == 0
+    assert plan_reminders(now=WEEK_BEFORE + GRACE) == 1
+    assert planned() == [(slow.pk, "7", "queued")]
+
+
+def test_only_confirmed_parties_of_sessions_that_take_place_are_reminded():
     session = make_session()
     make_waiting(session)
     make_booking(session, BookingStatus.CANCELLED)
@@ -79,45 +120,239 @@ def test_only_confirmed_parties_of_sessions_that_take_place_are_reminded() -> No
     assert plan_reminders(now=DAY_BEFORE) == 0
 
 
-def test_a_moved_session_is_planned_anew() -> None:
+PLANS: dict[str, tuple[dict[str, Any], timedelta, timedelta]] = {
+    # Before the start: when it is due, and when it is too late.
+    "a week": ({"days": 7}, 7 * DAY, 6 * DAY),
+    "a day": ({"days": 1}, DAY, 18 * HOUR),
+    "the evening before": ({"days": 1, "at": time(18)}, 15.5 * HOUR, 11.625 * HOUR),
+    "the morning": ({"days": 0, "at": time(7, 30)}, 2 * HOUR, 1.5 * HOUR),
+    "two hours": ({"hours": 2}, 2 * HOUR, 1.5 * HOUR),
+}
+
+
+@pytest.mark.parametrize(("plan", "due", "too_late"), PLANS.values(), ids=[*PLANS])
+def test_a_late_reminder_leaves_within_a_quarter_of_its_lead_and_a_day_or_is_recorded_as_dropped(plan, due, too_late):
+    session = make_reminded([plan])
+    in_time = make_booking(session)
+    plan_reminders(now=START - too_late - SECOND)
+
+    dropped = make_booking(session)
+    PlannedReminder.objects.all().delete()
+    plan_reminders(now=START - too_late)
+
+    which = ReminderPlan.objects.get().which
+    assert planned() == [(in_time.pk, which, "queued"), (dropped.pk, which, "expired")]
+    ends = {(notice.next_attempt_at, notice.expires_at) for notice in Notice.objects.all()}
+    assert ends == {(START - due, START - too_late)}
+
+
+def test_a_reminder_is_too_late_once_the_next_one_is_due():
+    session = make_reminded([{"hours": 3}, {"hours": 2}, {"hours": 1}])
+    ends = [(due.which, START - due.useless_at) for due in reminders_of(session)]
+
+    assert ends == [("3h", 2.25 * HOUR), ("2h", 1.5 * HOUR), ("1h", 0.75 * HOUR)]
+
+    ReminderPlan.objects.filter(hours=2).update(hours=None, days=0, at=time(6, 40))
+    session = TourSession.objects.get()
+    ends = [(due.which, START - due.useless_at) for due in reminders_of(session)]
+    assert ends == [("3h", 170 * MINUTE), ("0@06:40", 127.5 * MINUTE), ("1h", 45 * MINUTE)]
+
+
+def test_a_reminder_that_waited_too_long_for_the_server_is_recorded_and_not_sent(mailoutbox):
     booking = make_booking()
     plan_reminders(now=DAY_BEFORE)
 
-    TourSession.objects.update(starts_at=START + 7 * DAY, ends_at=START + 7 * DAY + HOUR)
-
-    assert plan_reminders(now=START) == 1
-    assert planned() == [(booking.pk, 7), (booking.pk, 7), (booking.pk, 1)]
+    assert deliver_due(now=DAY_BEFORE + 6 * HOUR) == 0
+    assert (planned()[-1], mailoutbox) == ((booking.pk, "1", "expired"), [])
 
 
-def test_the_time_at_the_venue_stays_the_same_over_a_change_of_clocks() -> None:
+def test_reminders_that_nobody_planned_until_after_the_visit_are_recorded_and_not_sent(mailoutbox):
+    session = make_session()
+    came = make_booking(session, BookingStatus.CHECKED_IN, status_since=START)
+    missed = make_booking(session, BookingStatus.NO_SHOW, status_since=START + HOUR)
+    for booking in (came, missed):
+        BookingEvent.objects.create(booking=booking, to_status="confirmed", happened_at=DAY_BEFORE - DAY, who="party")
+    gone = make_booking(session, BookingStatus.CANCELLED)
+    unseen = make_booking(session)
+
+    plan_reminders(now=START + LOOK_BACK - SECOND)
+
+    assert planned() == [
+        *[(booking.pk, "1", "expired") for booking in (came, missed)],
+        *[(unseen.pk, which, "expired") for which in ("7", "1")],
+    ]
+    assert (deliver_due(now=START + LOOK_BACK), mailoutbox) == (0, [])
+    assert gone.notices.count() == 0
+
+
+def test_nobody_looks_back_further_than_a_week():
+    make_booking()
+
+    assert plan_reminders(now=START + LOOK_BACK) == 0
+
+
+def test_a_reminder_that_was_due_before_there_was_a_plan_for_it_is_nobodys():
+    session = make_session()
+    booking = make_booking(session)
+    ReminderPlan.objects.filter(days=7).update(since=WEEK_BEFORE)
+    ReminderPlan.objects.filter(days=1).update(since=DAY_BEFORE - SECOND)
+
+    plan_reminders(now=DAY_BEFORE)
+
+    assert planned() == [(booking.pk, "1", "queued")]
+
+
+def test_a_moved_session_is_planned_anew():
+    booking = make_booking()
+    plan_reminders(now=DAY_BEFORE)
+
+    move(booking.session, START + 8 * DAY, now=START - HOUR)
+    plan_reminders(now=START + DAY)
+    plan_reminders(now=START + 7 * DAY)
+
+    before, after = ["expired", "queued"], ["queued", "queued"]
+    assert planned() == [(booking.pk, which, status) for which, status in zip("7171", before + after, strict=True)]
+
+
+def test_a_reminder_that_was_due_before_the_session_was_moved_is_nobodys():
+    session = make_session(starts_at=START + 20 * DAY)
+    booking = make_booking(session)
+
+    move(session, START, now=START - 5 * DAY)
+    plan_reminders(now=START - 5 * DAY + MINUTE)
+    plan_reminders(now=DAY_BEFORE)
+
+    assert planned() == [(booking.pk, "1", "queued")]
+
+
+def test_a_session_that_is_moved_and_moved_back_is_reminded_of_once_at_each_moment_that_is_to_come(mailoutbox):
+    booking = make_booking()
+    plan_reminders(now=WEEK_BEFORE)
+    deliver_due(now=WEEK_BEFORE)
+    plan_reminders(now=DAY_BEFORE - AHEAD)
+
+    move(booking.session, START + HOUR, now=DAY_BEFORE - 10 * MINUTE)
+    plan_reminders(now=DAY_BEFORE - 9 * MINUTE)
+    move(booking.session, START, now=DAY_BEFORE - 8 * MINUTE)
+    for minutes in range(0, 120, 30):
+        plan_reminders(now=DAY_BEFORE + minutes * MINUTE)
+        deliver_due(now=DAY_BEFORE + minutes * MINUTE)
+
+    assert planned() == [(booking.pk, "7", "sent"), (booking.pk, "1", "sent")]
+    assert len([mail for mail in mailoutbox if mail.subject.startswith("Reminder")]) == 2
+
+
+def test_a_reminder_of_the_time_from_before_a_move_is_not_sent(mailoutbox):
+    booking = make_booking()
+    plan_reminders(now=DAY_BEFORE - AHEAD)
+    Notice.objects.filter(facts__reminder="7").delete()
+
+    move(booking.session, START + HOUR, now=DAY_BEFORE - MINUTE)
+    for minutes in (0, 45, 60):
+        plan_reminders(now=DAY_BEFORE + minutes * MINUTE)
+        deliver_due(now=DAY_BEFORE + minutes * MINUTE)
+
+    assert planned() == [(booking.pk, "1", "void"), (booking.pk, "1", "sent")]
+
+
+def test_after_the_clock_was_put_back_whoever_confirms_meanwhile_is_found():
+    first = make_booking()
+    two_hours_ahead = WEEK_BEFORE + GRACE
+    plan_reminders(now=two_hours_ahead)
+
+    second = make_booking(first.session, status_since=WEEK_BEFORE - 2 * HOUR)
+    plan_reminders(now=two_hours_ahead - 2 * HOUR)
+    plan_reminders(now=WEEK_BEFORE - AHEAD)
+
+    assert planned() == [(first.pk, "7", "queued"), (second.pk, "7", "queued")]
+
+
+def test_two_plans_that_fall_on_one_moment_are_one_reminder():
+    plans: list[dict[str, Any]] = [{"days": 1}, {"days": 1, "at": time(9, 30)}, {"hours": 24}]
+    booking = make_booking(make_reminded(plans))
+
+    plan_reminders(now=DAY_BEFORE)
+
+    assert planned() == [(booking.pk, "1", "queued")]
+
+
+def test_a_season_without_plans_has_no_reminders():
+    make_booking(make_reminded([]))
+
+    assert plan_reminders(now=DAY_BEFORE) == 0
+
+
+def test_a_time_on_the_day_that_is_not_before_the_start_is_no_reminder():
+    assert reminders_of(make_reminded([{"days": 0, "at": time(9, 30)}, {"days": 0, "at": time(12)}])) == []
+
+
+def test_the_time_at_the_venue_stays_the_same_over_a_change_of_clocks_and_hours_stay_hours():
     berlin = make_venue(time_zone="Europe/Berlin")
-    start = datetime(2027, 3, 29, 9, 30, tzinfo=ZoneInfo("Europe/Berlin"))  # The clocks went forward on the 28th.
-    session = make_session(venue=berlin, starts_at=start.astimezone(UTC))
+    start = datetime(2027, 3, 28, 9, 30, tzinfo=ZoneInfo("Europe/Berlin"))  # The clocks went forward this morning.
+    session = make_reminded(
+        [{"days": 1}, {"days": 1, "at": time(9)}, {"hours": 24}], venue=berlin, starts_at=start.astimezone(UTC)
+    )
 
-    [week, day] = reminders_of(session)
-
-    assert [week.at, day.at] == [datetime(2027, 3, 22, 8, 30, tzinfo=UTC), datetime(2027, 3, 28, 7, 30, tzinfo=UTC)]
+    assert {due.which: due.at for due in reminders_of(session)} == {
+        "24h": datetime(2027, 3, 27, 7, 30, tzinfo=UTC),
+        "1@09:00": datetime(2027, 3, 27, 8, 0, tzinfo=UTC),
+        "1": datetime(2027, 3, 27, 8, 30, tzinfo=UTC),
+    }
 
 
 @pytest.mark.parametrize(
-    ("start", "due"),
+    ("zone", "start", "due"),
     [
-        # 02:30 does not exist on 28 March: 03:30 summer time.
-        (datetime(2027, 3, 29, 0, 30, tzinfo=UTC), datetime(2027, 3, 28, 1, 30, tzinfo=UTC)),
+        # 02:30 does not exist on 28 March: the next that does is 03:00 summer time.
+        ("Europe/Berlin", "2027-03-29 00:30Z", "2027-03-28 01:00Z"),
         # 02:30 comes twice on 31 October: the first, summer time.
-        (datetime(2027, 11, 1, 1, 30, tzinfo=UTC), datetime(2027, 10, 31, 0, 30, tzinfo=UTC)),
+        ("Europe/Berlin", "2027-11-01 01:30Z", "2027-10-31 00:30Z"),
+        # The same in the south, where the seasons are the other way round.
+        ("Australia/Sydney", "2027-10-03 15:30Z", "2027-10-02 16:00Z"),
+        ("Australia/Sydney", "2027-04-04 16:30Z", "2027-04-03 15:30Z"),
+        # Half an hour is skipped: 02:15 is 02:30.
+        ("Australia/Lord_Howe", "2027-10-03 15:15Z", "2027-10-02 15:30Z"),
     ],
-    ids=["skipped", "twice"],
 )
-def test_a_time_that_the_clocks_skip_or_repeat(start: datetime, due: datetime) -> None:
-    season = make_season(reminder_days=[1])
-    session = make_session(season=season, venue=make_venue(time_zone="Europe/Berlin"), starts_at=start)
+def test_a_time_that_the_clocks_skip_or_repeat(zone, start, due):
+    starts_at = datetime.fromisoformat(start)
+    session = make_reminded([{"days": 1}], venue=make_venue(time_zone=zone), starts_at=starts_at)
+    local = starts_at.astimezone(ZoneInfo(zone)).time()
+    at_that_time = make_reminded([{"days": 1, "at": local}], venue=session.venue, starts_at=starts_at)
 
-    assert [one.at for one in reminders_of(session)] == [due]
+    assert [one.at for one in (*reminders_of(session), *reminders_of(at_that_time))] == [
+        datetime.fromisoformat(due)
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    "zone", ["Europe/Berlin", "America/Santiago", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Chatham"]
+)
+def test_all_through_a_year_every_plan_is_due_in_order_before_the_start_and_shows_its_time(zone):
+    plans: list[dict[str, Any]] = [
+        *({"days": days} for days in (60, 7, 1)),
+        *({"days": days, "at": time(hour, 15)} for days in (2, 1, 0) for hour in (0, 2, 3, 18)),
+        *({"hours": hours} for hours in (72, 24, 1)),
+    ]
+    session = make_reminded(plans, venue=make_venue(time_zone=zone))
+    skipped = 0
+    for number in range(365 * 4):
+        session.starts_at = START + number * timedelta(hours=6, minutes=15)
+        due = reminders_of(session)
+        edges = [time for one in due for time in (one.at, one.useless_at)]
+        assert all(one.at < one.useless_at <= session.starts_at for one in due)
+        assert edges == sorted(edges)
+        for one in due:
+            shown = one.at.astimezone(session.venue.zone)
+            if "@" in one.which and f"{shown:%H:%M}" != one.which.partition("@")[2]:
+                before = (one.at - SECOND).astimezone(session.venue.zone)
+                assert before.utcoffset() != shown.utcoffset(), "only where the clocks have just been changed"
+                skipped += 1
+    assert bool(skipped) == (zone not in {"Asia/Kathmandu"})
 
 
 @pytest.mark.parametrize("many", [3, 300])
-def test_the_number_of_queries_does_not_grow_with_the_bookings(many: int) -> None:
+def test_the_number_of_queries_does_not_grow_with_the_bookings(many: int):
     session = make_session(capacity=600)
     for _ in range(many):
         make_booking(session, size=1)
@@ -128,5 +363,18 @@ def test_the_number_of_queries_does_not_grow_with_the_bookings(many: int) -> Non
     # SQLite takes a limited number of values in one INSERT, so its bulk insert comes in parts.
     reading = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
     writing = [query["sql"] for query in queries if query["sql"].startswith("INSERT")]
-    assert len(reading) == 3
-    assert len(writing) == 1 or connection.vendor == "sqlite"
+    assert len(reading) == 8
+    assert len(writing) == 2 or connection.vendor == "sqlite"
+
+
+def test_what_is_planned_to_its_end_costs_three_queries_however_many_come():
+    session = make_session(capacity=600)
+    for _ in range(30):
+        make_booking(session, size=1)
+    plan_reminders(now=DAY_BEFORE + GRACE)
+    assert Booking.objects.count() == 30
+
+    with CaptureQueriesContext(connection) as queries:
+        assert plan_reminders(now=DAY_BEFORE + GRACE + MINUTE) == 0
+
+    assert len(queries) == 4  # Sessions, plans, how far they are planned; and that there are no more sessions.

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import time
 
 import pytest
 from django.apps import apps
@@ -16,6 +17,7 @@ from bookings.models import (
     Member,
     Notice,
     Party,
+    PlannedReminder,
     Season,
     SwapWish,
     Tour,
@@ -103,6 +105,12 @@ def two_members_at_one_position():
     Member.objects.create(party=party, position=2, name="Lin Jun", age_from=6)
 
 
+def a_reminder_planned_twice():
+    session = make_session()
+    for _row in range(2):
+        PlannedReminder.objects.create(session=session, starts_at=START, which="7", planned_at=NOON, is_complete=False)
+
+
 BAD_ROWS: dict[str, Callable[[], object]] = {
     "house_is_one_row": lambda: House.objects.create(pk=2, name=make_house().name, email="a@works.example"),
     "tour_party_range": lambda: make_tour(smallest_party=4, largest_party=3),
@@ -134,6 +142,11 @@ BAD_ROWS: dict[str, Callable[[], object]] = {
     "booking_number_once_a_session": two_bookings_with_one_number,
     "notice_lease_iff_sending": lambda: make_notice(lease_until=NOON),
     "notice_sent_has_a_time": lambda: make_notice(status="sent"),
+    "reminder_plan_has_one_shape": lambda: make_season(reminders=[{}]),
+    "reminder_plan_days_once": lambda: make_season(reminders=[{"days": 7}] * 2),
+    "reminder_plan_time_once": lambda: make_season(reminders=[{"days": 1, "at": time(18)}] * 2),
+    "reminder_plan_hours_once": lambda: make_season(reminders=[{"hours": 2}] * 2),
+    "planned_reminder_once": a_reminder_planned_twice,
 }
 COUNTER_HALVES: list[tuple[str, Callable[[], object]]] = [
     ("tour_party_range", lambda: make_tour(smallest_party=0)),
@@ -141,6 +154,13 @@ COUNTER_HALVES: list[tuple[str, Callable[[], object]]] = [
     ("booking_deadline_iff_offered", lambda: make_offered(make_session(), offer_expires_at=None)),
     ("booking_one_confirmed_per_party", one_confirmed_and_one_checked_in),
     ("notice_lease_iff_sending", lambda: make_notice(status="sending")),
+    ("reminder_plan_has_one_shape", lambda: make_season(reminders=[{"days": 1, "hours": 2}])),
+    ("reminder_plan_has_one_shape", lambda: make_season(reminders=[{"at": time(18)}])),
+    ("reminder_plan_has_one_shape", lambda: make_season(reminders=[{"at": time(18), "hours": 2}])),
+    ("reminder_plan_has_one_shape", lambda: make_season(reminders=[{"days": 0}])),
+    ("reminder_plan_has_one_shape", lambda: make_season(reminders=[{"days": 61}])),
+    ("reminder_plan_has_one_shape", lambda: make_season(reminders=[{"hours": 0}])),
+    ("reminder_plan_has_one_shape", lambda: make_season(reminders=[{"hours": 73}])),
 ]
 UNIQUE_COLUMNS: dict[str, Callable[[], object]] = {
     "Tour.slug": lambda: [make_tour(slug="car-line") for _tour in range(2)],

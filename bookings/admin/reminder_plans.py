@@ -1,0 +1,57 @@
+"""The reminders of a season, beside its other rules: how many days or hours before, and at what time of day."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.forms import BaseInlineFormSet, ModelForm
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from bookings.models import ReminderPlan, Season
+
+# What a new season begins with; a host changes it or clears it.
+USUAL: list[dict[str, Any]] = [{"days": 7}, {"days": 1}]
+SHAPE = ["days", "at", "hours"]
+
+
+class ReminderPlanForm(ModelForm):
+    def has_changed(self) -> bool:
+        """A new row is one to save when anything stands in it, also what stood in it from the start."""
+        if not self.instance._state.adding:
+            return super().has_changed()
+        return any(self[name].data not in {None, ""} for name in SHAPE)
+
+
+class ReminderPlanFormSet(BaseInlineFormSet):
+    def clean(self) -> None:
+        super().clean()
+        shapes = [
+            tuple(form.cleaned_data.get(name) for name in SHAPE)
+            for form in self.forms
+            if form.is_valid() and form.has_changed() and not form.cleaned_data.get("DELETE")
+        ]
+        if len(shapes) != len({*shapes}):
+            raise ValidationError(_("The same reminder is planned twice."))
+
+    def save_new(self, form: ModelForm, commit: bool = True) -> ReminderPlan:
+        form.instance.since = timezone.now()
+        plan: ReminderPlan = super().save_new(form, commit=commit)
+        return plan
+
+    def save_existing(self, form: ModelForm, obj: ReminderPlan, commit: bool = True) -> ReminderPlan:
+        """Only what was changed is saved: it is another reminder from now on."""
+        form.instance.since = timezone.now()
+        plan: ReminderPlan = super().save_existing(form, obj, commit=commit)
+        return plan
+
+
+class ReminderPlanInline(admin.TabularInline):
+    model = ReminderPlan
+    form = ReminderPlanForm
+    formset = ReminderPlanFormSet
+    fields = [*SHAPE]
+
+    def get_extra(self, request: HttpRequest, obj: Season | None = None, **kwargs: Any) -> int:
+        return 0 if obj else len(USUAL)
