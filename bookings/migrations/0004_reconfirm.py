@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='season',
             name='asks_again_days',
-            field=models.PositiveSmallIntegerField(blank=True, help_text='Counted from the start of a session; nobody is asked once the roster is locked. Leave it empty to ask nobody.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(60)], verbose_name='asks “are you still coming?”, days before'),
+            field=models.PositiveSmallIntegerField(blank=True, help_text='Counted from the start of a session. Nobody is asked once the roster is locked. Empty: nobody is asked.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(60)], verbose_name='asks “are you still coming?”, days before'),
         ),
         migrations.AddField(
             model_name='season',

@@ -209,7 +209,7 @@ class Season(models.Model):
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(60)],
         help_text=_(
-            "Counted from the start of a session; nobody is asked once the roster is locked. Leave it empty to ask nobody."
+            "Counted from the start of a session. Nobody is asked once the roster is locked. Empty: nobody is asked."
         ),
     )
     releases_silent = models.BooleanField(
