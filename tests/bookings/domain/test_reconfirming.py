@@ -244,7 +244,7 @@ def test_nobody_says_yes_once_the_tour_has_begun() -> None:
 
 def test_a_yes_of_an_old_page_does_not_count_for_the_session_a_party_swapped_into(promises_kept: None) -> None:
     mine = make_booking(make_asking())
-    other = make_session(season=mine.session.season, venue=mine.session.venue, starts_at=START + DAY)
+    other = make_session(season=mine.session.season, venue=mine.session.venue)
     theirs = make_booking(other)
     say(mine, now=NOON)
     swaps.wish_swap(theirs.party_id, session_pks=[mine.session_id], now=NOON)
