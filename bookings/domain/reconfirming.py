@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
@@ -69,7 +69,8 @@ def plan_asks(*, now: datetime) -> int:
 
 def is_asked(booking: Booking, *, now: datetime) -> bool:
     """Whether the party should say now whether it is still coming."""
-    return any(asked.first for asked in _unanswered(_sessions_asking(now=now, only=booking.session_id), of=booking))
+    is_open = booking.session.season.asks_again_days is not None and now < booking.session.roster_locks_at
+    return is_open and any(asked.first for asked in _unanswered([booking.session], of=booking))
 
 
 def has_said_yes(booking: Booking) -> bool:
@@ -110,7 +111,7 @@ def say_yes(party_pk: int, *, booking_pk: int, starts_at: datetime, now: datetim
 def silent_parties(season: Season, *, now: datetime) -> list[Asked]:
     """Who was asked and has not answered, by session, until it begins: the host's list."""
     ahead = TourSession.objects.filter(season=season, called_off_at=None, starts_at__gt=now)
-    asked = _unanswered(ahead.select_related("season__tour", "venue").order_by("starts_at", "pk"))
+    asked = _unanswered(list(ahead.select_related("season__tour", "venue").order_by("starts_at", "pk")))
     return [each for each in asked if each.first]
 
 
@@ -122,16 +123,17 @@ def release_silent(*, now: datetime) -> int:
     """
     if not reports_are_heard(now=now):
         return 0
-    asking = _sessions_asking(now=now).filter(season__releases_silent=True)
-    parties = [each.booking.party_id for each in _unanswered(asking) if _is_silent_for_long(each, now=now)]
+    releasing = [session for session in _sessions_asking(now=now) if session.season.releases_silent]
+    parties = [each.booking.party_id for each in _unanswered(releasing) if _is_silent_for_long(each, now=now)]
     return for_each(parties, lambda party_pk: _release(party_pk, now=now))
 
 
 @in_one_transaction
 def _release(party_pk: int, *, now: datetime) -> bool:
     booking = _confirmed(party_pk)
-    asking = _sessions_asking(now=now, only=booking.session_id if booking else 0).filter(season__releases_silent=True)
-    if booking is None or not _unanswered(asking, of=booking) or not delivery_is_proven(booking, now=now):
+    if booking is None or not booking.session.season.releases_silent or now >= booking.session.roster_locks_at:
+        return False
+    if not delivery_is_proven(booking, now=now):
         return False
     visit.cancel_places(party_pk, now=now, who="clock", why=SILENT)
     return True
@@ -143,7 +145,7 @@ def delivery_is_proven(booking: Booking, *, now: datetime) -> bool:
     That nobody did says something only if reports would reach us. The address must be proven and the one it was.
     """
     party = booking.party
-    asked = next(iter(_unanswered(TourSession.objects.filter(pk=booking.session_id), of=booking)), None)
+    asked = next(iter(_unanswered([booking.session], of=booking)), None)
     if asked is None or asked.first is None or not _is_silent_for_long(asked, now=now) or not party.is_proven:
         return False
     # To be joined: and party.mail_failed_at is None and party.complained_at is None
@@ -169,19 +171,24 @@ def _is_silent_for_long(asked: Asked, *, now: datetime) -> bool:
     )
 
 
-def _sessions_asking(*, now: datetime, only: int | None = None) -> QuerySet[TourSession]:
-    """Sessions whose parties may be asked: their season asks, they take place, their roster is open."""
+def _sessions_asking(*, now: datetime) -> list[TourSession]:
+    """Sessions in which the question is due: their season asks, they take place, their roster is open."""
     asking = TourSession.objects.filter(
         season__asks_again_days__isnull=False, called_off_at=None, roster_locks_at__gt=now
     )
-    if only is not None:
-        asking = asking.filter(pk=only)
-    return asking.select_related("season").order_by("starts_at", "pk")
+    return [session for session in asking.select_related("season").order_by("pk") if _due(session) <= now]
 
 
-def _unanswered(sessions: QuerySet[TourSession], *, of: Booking | None = None) -> list[Asked]:
-    """Confirmed parties of these sessions that have not answered, in the order of the sessions: four queries."""
+def _due(session: TourSession) -> datetime:
+    """So many days before the start, counted as hours."""
+    return session.starts_at - timedelta(days=session.season.asks_again_days or 0)
+
+
+def _unanswered(sessions: Collection[TourSession], *, of: Booking | None = None) -> list[Asked]:
+    """Confirmed parties of these sessions that have not answered, in the order of the sessions: three queries."""
     by_pk = {session.pk: session for session in sessions}
+    if not by_pk:
+        return []
     moves = _moves(by_pk)
     confirmed = Booking.objects.filter(session__in=by_pk, status=BookingStatus.CONFIRMED).exclude(party__email="")
     asks = Notice.objects.filter(kind=NoticeKind.STILL_COMING, booking__session__in=by_pk).order_by("pk")
@@ -250,8 +257,8 @@ def _ask(asked: Asked, *, now: datetime) -> bool:
 
 
 def _first_is_due(booking: Booking, moved_at: datetime | None, *, now: datetime) -> bool:
-    """So many days before the start, counted as hours; never of places that were confirmed later."""
-    due = booking.session.starts_at - timedelta(days=booking.session.season.asks_again_days or 0)
+    """Never of places that were confirmed later."""
+    due = _due(booking.session)
     if moved_at is None:
         return booking.status_since < due <= now
     return booking.status_since < max(due, moved_at) and max(due, moved_at + AFTER_MOVE) <= now

@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from bookings import tasks
 from bookings.domain import sessions, swaps, visit
 from bookings.domain.reconfirming import (
     AskedOfAnotherVisit,
@@ -433,3 +435,20 @@ def test_who_answered_after_the_second_mail_keeps_its_places() -> None:
     hear_of_reports(now=second + DAY)
 
     assert release_silent(now=second + DAY) == 0
+
+
+def test_the_clock_asks_and_gives_up() -> None:
+    now = timezone.now()
+    session = make_asking(releases_silent=True, starts_at=now + 5 * DAY)
+    silent = make_booking(session, status_since=now - 30 * DAY)
+    plan_asks(now=now - 4 * DAY)
+    send(now=now - 4 * DAY)
+    plan_asks(now=now - 2 * DAY)
+    send(now=now - 2 * DAY)
+    hear_of_reports(now=now)
+    asked = make_booking(session, status_since=now - 30 * DAY)
+
+    tasks.ask_who_is_coming()
+
+    assert statuses(session) == {silent: "cancelled", asked: "confirmed"}
+    assert asks() == [(silent.pk, False), (silent.pk, True), (asked.pk, False)]
