@@ -57,7 +57,7 @@ def test_the_page_asks_with_three_answers_of_one_press_each(client):
     asked = question(page(enter(client, booking.party), booking))
     assert words(HttpResponse(asked)) == (
         "Are you still coming? One press is enough. What you let go goes to the next party in line at once. "
-        "Yes, with 2 people Fewer of us No, cancel our 2 places"
+        "Yes, 2 of us Fewer of us No, cancel our 2 places"
     )
     assert [address(booking.party, act) in asked for act in ACTS] == [True, True, True]
 
