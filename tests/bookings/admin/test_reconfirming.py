@@ -49,7 +49,7 @@ def test_the_page_lists_who_is_silent_with_what_a_host_needs_to_call(host: Clien
     assert "Confirmed parties are asked 6 days before their session, and once more after two days of silence." in told
     assert "1 party has not answered" in told
     assert f"Chen Guowei {booking.party.code_in_words}" in told
-    assert "2 +86 10 5550 1234 Handed over" in told
+    assert f"2 +86 10 5550 1234 {booking.party.email} Handed over" in told
 
 
 def test_the_page_lists_nobody_who_answered(host: Client) -> None:
