@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='season',
             name='releases_silent',
-            field=models.BooleanField(default=False, help_text='After two mails and a day, and only where it is proven that both arrived. Otherwise the party is on your list, and nothing is taken from it.', verbose_name='places of parties that do not answer are given up'),
+            field=models.BooleanField(default=False, help_text='Three days after the first of two mails, before the roster locks, and only where it is proven that both arrived. Otherwise the party is on your list, and nothing is taken from it.', verbose_name='places of parties that do not answer are given up'),
         ),
         migrations.AlterField(
             model_name='notice',

@@ -216,8 +216,8 @@ class Season(models.Model):
         _("places of parties that do not answer are given up"),
         default=False,
         help_text=_(
-            "After two mails and a day, and only where it is proven that both arrived. Otherwise the party is on your "
-            "list, and nothing is taken from it."
+            "Three days after the first of two mails, before the roster locks, and only where it is proven that both "
+            "arrived. Otherwise the party is on your list, and nothing is taken from it."
         ),
     )
     # When the last of its parties' first calls ends: what is free in its sessions is kept for them until then.
