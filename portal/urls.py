@@ -4,7 +4,20 @@ from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.urls import path
 
-from portal.views import choices, errors, health, language, pages, send_link, sessions, sign_up, swaps, tours, visit
+from portal.views import (
+    choices,
+    errors,
+    health,
+    language,
+    pages,
+    send_link,
+    sessions,
+    sign_up,
+    still_coming,
+    swaps,
+    tours,
+    visit,
+)
 
 handler400 = errors.bad_request
 handler403 = errors.not_allowed
@@ -32,6 +45,7 @@ urlpatterns = [
         path("visit/<slug:code>/leave/", visit.leave, name="visit_leave"),
         path("visit/<slug:code>/cancel/", visit.cancel, name="visit_cancel"),
         path("visit/<slug:code>/fewer/", visit.fewer, name="visit_fewer"),
+        path("visit/<slug:code>/still-coming/", still_coming.still_coming, name="visit_still_coming"),
         path("visit/<slug:code>/people/", visit.people, name="visit_people"),
         path("visit/<slug:code>/sessions/", choices.sessions, name="visit_sessions"),
         path("visit/<slug:code>/sessions/<int:pk>/join/", choices.join, name="visit_join"),

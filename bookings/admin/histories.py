@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from bookings.domain.reconfirming import SILENT, STILL_COMING
 from bookings.domain.visit import NAMES_CHANGED, comes_as
 from bookings.models import BookingEvent, DecisionTrigger
 
@@ -22,6 +23,8 @@ SAID_BY_RULES: dict[str, str | Promise] = {
     "said yes elsewhere": gettext_lazy("said yes elsewhere"),
     "second lapse": gettext_lazy("second lapse"),
     "check-in undone": gettext_lazy("check-in undone"),
+    STILL_COMING: gettext_lazy("still coming"),
+    SILENT: gettext_lazy("did not answer whether it is still coming"),
     NAMES_CHANGED: gettext_lazy("names changed"),
 }
 

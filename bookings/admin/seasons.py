@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 from bookings.admin.languages import IN_EACH_LANGUAGE
 from bookings.admin.moments import NamesMoments
 from bookings.admin.reasons import ActsOnPage
+from bookings.admin.reconfirming import who_is_coming
 from bookings.admin.reminder_plans import USUAL, ReminderPlanInline
 from bookings.admin.standing import failed_mails, machinery, season_figures, with_places_offered
 from bookings.models import Season
@@ -42,8 +43,11 @@ class SeasonAdmin(NamesMoments, ActsOnPage):
         return kwargs
 
     def get_urls(self) -> list[URLPattern]:
-        own = path("<int:pk>/overview/", self.admin_site.admin_view(self.overview), name="bookings_season_overview")
-        return [own, *super().get_urls()]
+        own = [
+            path("<int:pk>/overview/", self.admin_site.admin_view(self.overview), name="bookings_season_overview"),
+            path("<int:pk>/coming/", self.admin_site.admin_view(who_is_coming), name="bookings_season_coming"),
+        ]
+        return [*own, *super().get_urls()]
 
     @admin.display(description=_("overview"))
     def overview_link(self, season: Season) -> SafeString | str:

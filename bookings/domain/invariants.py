@@ -7,8 +7,19 @@ from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import Coalesce
 
 from bookings.domain.offers import offer_ends
+from bookings.domain.reconfirming import AGAIN, RELEASED_AFTER, SILENT
 from bookings.domain.waitlist import next_in_line
-from bookings.models import HOLDS_PLACES, LIVE, Booking, BookingEvent, BookingStatus, Notice, Party, TourSession
+from bookings.models import (
+    HOLDS_PLACES,
+    LIVE,
+    Booking,
+    BookingEvent,
+    BookingStatus,
+    Notice,
+    NoticeKind,
+    Party,
+    TourSession,
+)
 
 # The clock runs every few seconds; what is this much overdue has been forgotten.
 PATIENCE = timedelta(minutes=10)
@@ -25,6 +36,7 @@ def broken_promises(*, now: datetime) -> Iterator[str]:
     yield from _dead_sessions_with_bookings()
     yield from _first_calls_forgotten(now)
     yield from _places_kept_too_long(now)
+    yield from _released_without_two_mails()
     yield from _notices_stuck(now)
 
 
@@ -103,6 +115,18 @@ def _places_kept_too_long(now: datetime) -> Iterator[str]:
     over = Q(season__first_call_until=None) | Q(season__first_call_until__lte=now - PATIENCE)
     for session in TourSession.objects.filter(over, Q(places_kept__gt=0) | Q(parties_kept__gt=0)):
         yield f"session {session.pk}: keeps {session.places_kept} places although no first call stands"
+
+
+def _released_without_two_mails() -> Iterator[str]:
+    """Places given up for silence: the party was asked twice, the second time a day before at the latest."""
+    asks = Notice.objects.filter(kind=NoticeKind.STILL_COMING, booking=OuterRef("booking"))
+    first, second = asks.exclude(facts__has_key=AGAIN), asks.filter(facts__has_key=AGAIN)
+    was_asked = Exists(first.filter(sent_at__isnull=False)) & Exists(
+        second.filter(sent_at__lte=OuterRef("happened_at") - RELEASED_AFTER)
+    )
+    released = BookingEvent.objects.filter(to_status=BookingStatus.CANCELLED, who="clock", why=SILENT)
+    for event in released.exclude(was_asked):
+        yield f"booking {event.booking_id}: was given up for silence without two mails that asked"
 
 
 def _notices_stuck(now: datetime) -> Iterator[str]:

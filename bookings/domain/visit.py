@@ -121,7 +121,9 @@ def come_with_fewer(
                 places_held=F("places_held") - (booking.places - places)
             )
         booking.places, booking.least = places, min(booking.least, places)
-        booking.save(update_fields=["places", "least"])
+        if who == "party":
+            booking.still_coming_at = now  # It answers by saying with how many.
+        booking.save(update_fields=["places", "least", "still_coming_at"])
     party.size = size
     party.smallest_size = min(party.smallest_size, size)
     party.save(update_fields=["size", "smallest_size"])

@@ -117,6 +117,8 @@ def words_of(notice: Notice, *, now: datetime) -> dict[str, object]:
         "other_language": OWN_NAMES.get(other, other),
         "other_language_code": html_language(other),
         "recalled": "recalled" in facts,
+        "again": "again" in facts,
+        "releases": party.season.releases_silent,
         "changed_names": "names" in facts,
         "changed_size": "size" in facts,
         "visit": None,
@@ -215,6 +217,7 @@ def ending(booking: Booking) -> dict[str, object]:
     event = BookingEvent.objects.filter(booking=booking, to_status=booking.status).last()
     return {
         "by_host": bool(event and event.who.startswith("host")),
+        "by_clock": bool(event and event.who == "clock"),
         "why": event.why if event else "",
         "was": event.from_status if event else "",
     }

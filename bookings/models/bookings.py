@@ -254,6 +254,8 @@ class Booking(models.Model):
     offer_expires_at = models.DateTimeField(_("offer ends"), null=True, blank=True)
     offer_source = models.CharField(_("offer from"), max_length=10, choices=OfferSource.choices, blank=True)
     arrived = models.PositiveSmallIntegerField(_("people who came"), null=True, blank=True)
+    # When the party last said so; of a session that moved since, it says nothing: see bookings.domain.reconfirming.
+    still_coming_at = models.DateTimeField(_("said that it is still coming"), null=True, blank=True, editable=False)
 
     # What the line is ordered and searched by, kept here so that serving it reads as many rows however long it is.
     in_line = models.BooleanField(_("in line"), default=False, editable=False)

@@ -20,6 +20,7 @@ class NoticeKind(models.TextChoices):
     ALREADY_IN = "already_in", _("already in")
     LINK = "link", _("your link again")
     REMINDER = "reminder", _("reminder")
+    STILL_COMING = "still_coming", _("still coming?")
     CHANGED = "changed", _("changed")
     CANCELLED = "cancelled", _("cancelled")
     CALLED_OFF = "called_off", _("called off")
@@ -56,6 +57,7 @@ LANES: dict[NoticeKind, Lane] = {
     NoticeKind.SWAPPED: Lane.NEWS,
     NoticeKind.LINE_CLOSED: Lane.NEWS,
     NoticeKind.REMINDER: Lane.REMINDER,
+    NoticeKind.STILL_COMING: Lane.REMINDER,
 }
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
@@ -193,6 +193,23 @@ class Season(models.Model):
     )
     proves_mailbox = models.BooleanField(_("the mailbox must be proven"), default=True)
     asks_phone = models.BooleanField(_("a phone number is asked"), default=False)
+    asks_again_days = models.PositiveSmallIntegerField(
+        _("asks “are you still coming?”, days before"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(60)],
+        help_text=_(
+            "Counted from the start of a session. Nobody is asked once the roster is locked. Empty: nobody is asked."
+        ),
+    )
+    releases_silent = models.BooleanField(
+        _("places of parties that do not answer are given up"),
+        default=False,
+        help_text=_(
+            "Three days after the first of two mails, before the roster locks, and only where it is proven that both "
+            "arrived. Otherwise the party is on your list, and nothing is taken from it."
+        ),
+    )
     # When the last of its parties' first calls ends: what is free in its sessions is kept for them until then.
     first_call_until = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -209,6 +226,14 @@ class Season(models.Model):
                 violation_error_message=_("Sign-up has to open before it closes."),
             ),
             models.CheckConstraint(name="season_takes_a_choice", condition=Q(choices_allowed__gte=1)),
+            models.CheckConstraint(
+                name="season_asks_a_day_before_or_more", condition=Q(asks_again_days=None) | Q(asks_again_days__gte=1)
+            ),
+            models.CheckConstraint(
+                name="season_releases_only_whom_it_asks",
+                condition=Q(releases_silent=False) | Q(asks_again_days__isnull=False),
+                violation_error_message=_("Say how many days before the parties are asked."),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -40,6 +40,8 @@ def still_true(notice: Notice, now: datetime) -> bool:
             start = notice.facts.get("starts_at")
             same = start is None or datetime.fromisoformat(start) == session.starts_at
             return same and booking.status == BookingStatus.CONFIRMED and now < session.starts_at
+        case NoticeKind.STILL_COMING:
+            return booking.status == BookingStatus.CONFIRMED and _is_to_be_asked(booking, notice, now=now)
         case NoticeKind.CHANGED:
             return (
                 booking.status in LIVE - {BookingStatus.NO_SHOW} and now < session.starts_at and _tells_a_change(notice)
@@ -51,6 +53,16 @@ def still_true(notice: Notice, now: datetime) -> bool:
         case NoticeKind.LINE_CLOSED:
             return booking.status == BookingStatus.CLOSED
     return False
+
+
+def _is_to_be_asked(booking: Booking, notice: Notice, *, now: datetime) -> bool:
+    """Not who has answered meanwhile, and not of a time, or by a link, that no longer holds; never once the roster is
+    locked."""
+    session, said = booking.session, booking.still_coming_at
+    asked = {"starts_at": session.starts_at.isoformat(), "link_version": notice.party.link_version}
+    same = all(notice.facts.get(name, is_so) == is_so for name, is_so in asked.items())
+    has_answered = said is not None and said >= notice.created_at
+    return same and not has_answered and session.season.asks_again_days is not None and now < session.roster_locks_at
 
 
 def _tells_a_change(notice: Notice) -> bool:

@@ -24,6 +24,7 @@ from portal.forms.visit import FewerForm, PeopleOfPartyForm
 from portal.templatetags.times import session_day
 from portal.views.answers import see_other
 from portal.views.sessions import others_with_room
+from portal.views.still_coming_state import still_coming_state
 from portal.views.swap_state import swap_state
 from portal.views.visit_log import why_log
 from portal.views.visit_state import Standing, standing
@@ -100,6 +101,7 @@ def party_page(request: HttpRequest, party: Party, *, now: datetime, refusal: st
         "can_choose": can_choose(stands, now=now),
         "first_call_until": party.first_call_until if first_call else None,
         "coming": _coming(request),
+        "still_coming": still_coming_state(stands, now=now),
         "swap": swap_state(stands, now=now),
         "many_sessions": len({entry.booking.session_id for entry in log.entries}) > 1,
         "tour": party.season.tour,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from bookings.domain.explaining import last_serving, serving_in_words
 from bookings.domain.offers import in_last_call, offer_ends
+from bookings.domain.reconfirming import SILENT, STILL_COMING
 from bookings.domain.swaps import SWAPPED
 from bookings.domain.visit import comes_as
 from bookings.domain.waitlist import SAID_YES_ELSEWHERE, WAITS_FOR_ALL
@@ -79,7 +80,9 @@ def _own(stands: Standing) -> Iterator[Entry]:
         if people := comes_as(event):
             kind, places = "fewer", people
         elif event.from_status == event.to_status:
-            kind = "changed"
+            kind = "still_coming" if event.why == STILL_COMING else "changed"
+        elif event.who == "clock" and event.why == SILENT:
+            kind = "silent"
         elif event.why == SAID_YES_ELSEWHERE:
             kind = "superseded"
         elif event.why.startswith(SWAPPED):

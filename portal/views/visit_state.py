@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext, pgettext
 
 from bookings.domain.explaining import Outlook, outlook, season_so_far
+from bookings.domain.reconfirming import SILENT
 from bookings.domain.retention import KEEP_PARTY
 from bookings.durations import time_left
 from bookings.models import (
@@ -114,7 +115,7 @@ class Standing:
 
     @property
     def has_ended(self) -> bool:
-        return self.state in {*STATE_OF_ENDED.values(), "by_host", "no_show", "over", "erased"}
+        return self.state in {*STATE_OF_ENDED.values(), "by_host", "silent", "no_show", "over", "erased"}
 
     @property
     def keeps_days(self) -> int:
@@ -182,8 +183,10 @@ def _state(
         return "lapsed", offered  # The clock has not come by yet.
     last = max(bookings, key=lambda booking: (booking.status_since, -booking.preference))
     state = STATE_OF_ENDED[BookingStatus(last.status)]
-    who = next((event.who for event in reversed(events) if event.booking_id == last.pk), "")
-    return ("by_host" if state in ENDED_BY_PARTY and who.startswith("host:") else state), last
+    ended = next((event for event in reversed(events) if event.booking_id == last.pk), None)
+    if ended and state in ENDED_BY_PARTY and ended.who.startswith("host:"):
+        return "by_host", last
+    return ("silent" if ended and (ended.who, ended.why) == ("clock", SILENT) else state), last
 
 
 def has_lapsed(event: BookingEvent) -> bool:

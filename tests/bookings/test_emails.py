@@ -23,6 +23,7 @@ from tests.factories import (
     make_house,
     make_offered,
     make_party,
+    make_season,
     make_session,
     make_sign_up,
     make_venue,
@@ -337,6 +338,47 @@ def test_places_taken_back_by_a_host_are_not_thanked_for() -> None:
     assert text.startswith("Your host took back your 2 places.")
     assert "The reason: Entered twice." in text
     assert "Thank you" not in text
+
+
+def test_places_given_up_for_silence_are_told_with_the_reason() -> None:
+    booking = make_booking(status=BookingStatus.CANCELLED)
+    BookingEvent.objects.filter(booking=booking).update(who="clock", why="did not answer")
+
+    text = text_of(sent_as(make_notice(NoticeKind.CANCELLED, booking)))
+
+    assert text.startswith("Your 2 places were given up.")
+    assert "We asked you twice by mail whether you are still coming and heard nothing." in text
+    assert "Thank you" not in text
+
+
+MORE_FOLLOWS, MAY_GO, MAY_CALL = (
+    "One more mail follows if you do not answer.",
+    "If we hear nothing within a day, your places may go to others.",
+    "If we hear nothing, somebody from the house may call you.",
+)
+
+
+@pytest.mark.parametrize(
+    ("facts", "releases", "told"),
+    [
+        ({}, True, {MORE_FOLLOWS}),
+        ({"again": True}, True, {MAY_GO}),
+        ({"again": True}, False, {MAY_CALL}),
+    ],
+)
+def test_the_question_who_is_still_coming_says_what_follows_from_silence(
+    facts: dict[str, Any], releases: bool, told: set[str]
+) -> None:
+    season = make_season(asks_again_days=14, releases_silent=releases)
+    booking = make_booking(make_session(season=season))
+
+    message = sent_as(make_notice(NoticeKind.STILL_COMING, booking, **facts))
+
+    text = text_of(message)
+    assert text.startswith("Are you still coming on Saturday 13 February at 09:30?")
+    assert f"Answer on your page: {party_link(booking.party)}" in text
+    assert {words for words in (MORE_FOLLOWS, MAY_GO, MAY_CALL) if words in text} == told
+    assert message["Subject"].startswith("Still coming?")
 
 
 def test_a_reminder_counts_the_days_at_the_venue() -> None:

@@ -37,6 +37,7 @@ from tests.factories import (
     make_booking,
     make_offered,
     make_party,
+    make_season,
     make_session,
     make_sign_up,
     make_waiting,
@@ -216,6 +217,11 @@ def test_no_transaction_is_open_while_the_server_is_spoken_to(
 # --- what is no longer true
 
 
+def make_asked(**given: Any) -> Booking:
+    """Confirmed in a season that asks whether its parties are still coming."""
+    return make_booking(make_session(season=make_season(asks_again_days=14)), **given)
+
+
 STALE = {
     "proven": (NoticeKind.PROVE, make_sign_up, {"proven": True}),
     "lapsed sign-up": (NoticeKind.PROVE, make_sign_up, {"offer_expires_at": NOON}),
@@ -233,6 +239,9 @@ STALE = {
     "swapped and cancelled": (NoticeKind.SWAPPED, make_booking, {"status": BookingStatus.CANCELLED}),
     "recalled and offered again": (NoticeKind.RECALLED, make_offered, {}),
     "open": (NoticeKind.LINE_CLOSED, make_waiting, {}),
+    "answered": (NoticeKind.STILL_COMING, make_asked, {"still_coming_at": NOON}),
+    "not to be asked": (NoticeKind.STILL_COMING, make_booking, {}),
+    "not coming": (NoticeKind.STILL_COMING, make_asked, {"status": BookingStatus.CANCELLED}),
     "erased": (NoticeKind.LINK, make_booking, {"email": ""}),
 }
 
@@ -255,6 +264,7 @@ TRUE = {
     NoticeKind.ALREADY_IN: (make_waiting, {}),
     NoticeKind.LINK: (make_booking, {"status": BookingStatus.CANCELLED}),
     NoticeKind.REMINDER: (make_booking, {}),
+    NoticeKind.STILL_COMING: (make_asked, {}),
     NoticeKind.CHANGED: (make_booking, {}),
     NoticeKind.CANCELLED: (make_booking, {"status": BookingStatus.CANCELLED}),
     NoticeKind.SWAPPED: (make_booking, {}),

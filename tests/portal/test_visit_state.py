@@ -10,6 +10,7 @@ from django.conf import settings
 
 from bookings.domain import retention, visit, waitlist
 from bookings.domain.people import Person
+from bookings.domain.reconfirming import SILENT
 from bookings.models import BookingEvent, BookingStatus, Party, Tour
 from portal.views.visit_state import standing
 from tests.factories import (
@@ -48,6 +49,12 @@ def requeued():
 def ended_by_host():
     booking = make_booking()
     visit.cancel_places(booking.party_id, now=NOON, who="host:lin")
+    return booking
+
+
+def ended_by_silence():
+    booking = make_booking()
+    visit.cancel_places(booking.party_id, now=NOON, who="clock", why=SILENT)
     return booking
 
 
@@ -141,6 +148,12 @@ STATES = {
         f"{ASKED} · Confirmed 17 Jan · [Cancelled 18 Jan]",
         AFTER,
     ),
+    "silent": (
+        ended_by_silence,
+        "Your 2 places were given up",
+        f"{ASKED} · Confirmed 17 Jan · [Cancelled 18 Jan]",
+        AFTER,
+    ),
     "declined": (
         lambda: ended(BookingStatus.DECLINED),
         "You said no to this date",
@@ -173,7 +186,7 @@ STATES = {
 
 def test_every_sign_has_a_test():
     folder = Path(settings.BASE_DIR) / "templates/portal/visit"
-    pieces = {"keeps", "outlook", "rest", "side", "told", "why"}
+    pieces = {"keeps", "outlook", "rest", "side", "still_coming", "told", "why"}
     assert {file.stem.removeprefix("_") for file in folder.iterdir()} - pieces == set(STATES)
 
 

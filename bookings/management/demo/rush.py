@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from bookings.domain import check_in, choices, sessions, sign_up, visit, waitlist
+from bookings.domain import check_in, choices, reconfirming, sessions, sign_up, visit, waitlist
 from bookings.domain.first_call import may_have_what_is_kept
 from bookings.domain.people import Person
 from bookings.domain.sign_up import Lead, Wishes
@@ -184,6 +184,7 @@ class Rush:
             waitlist.drop_unproven(now=when)
             waitlist.close_lines(now=when)
             waitlist.serve_waiting_lines(now=when)
+            reconfirming.plan_asks(now=when)
             self._answer_offers(when)
             self.agenda.put(when + CLOCK_TICKS_EVERY, tick)
 

@@ -23,6 +23,7 @@ EVENING_DAYS = [-1, 1, 7]
 EVENING_STARTS = time(18, 30)
 EVENING_LASTS = timedelta(minutes=90)
 EVENING_LOCKS_BEFORE = timedelta(hours=6)
+EVENING_ASKS_BEFORE = 3
 
 REMINDERS: list[dict[str, Any]] = [{"days": 7}, {"days": 1}]
 EVENING_REMINDERS: list[dict[str, Any]] = [{"days": 7}, {"days": 1, "at": time(18)}, {"hours": 2}]
@@ -72,6 +73,8 @@ def write_evenings(*, venue: Venue, now: datetime) -> Season:
         opens_at=now - EVENING_OPENED_BEFORE,
         closes_at=starts[-1] - EVENING_LOCKS_BEFORE,
         choices_allowed=1,
+        # Tomorrow's parties have been asked whether they are still coming.
+        asks_again_days=EVENING_ASKS_BEFORE,
     )
     _plan_reminders(season, EVENING_REMINDERS, now=now)
     for number, starts_at in enumerate(starts):

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from bookings.domain.invariants import PATIENCE, broken_promises
+from bookings.domain.reconfirming import SILENT
 from bookings.models import Booking, BookingEvent, Notice, NoticeKind, NoticeStatus, Party, TourSession
 from tests.factories import DAY, HOUR, NOON, make_booking, make_offered, make_session, make_sign_up, make_waiting
 
@@ -99,6 +100,10 @@ BREAKS: dict[str, tuple[Callable[..., object], str]] = {
     "a party stands at the gate of a session that was called off": (
         lambda house: call_off_but_leave(house, "checked in"),
         "booking {checked in}: is checked in in a session that was called off",
+    ),
+    "places were given up for silence without two mails": (
+        lambda house: house["cancelled"].events.update(who="clock", why=SILENT),
+        "booking {cancelled}: was given up for silence without two mails that asked",
     ),
     "a notice was claimed and never settled": (
         lambda house: update(house["notice"], status=NoticeStatus.SENDING, lease_until=NOON - PATIENCE),

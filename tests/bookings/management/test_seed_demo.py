@@ -14,6 +14,7 @@ from django.utils import timezone
 from i18nfield.fields import I18nCharField, I18nTextField
 
 from bookings.domain.invariants import broken_promises
+from bookings.domain.reconfirming import is_asked
 from bookings.management.demo import calendar
 from bookings.management.demo.rush import Rush
 from bookings.management.demo.season import write_car_line, write_evenings
@@ -186,7 +187,8 @@ def check_the_evenings(now: datetime) -> None:
         ("checked in", 1): 1,
         ("no-show", None): 1,
     }
-    assert tomorrow.bookings.filter(status="confirmed").count() == 4
+    coming = tomorrow.bookings.filter(status="confirmed")
+    assert [is_asked(booking, now=now) for booking in coming] == [True] * 4
     saved = in_a_week.decisions.get()
     assert saved.saved_for
     assert (saved.reason, saved.saved_for.places, saved.places_free) == ("saved", 3, 2)

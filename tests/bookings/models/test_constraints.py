@@ -119,6 +119,8 @@ BAD_ROWS: dict[str, Callable[[], object]] = {
     "consent_position_once_a_tour": two_consents_at_one_position,
     "season_opens_before_it_closes": lambda: make_season(opens_at=NOON, closes_at=NOON),
     "season_takes_a_choice": lambda: make_season(choices_allowed=0),
+    "season_asks_a_day_before_or_more": lambda: make_season(asks_again_days=0),
+    "season_releases_only_whom_it_asks": lambda: make_season(releases_silent=True),
     "session_places_within_capacity": lambda: update(make_session(capacity=2), places_held=3),
     "session_parties_within_limit": lambda: update(make_session(capacity=9, max_parties=2), parties_held=3),
     "session_offers_are_held": lambda: update(make_session(), parties_held=1, parties_offered=2),
