@@ -4,7 +4,20 @@ from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.urls import path
 
-from portal.views import choices, errors, health, language, pages, send_link, sessions, sign_up, swaps, tours, visit
+from portal.views import (
+    choices,
+    errors,
+    health,
+    language,
+    pages,
+    send_link,
+    sessions,
+    sign_up,
+    stop_mail,
+    swaps,
+    tours,
+    visit,
+)
 
 handler400 = errors.bad_request
 handler403 = errors.not_allowed
@@ -23,6 +36,7 @@ urlpatterns = [
         path("sessions/<int:session_pk>/asked/", sign_up.asked, name="asked"),
         path("link/", send_link.send_link, name="send_link"),
         path("link/asked/", send_link.send_link_asked, name="send_link_asked"),
+        path("mail/stop/<slug:code>/<slug:token>/", stop_mail.stop_mail, name="stop_mail"),
         path("tours/<slug:slug>/", tours.tour, name="tour"),
         path("visit/<slug:code>/", visit.visit, name="visit"),
         path("visit/<slug:code>/prove/", visit.prove, name="visit_prove"),
