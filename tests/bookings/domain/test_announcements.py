@@ -156,7 +156,7 @@ def test_a_new_address_begins_with_nothing_known_of_it():
 
 
 def test_what_is_known_of_an_address_goes_with_it_and_the_wish_for_silence_with_the_person():
-    known = {"mail_failed_at": NOON, "mail_failure": "5.1.1", "complained_at": NOON}
+    known: dict[str, Any] = {"mail_failed_at": NOON, "mail_failure": "5.1.1", "complained_at": NOON}
     booking = make_booking(**known, wants_no_news_at=NOON, asked_at=NOON)
 
     retention.erase(booking.party_id, now=START + 40 * DAY)
