@@ -9,6 +9,7 @@ from portal.views import (
     errors,
     health,
     language,
+    mail_reports,
     pages,
     send_link,
     sessions,
@@ -29,6 +30,7 @@ urlpatterns = [
     path("favicon.ico", pages.icon, name="icon"),
     path("healthz", health.health, name="health"),
     path("healthz/clock", health.clock, name="health_clock"),
+    path("mail/reports", mail_reports.mail_reports, name="mail_reports"),
     *i18n_patterns(
         path("", sessions.home, name="home"),
         path("sessions/<int:pk>/", sessions.session, name="session"),

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from bookings.emails import message_id, notice_of_return_path
+from bookings.emails import is_return_path, message_id, notice_of_return_path
 from bookings.models import Booking, BookingStatus, Heartbeat, Notice, NoticeKind, NoticeStatus, Party, Season
 
 logger = logging.getLogger(__name__)
@@ -173,6 +173,8 @@ def _notice_of(report: Report) -> Notice | None:
     for address in report.sent_to:
         if notice := notice_of_return_path(address):
             return notice
+    if any(map(is_return_path, report.sent_to)):
+        return None  # Forged, or about an address that the party had before.
     for written in report.message_ids:
         named = MESSAGE_ID.fullmatch(written)
         notice = Notice.objects.select_related("party").filter(pk=int(named["notice"])).first() if named else None

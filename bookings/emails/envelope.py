@@ -25,13 +25,14 @@ def return_path(notice: Notice) -> str:
 
 def notice_of_return_path(address: str) -> Notice | None:
     """The notice whose return path this is, if it is one of ours and the party has the same address still."""
-    local, _at, domain = address.strip().lower().rpartition("@")
-    own_local, _at, own_domain = settings.BOUNCE_ADDRESS.lower().rpartition("@")
-    told = RETURN_PATH.fullmatch(local.removeprefix(own_local))
-    if not own_local or domain != own_domain or not local.startswith(own_local) or told is None:
-        return None
-    notice = Notice.objects.select_related("party").filter(pk=int(told["notice"])).first()
-    return notice if notice and constant_time_compare(told["proof"], _proof(notice)) else None
+    told = _told_by(address)
+    notice = Notice.objects.select_related("party").filter(pk=int(told["notice"])).first() if told else None
+    return notice if told and notice and constant_time_compare(told["proof"], _proof(notice)) else None
+
+
+def is_return_path(address: str) -> bool:
+    """Whether it looks like one of ours, be it forged or that of an address which the party had before."""
+    return _told_by(address) is not None
 
 
 def headers_of(notice: Notice) -> dict[str, str]:
@@ -46,6 +47,14 @@ def headers_of(notice: Notice) -> dict[str, str]:
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
     return headers
+
+
+def _told_by(address: str) -> re.Match[str] | None:
+    local, _at, domain = address.strip().lower().rpartition("@")
+    own_local, _at, own_domain = settings.BOUNCE_ADDRESS.lower().rpartition("@")
+    if not own_local or domain != own_domain or not local.startswith(own_local):
+        return None
+    return RETURN_PATH.fullmatch(local.removeprefix(own_local))
 
 
 def _proof(notice: Notice) -> str:

@@ -256,6 +256,14 @@ def test_what_befell_the_old_address_is_not_held_against_the_new_one(template, h
     assert marks(notice) == UNTOUCHED
 
 
+def test_a_complaint_that_hides_the_address_is_known_by_the_return_path_not_to_be_about_the_new_one():
+    notice = make_sent()
+    raw = written(COMPLAINT, notice, lin="redacted")
+    visit.change_contact(notice.party_id, email="new@visitors.example", phone="", language="en")
+    assert take_report(raw, now=LATER) == Meaning.NOTHING
+    assert marks(notice) == UNTOUCHED
+
+
 def test_of_an_erased_party_nothing_is_marked():
     notice = make_sent()
     raw = written(POSTFIX, notice)
