@@ -17,6 +17,7 @@ from bookings.admin.languages import IN_EACH_LANGUAGE
 from bookings.admin.moments import NamesMoments
 from bookings.admin.reasons import ActsOnPage
 from bookings.admin.standing import failed_mails, machinery, season_figures, with_places_offered
+from bookings.domain.reports import offers_to_dead_addresses
 from bookings.models import Season
 
 
@@ -74,6 +75,7 @@ class SeasonAdmin(NamesMoments, ActsOnPage):
             "venue": next((session.venue for session in sessions), None),
             "machinery": machinery(now=now),
             "mails_failed": failed_mails(now=now).filter(party__season=season).count(),
+            "dead_offers": offers_to_dead_addresses(season),
             "now": now,
         }
         return TemplateResponse(request, "admin/bookings/season/overview.html", context)
