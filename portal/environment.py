@@ -50,6 +50,16 @@ class Environment:
             self.problems.append(f"{name} must be a mail address, such as Visits <visits@example.org>")
         return value
 
+    def bounce_address(self, name: str) -> str:
+        """May be missing. What names the mail is added before the @, where at most 64 letters may stand."""
+        value = self.variables.get(name, "").strip()
+        if value and not re.fullmatch(r"[\w.-]{1,20}@[\w.-]+", value, re.ASCII):
+            self.problems.append(f"{name} must be a plain mail address, such as bounces@example.org")
+        return value
+
+    def optional_key(self, name: str) -> str:
+        return self.key(name, "") if self.variables.get(name, "").strip() else ""
+
     def url(self, name: str, default: str, *, schemes: tuple[str, ...], form: str) -> SplitResult:
         """The URL in its parts, or the default where it cannot be read."""
         value = self.text(name, default)

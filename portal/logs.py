@@ -6,8 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-# The address of a party's page with the token that opens it; see ``Party.link_token``.
-LINK = re.compile(r"(/visit/[^/\s]+/)[0-9a-f]{43}\b")
+# The addresses of a party that carry a token; see ``Party.link_token`` and ``Party.stop_token``.
+LINK = re.compile(r"(/(?:visit|stop)/[^/\s]+/)[0-9a-f]{43}\b")
 
 
 class KeysLeftOut(logging.Filter):

@@ -208,6 +208,9 @@ EMAIL_USE_SSL = _mail.tls
 EMAIL_TIMEOUT = 20
 MAIL_FROM = env.address("MAIL_FROM", "Visitor portal <visits@localhost>")
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = MAIL_FROM
+# Where reports of mails that did not arrive go, and the key with which a mail server hands them to us over HTTP.
+BOUNCE_ADDRESS = env.bounce_address("BOUNCE_ADDRESS")
+REPORT_KEY = env.optional_key("REPORT_KEY")
 
 # Safety
 

@@ -14,6 +14,7 @@ from i18nfield.strings import LazyI18nString
 
 from bookings.models import (
     HOLDS_PLACES,
+    Announcement,
     Booking,
     BookingEvent,
     BookingStatus,
@@ -192,6 +193,15 @@ def make_sign_up(session: TourSession | None = None, **given: Any) -> Booking:
     """Offered at sign-up to a party that has not proven its mailbox."""
     values = {"proven": False, "offer_source": OfferSource.SIGN_UP, "offer_expires_at": NOON + 6 * HOUR}
     return make_offered(session, **values | given)
+
+
+def make_announcement(season: Season | None = None, **given: Any) -> Announcement:
+    values = {
+        "season": season or make_season(),
+        "subject": both("The car park is closed", "停车场关闭"),
+        "words": both("Come by train.\n\nLine 6 stops at the gate.", "请乘地铁前来。\n\n6 号线到厂门口。"),
+    }
+    return Announcement.objects.create(**values | given)
 
 
 def _write_ledger(booking: Booking) -> None:

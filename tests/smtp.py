@@ -23,6 +23,7 @@ class MailServer:
     def __init__(self) -> None:
         self.taken: list[EmailMessage] = []
         self.recipients: list[str] = []
+        self.return_paths: list[str] = []
         self.connections = 0
         self.mail_answer = ""
         self.recipient_answer = ""
@@ -97,6 +98,7 @@ class MailServer:
         assert isinstance(content, bytes)
         self.taken.append(email.message_from_bytes(content, policy=email.policy.default))
         self.recipients += envelope.rcpt_tos
+        self.return_paths.append(str(envelope.mail_from))
         if self.hang_up:
             transport: Any = server.transport
             transport.abort()

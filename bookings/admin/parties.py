@@ -18,7 +18,7 @@ from bookings.admin.histories import history
 from bookings.admin.reasons import ReadOnlyInline, WrittenByRules, who, with_reason
 from bookings.domain import people, retention, visit, waitlist
 from bookings.domain.errors import BookingError
-from bookings.models import Booking, BookingEvent, Member, Notice, NoticeKind, Party, person_key
+from bookings.models import OF_THE_ADDRESS, Booking, BookingEvent, Member, Notice, NoticeKind, Party, person_key
 
 
 class MemberInline(ReadOnlyInline):
@@ -96,6 +96,7 @@ class PartyAdmin(WrittenByRules):
         "prove_by",
         "mailbox_proven_at",
         "lapses",
+        *OF_THE_ADDRESS,
         "ended_at",
         "erased_at",
         "what_happened",
@@ -118,7 +119,7 @@ class PartyAdmin(WrittenByRules):
         (
             _("How the lead is reached"),
             {
-                "fields": ["email", "phone", "language"],
+                "fields": ["email", "phone", "language", *OF_THE_ADDRESS],
                 "description": _("A new address ends the links that were sent to the old one and is sent its own."),
             },
         ),

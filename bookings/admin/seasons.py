@@ -21,6 +21,7 @@ from bookings.admin.reasons import ActsOnPage
 from bookings.admin.reconfirming import who_is_coming
 from bookings.admin.reminder_plans import USUAL, ReminderPlanInline
 from bookings.admin.standing import failed_mails, machinery, season_figures, with_places_offered
+from bookings.domain.reports import offers_to_dead_addresses
 from bookings.models import Season
 
 
@@ -90,6 +91,7 @@ class SeasonAdmin(NamesMoments, ActsOnPage):
             "venue": next((session.venue for session in sessions), None),
             "machinery": machinery(now=now),
             "mails_failed": failed_mails(now=now).filter(party__season=season).count(),
+            "dead_offers": offers_to_dead_addresses(season),
             "now": now,
         }
         return TemplateResponse(request, "admin/bookings/season/overview.html", context)

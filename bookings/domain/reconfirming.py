@@ -148,7 +148,8 @@ def delivery_is_proven(booking: Booking, *, now: datetime) -> bool:
     asked = next(iter(_unanswered([booking.session], of=booking)), None)
     if asked is None or asked.first is None or not _is_silent_for_long(asked, now=now) or not party.is_proven:
         return False
-    # To be joined: and party.mail_failed_at is None and party.complained_at is None
+    if party.mail_failed_at or party.complained_at:
+        return False
     failed = [NoticeStatus.BOUNCED, NoticeStatus.DEAD, NoticeStatus.UNKNOWN]
     since = party.notices.filter(created_at__gte=asked.first.created_at)
     return not since.filter(status__in=failed).exists() and reports_are_heard(now=now)

@@ -20,7 +20,16 @@ KEEP_PERSON_KEY = timedelta(days=365)
 BATCH = 500
 
 # All personal data of a party but its members, and what stands there afterwards.
-BLANK: dict[str, object] = {"lead_name": "", "email": "", "phone": "", "access_needs": "", "consents": []}
+BLANK: dict[str, object] = {
+    "lead_name": "",
+    "email": "",
+    "phone": "",
+    "access_needs": "",
+    "consents": [],
+    "mail_failed_at": None,
+    "mail_failure": "",
+    "complained_at": None,
+}
 
 # How a booking ends whose party is erased before its visit.
 GIVEN_UP = {
@@ -35,8 +44,9 @@ def erase_due(*, now: datetime) -> int:
     """Erase the parties whose day has come and the person keys past their year; returns how many parties."""
     due = list(parties_to_erase(now=now).values_list("pk", flat=True)[:BATCH])
     erased = for_each(due, lambda party_pk: erase(party_pk, now=now) is None)
+    # The wish for no announcements holds for the person: it stays as long as the person is known again.
     Party.objects.filter(asked_at__lte=now - KEEP_PERSON_KEY, erased_at__isnull=False).exclude(person_key=None).update(
-        person_key=None
+        person_key=None, wants_no_news_at=None
     )
     return erased
 

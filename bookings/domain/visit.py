@@ -13,6 +13,7 @@ from bookings.domain.errors import BookingError
 from bookings.domain.locks import Locked, in_one_transaction, lock_party
 from bookings.domain.people import Person, check_people, write_members
 from bookings.models import (
+    OF_THE_ADDRESS,
     Booking,
     BookingEvent,
     BookingStatus,
@@ -168,8 +169,9 @@ def change_contact(party_pk: int, *, email: str, phone: str, language: str) -> N
             raise AddressTaken
         party.email, party.person_key = email, key
         party.link_version += 1
+        party.know_nothing_of_the_address()
     party.phone, party.language = phone, language
-    party.save(update_fields=["email", "person_key", "link_version", "phone", "language"])
+    party.save(update_fields=["email", "person_key", "link_version", "phone", "language", *OF_THE_ADDRESS])
 
 
 def revoke_links(party_pk: int) -> None:

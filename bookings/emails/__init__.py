@@ -7,7 +7,16 @@ sends nothing.
 
 from bookings.emails.building import build, message_id
 from bookings.emails.changes import changes_to_tell
+from bookings.emails.envelope import is_return_path, notice_of_return_path
 from bookings.emails.links import party_link
 from bookings.emails.words import PROVE_WITHIN
 
-__all__ = ["PROVE_WITHIN", "build", "changes_to_tell", "message_id", "party_link"]
+__all__ = [
+    "PROVE_WITHIN",
+    "build",
+    "changes_to_tell",
+    "is_return_path",
+    "message_id",
+    "notice_of_return_path",
+    "party_link",
+]

@@ -13,6 +13,8 @@ from django.template import Context, Engine
 from django.utils import translation
 
 from bookings.emails.entry import attach_calendar
+from bookings.emails.envelope import headers_of, return_path
+from bookings.emails.news import news_of
 from bookings.emails.words import html_language, words_of
 from bookings.models import House, Notice, NoticeKind, Party
 
@@ -22,14 +24,15 @@ def build(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
     party = notice.party
     with translation.override(party.language):
         house = House.objects.first()
-        words = words_of(notice, now=now) | {"house": house}
+        words = words_of(notice, now=now) | news_of(notice) | {"house": house}
         message = EmailMultiAlternatives(
             subject=" ".join(_render(notice, "_base.subject.txt", words, escape=False).split()),
             body=_tidy(_render(notice, "_base.txt", words, escape=False)),
-            from_email=settings.MAIL_FROM,
+            from_email=return_path(notice),
             to=[party.email],
             reply_to=[house.email] if house else None,
-            headers={
+            headers=headers_of(notice)
+            | {
                 "Message-ID": message_id(notice),
                 "Auto-Submitted": "auto-generated",
                 "Content-Language": html_language(party.language),

@@ -12,3 +12,10 @@ def party_link(party: Party, *, language: str | None = None) -> str:
     with translation.override(language or party.language):
         path = reverse("visit_link", kwargs={"code": party.code, "token": party.link_token})
     return settings.SITE_URL.rstrip("/") + path
+
+
+def stop_link(party: Party) -> str:
+    """The address that ends announcements: a page with a button for people, one press for mail programs."""
+    with translation.override(party.language):
+        path = reverse("stop_mail", kwargs={"code": party.code, "token": party.stop_token})
+    return settings.SITE_URL.rstrip("/") + path

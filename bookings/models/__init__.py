@@ -1,3 +1,4 @@
+from bookings.models.announcements import Announcement
 from bookings.models.bookings import (
     ENDED,
     HOLDS_PLACES,
@@ -17,7 +18,7 @@ from bookings.models.bookings import (
 )
 from bookings.models.lines import Ahead, parties_ahead
 from bookings.models.notices import LANES, UNPROVEN_KINDS, Heartbeat, Lane, Notice, NoticeKind, NoticeStatus
-from bookings.models.parties import Member, Party, person_key
+from bookings.models.parties import OF_THE_ADDRESS, Member, Party, person_key
 from bookings.models.reminders import PlannedReminder, ReminderPlan
 from bookings.models.tours import (
     GUIDE_LANGUAGES,
@@ -41,11 +42,13 @@ __all__ = [
     "LANES",
     "LAST_CALL",
     "LIVE",
+    "OF_THE_ADDRESS",
     "ROWS_A_STATEMENT",
     "SIGN_UP_OFFER",
     "SIGN_UP_OFFER_AT_MOST",
     "UNPROVEN_KINDS",
     "Ahead",
+    "Announcement",
     "Booking",
     "BookingEvent",
     "BookingMoved",

@@ -27,6 +27,7 @@ class NoticeKind(models.TextChoices):
     RECALLED = "recalled", _("offer recalled")
     SWAPPED = "swapped", _("swapped")
     LINE_CLOSED = "line_closed", _("the line has closed")
+    ANNOUNCEMENT = "announcement", _("announcement")
 
 
 # Kinds that can reach a mailbox nobody has proven: capped an address, see outbox.
@@ -34,12 +35,14 @@ UNPROVEN_KINDS = frozenset({NoticeKind.PROVE, NoticeKind.IN_LINE, NoticeKind.ALR
 
 
 class Lane(models.IntegerChoices):
-    """What goes first: a place that is held for minutes before one held for hours before news before reminders."""
+    """What goes first: a place that is held for minutes before one held for hours before news before reminders
+    before announcements."""
 
     PROOF = 0, _("proof of held places")
     OFFER = 1, _("offers and links")
     NEWS = 2, _("confirmations and changes")
     REMINDER = 3, _("reminders")
+    ANNOUNCEMENT = 4, _("announcements")
 
 
 LANES: dict[NoticeKind, Lane] = {
@@ -58,6 +61,7 @@ LANES: dict[NoticeKind, Lane] = {
     NoticeKind.LINE_CLOSED: Lane.NEWS,
     NoticeKind.REMINDER: Lane.REMINDER,
     NoticeKind.STILL_COMING: Lane.REMINDER,
+    NoticeKind.ANNOUNCEMENT: Lane.ANNOUNCEMENT,
 }
 
 
@@ -100,6 +104,8 @@ class Notice(models.Model):
     expires_at = models.DateTimeField(_("useless after"), null=True, blank=True)
     lease_until = models.DateTimeField(_("claimed until"), null=True, blank=True)
     sent_at = models.DateTimeField(_("handed over"), null=True, blank=True)
+    # When another mail server told that this mail did not arrive, or was called unwanted.
+    reported_at = models.DateTimeField(_("reported back"), null=True, blank=True)
     message_id = models.CharField(max_length=200, blank=True)
     last_error = models.CharField(_("last error"), max_length=200, blank=True)
 

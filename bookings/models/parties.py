@@ -11,7 +11,7 @@ from typing import Self
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext_lazy as _
 
@@ -20,6 +20,10 @@ from bookings.models.tours import Season
 # No vowels and no look-alikes: a code is read aloud at a gate and spells no word.
 CODE_ALPHABET = "23456789BCDFGHJKMNPQRTVWXYZ"
 CODE_LENGTH = 8
+
+
+# What is known of an address besides the address.
+OF_THE_ADDRESS = ("mail_failed_at", "mail_failure", "complained_at", "wants_no_news_at")
 
 
 def new_code() -> str:
@@ -41,6 +45,13 @@ def person_key(email: str) -> str:
 class PartyQuerySet(models.QuerySet["Party"]):
     def live(self) -> Self:
         return self.filter(ended_at=None)
+
+    def wanting_news(self) -> Self:
+        """Who may be sent what no visit depends on: parties that still come or wait, whose mailbox is proven and takes
+        mail, and of whose person no party has asked for silence, in whatever season."""
+        silent = Party.objects.filter(person_key=OuterRef("person_key"), wants_no_news_at__isnull=False)
+        reached = self.live().filter(mailbox_proven_at__isnull=False, erased_at=None, mail_failed_at=None)
+        return reached.exclude(email="").exclude(Exists(silent))
 
     def lock(self, pk: int) -> "Party":
         """Lock the party, after its sessions and before its bookings."""
@@ -75,6 +86,11 @@ class Party(models.Model):
     lapses = models.PositiveSmallIntegerField(_("offers lapsed"), default=0)
     calendar_sequence = models.PositiveIntegerField(default=0, editable=False)
     first_call_until = models.DateTimeField(_("has first call until"), null=True, blank=True)
+    # What is known of the address by reports of mail servers, and a wish of its own; a new address begins without.
+    mail_failed_at = models.DateTimeField(_("mail did not arrive"), null=True, blank=True)
+    mail_failure = models.CharField(_("as the mail server put it"), max_length=40, blank=True)
+    complained_at = models.DateTimeField(_("called our mail unwanted"), null=True, blank=True)
+    wants_no_news_at = models.DateTimeField(_("wants no announcements"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     erased_at = models.DateTimeField(_("erased"), null=True, blank=True)
 
@@ -122,8 +138,22 @@ class Party(models.Model):
         return constant_time_compare(token, self.link_token)
 
     @property
+    def stop_token(self) -> str:
+        """What makes the address that ends announcements unguessable. It travels through mail servers: it opens
+        nothing else, and it goes on when links are ended, for as long as the person is known."""
+        return salted_hmac("bookings.party.stop", f"{self.code}:{self.person_key}", algorithm="sha256").hexdigest()[:43]
+
+    def stop_token_is(self, token: str) -> bool:
+        return self.person_key is not None and constant_time_compare(token, self.stop_token)
+
+    @property
     def is_proven(self) -> bool:
         return self.mailbox_proven_at is not None
+
+    def know_nothing_of_the_address(self) -> None:
+        """Of a new one nothing is known yet. The caller saves ``OF_THE_ADDRESS``."""
+        self.mail_failed_at = self.complained_at = self.wants_no_news_at = None
+        self.mail_failure = ""
 
     def raise_calendar_sequence(self) -> None:
         """The next calendar entry of this party replaces the one it has."""

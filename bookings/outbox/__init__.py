@@ -6,7 +6,8 @@ with no transaction open and marks it; whoever comes second finds nothing to cla
 """
 
 from bookings.outbox.delivery import deliver_due
+from bookings.outbox.mailings import mailing_key, post_to_parties
 from bookings.outbox.posting import post, post_all, post_at_most_hourly
 from bookings.outbox.truth import still_true
 
-__all__ = ["deliver_due", "post", "post_all", "post_at_most_hourly", "still_true"]
+__all__ = ["deliver_due", "mailing_key", "post", "post_all", "post_at_most_hourly", "post_to_parties", "still_true"]

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from bookings.emails import changes_to_tell
-from bookings.models import LIVE, Booking, BookingStatus, Notice, NoticeKind, NoticeStatus, OfferSource
+from bookings.models import LIVE, Booking, BookingStatus, Notice, NoticeKind, NoticeStatus, OfferSource, Party
 
 
 def still_true(notice: Notice, now: datetime) -> bool:
@@ -16,6 +16,8 @@ def still_true(notice: Notice, now: datetime) -> bool:
             return True
         case NoticeKind.ALREADY_IN:
             return party.ended_at is None
+        case NoticeKind.ANNOUNCEMENT:
+            return Party.objects.wanting_news().filter(pk=party.pk).exists()
         case NoticeKind.IN_LINE:
             return party.bookings.waiting().exists()
     if booking is None:

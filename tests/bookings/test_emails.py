@@ -11,6 +11,7 @@ from django.conf import settings
 from pytest_django import Settings
 
 from bookings.emails import build, party_link
+from bookings.emails.links import stop_link
 from bookings.emails.names import neutral_name
 from bookings.models import LANES, Booking, BookingEvent, BookingStatus, Notice, NoticeKind, Party
 from tests.factories import (
@@ -19,6 +20,7 @@ from tests.factories import (
     NOON,
     START,
     both,
+    make_announcement,
     make_booking,
     make_house,
     make_offered,
@@ -74,6 +76,9 @@ def example(kind: NoticeKind, **given: Any) -> Notice:
             return make_notice(kind, make_waiting(session, **given))
         case NoticeKind.CHANGED | NoticeKind.SWAPPED:
             return make_notice(kind, make_booking(session, **given), starts_at=(START - DAY).isoformat())
+        case NoticeKind.ANNOUNCEMENT:
+            announcement = make_announcement(session.season)
+            return make_notice(kind, party=make_booking(session, **given).party, announcement=announcement.pk)
     status = {
         NoticeKind.CANCELLED: BookingStatus.CANCELLED,
         NoticeKind.CALLED_OFF: BookingStatus.CALLED_OFF,
@@ -175,7 +180,8 @@ def test_a_mail_has_one_link_to_act_and_one_to_the_other_language(kind: NoticeKi
     addresses = re.findall(r'(?:href|src)="([^"]+)"', html_of(sent_as(notice)))
 
     pictures = ["cid:code"] if kind in {NoticeKind.CONFIRMED, NoticeKind.SWAPPED} else []
-    assert addresses == [party_link(notice.party), *pictures, party_link(notice.party, language="zh-hans")]
+    stops = [stop_link(notice.party)] if kind == NoticeKind.ANNOUNCEMENT else []
+    assert addresses == [party_link(notice.party), *pictures, party_link(notice.party, language="zh-hans"), *stops]
 
 
 def test_an_offer_of_fewer_places_than_people_says_so_and_what_waiting_costs() -> None:

@@ -34,6 +34,7 @@ from tests.factories import (
     HOUR,
     NOON,
     START,
+    make_announcement,
     make_booking,
     make_offered,
     make_party,
@@ -271,6 +272,7 @@ TRUE = {
     NoticeKind.RECALLED: (make_waiting, {}),
     NoticeKind.CALLED_OFF: (make_booking, {"status": BookingStatus.CALLED_OFF}),
     NoticeKind.LINE_CLOSED: (make_booking, {"status": BookingStatus.CLOSED}),
+    NoticeKind.ANNOUNCEMENT: (make_booking, {}),
 }
 
 
@@ -278,7 +280,8 @@ TRUE = {
 def test_what_is_true_is_sent(office: MailServer, kind: NoticeKind) -> None:
     make: Any
     make, given = TRUE[kind]
-    notice = owe(kind, make(**given))
+    facts = {"announcement": make_announcement().pk} if kind == NoticeKind.ANNOUNCEMENT else {}
+    notice = owe(kind, make(**given), facts=facts)
 
     assert outbox.deliver_due(NOON) == 1
 

@@ -27,6 +27,31 @@ def test_a_password_may_hold_any_character():
     assert (read["PASSWORD"], read["HOST"], read["PORT"]) == ("p@ss/word", "db", "5433")
 
 
+def read_bounce_address(given):
+    env = Environment({"BOUNCE_ADDRESS": given}, required=True)
+    return env.bounce_address("BOUNCE_ADDRESS"), env.problems
+
+
+@pytest.mark.parametrize("given", ["", "bounces@works.example", "mail-back.1@visits.works.example"])
+def test_the_address_for_reports_is_a_plain_one_or_missing(given):
+    assert read_bounce_address(given) == (given, [])
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["bounces", "Reports <bounces@works.example>", "a+b@works.example", "x" * 21 + "@works.example", "ä@works.example"],
+)
+def test_an_address_to_which_no_mark_can_be_added_is_refused(given):
+    problem = "BOUNCE_ADDRESS must be a plain mail address, such as bounces@example.org"
+    assert read_bounce_address(given)[1] == [problem]
+
+
+@pytest.mark.parametrize(("given", "problems"), [("", 0), ("0123456789-" * 5, 0), ("short", 1)])
+def test_the_key_for_reports_may_be_missing_and_not_be_short(given, problems):
+    env = Environment({"REPORT_KEY": given}, required=True)
+    assert (env.optional_key("REPORT_KEY"), len(env.problems)) == (given, problems)
+
+
 def test_a_pool_excludes_lasting_connections():
     read = database("postgres://db/visits", pool=True)
     assert read["CONN_MAX_AGE"] == 0

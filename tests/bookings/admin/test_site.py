@@ -14,8 +14,20 @@ from django.urls import URLPattern, URLResolver, reverse
 from django.utils import timezone
 
 from bookings import outbox
-from bookings.models import Booking, Heartbeat, House, Notice, NoticeKind, Party, Season, Tour, TourSession, Venue
-from tests.factories import NOON, make_booking, make_house, make_party, make_session
+from bookings.models import (
+    Announcement,
+    Booking,
+    Heartbeat,
+    House,
+    Notice,
+    NoticeKind,
+    Party,
+    Season,
+    Tour,
+    TourSession,
+    Venue,
+)
+from tests.factories import NOON, make_announcement, make_booking, make_house, make_party, make_session
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +50,7 @@ MAY_USE: dict[str, set[str]] = {
     "bookings_notice_html": HOSTS,
     **{
         f"bookings_{model}_{page}": HOSTS
-        for model in ("venue", "tour", "season", "toursession")
+        for model in ("venue", "tour", "season", "toursession", "announcement")
         for page in ("changelist", "add", "change", "history", "delete")
     },
     **{
@@ -78,6 +90,7 @@ def rows() -> dict[str, int]:
         Party: booking.party,
         Booking: booking,
         Notice: Notice.objects.get(),
+        Announcement: make_announcement(free.season),
         User: User.objects.create_user("somebody"),
         Group: Group.objects.get(name="Gate"),
     }

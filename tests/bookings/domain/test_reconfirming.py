@@ -40,8 +40,9 @@ LOCK = START - 2 * DAY
 
 
 def make_asking(**given: Any) -> TourSession:
-    season = {name: given.pop(name) for name in ("asks_again_days", "releases_silent") if name in given}
-    return make_session(season=make_season(**{"asks_again_days": 10} | season), **given)
+    season: dict[str, Any] = {"asks_again_days": 10}
+    season |= {name: given.pop(name) for name in ("asks_again_days", "releases_silent") if name in given}
+    return make_session(season=make_season(**season), **given)
 
 
 def asks() -> list[tuple[int | None, bool]]:
