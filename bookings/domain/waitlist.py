@@ -381,7 +381,8 @@ def confirm(
 ) -> None:
     """The places are the party's. The caller holds the locks and the offer stands."""
     # A calendar may still show what was given up or called off, or have taken it away: this entry comes after that.
-    if booking.party.calendar_sequence or any(other.status == BookingStatus.CONFIRMED for other in others):
+    replaces = tell == NoticeKind.SWAPPED or any(other.status == BookingStatus.CONFIRMED for other in others)
+    if booking.party.calendar_sequence or replaces:
         booking.party.raise_calendar_sequence()
     for other in others:
         if other.status in {BookingStatus.WAITING, BookingStatus.CONFIRMED}:

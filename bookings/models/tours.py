@@ -316,6 +316,9 @@ class TourSession(models.Model):
     closed_at = models.DateTimeField(_("closed by a host"), null=True, blank=True, editable=False)
     called_off_at = models.DateTimeField(_("called off"), null=True, blank=True, editable=False)
     call_off_reason = I18nTextField(_("reason for calling off"), blank=True, editable=False)
+    # When it last got other times, and how often its public calendar entry was replaced (by those, or as called off).
+    moved_at = models.DateTimeField(null=True, blank=True, editable=False)
+    calendar_sequence = models.PositiveIntegerField(default=0, editable=False)
 
     # The ledger.
     places_held = models.PositiveIntegerField(_("places held"), default=0, editable=False)
