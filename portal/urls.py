@@ -4,7 +4,20 @@ from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.urls import path
 
-from portal.views import choices, errors, health, language, pages, send_link, sessions, sign_up, swaps, tours, visit
+from portal.views import (
+    choices,
+    errors,
+    feeds,
+    health,
+    language,
+    pages,
+    send_link,
+    sessions,
+    sign_up,
+    swaps,
+    tours,
+    visit,
+)
 
 handler400 = errors.bad_request
 handler403 = errors.not_allowed
@@ -18,6 +31,7 @@ urlpatterns = [
     path("healthz/clock", health.clock, name="health_clock"),
     *i18n_patterns(
         path("", sessions.home, name="home"),
+        path("seasons/<int:pk>/calendar.ics", feeds.season_calendar, name="season_calendar"),
         path("sessions/<int:pk>/", sessions.session, name="session"),
         path("sessions/<int:session_pk>/sign-up/", sign_up.sign_up, name="sign_up"),
         path("sessions/<int:session_pk>/asked/", sign_up.asked, name="asked"),
