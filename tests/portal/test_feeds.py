@@ -210,6 +210,6 @@ def test_the_page_of_the_season_leads_to_it_in_both_ways(client):
         f"https:{host}{address(season)}",
     ]
     assert (
-        "Show these dates in your calendar When a session is moved or called off, your calendar shows it by itself."
-        " This signs nobody up." in words(page)
+        "Show these dates in your calendar : How a car is made When a session is moved or called off, your calendar"
+        " shows it by itself. It does not sign your party up." in words(page)
     )
