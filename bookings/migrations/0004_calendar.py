@@ -23,8 +23,4 @@ class Migration(migrations.Migration):
             name='moved_at',
             field=models.DateTimeField(blank=True, editable=False, null=True),
         ),
-        migrations.AddIndex(
-            model_name='notice',
-            index=models.Index(condition=models.Q(('calendar_sequence__isnull', False), ('status__in', ['queued', 'sending'])), fields=['party', 'id'], name='notice_of_calendar'),
-        ),
     ]

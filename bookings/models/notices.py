@@ -129,11 +129,6 @@ class Notice(models.Model):
                 fields=["lane", "next_attempt_at"], name="notice_owed", condition=Q(status__in=["queued", "sending"])
             ),
             models.Index(fields=["party", "-created_at"], name="notice_of_party"),
-            models.Index(
-                fields=["party", "id"],
-                name="notice_of_calendar",
-                condition=Q(status__in=["queued", "sending"], calendar_sequence__isnull=False),
-            ),
         ]
 
     def __str__(self) -> str:

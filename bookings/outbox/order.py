@@ -18,10 +18,7 @@ WAITS_AT_MOST = timedelta(minutes=5)
 
 def in_turn(notices: QuerySet[Notice], *, now: datetime) -> QuerySet[Notice]:
     """Without those that another mail of their party has to go before."""
-    on_its_way = Q(status=NoticeStatus.SENDING) | Q(
-        status=NoticeStatus.QUEUED, next_attempt_at__lte=now + WAITS_AT_MOST
-    )
-    older = Notice.objects.filter(
-        on_its_way, party=OuterRef("party"), pk__lt=OuterRef("pk"), calendar_sequence__isnull=False
-    )
+    comes_soon = Q(status=NoticeStatus.SENDING) | Q(next_attempt_at__lte=now + WAITS_AT_MOST)
+    of_calendar = Notice.objects.unsettled().filter(comes_soon, calendar_sequence__isnull=False)
+    older = of_calendar.filter(party=OuterRef("party"), pk__lt=OuterRef("pk"))
     return notices.filter(Q(calendar_sequence=None) | ~Exists(older))

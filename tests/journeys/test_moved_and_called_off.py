@@ -25,7 +25,6 @@ from tests.smtp import MailServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MINUTE = timedelta(minutes=1)
-CONFIRMED, OFFERED, WAITING = 60, 3, 400
 REPAIR = both("The lift is being repaired.", "升降台检修。")
 
 
@@ -40,22 +39,22 @@ class Entry(NamedTuple):
 
 
 @pytest.fixture
-def office(mail_server: MailServer, settings: Settings) -> MailServer:
+def office(mail_server: MailServer, settings: Settings, caplog: pytest.LogCaptureFixture) -> MailServer:
+    caplog.set_level("WARNING", "mail.log")  # Every line of every conversation would be kept.
     settings.SITE_URL = "https://visits.works.example"
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", mail_server.port, 1
     return mail_server
 
 
-def busy_session() -> TourSession:
-    """Everybody waits, and as many as it takes are offered places."""
+def busy_session(*, takes: int, waiting: int) -> TourSession:
+    """So many parties are offered all its places, and so many wait."""
     make_house()
-    parties = CONFIRMED + OFFERED
-    session = make_session(capacity=2 * parties, max_parties=parties)
-    for number, party in enumerate(fill_line([session], parties=parties + WAITING), start=1):
+    session = make_session(capacity=2 * takes, max_parties=takes)
+    for number, party in enumerate(fill_line([session], parties=takes + waiting), start=1):
         email = f"lead{number}@visitors.example"
         Party.objects.filter(pk=party.pk).update(email=email, person_key=person_key(email))
-    assert waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.SCAN) == parties
+    assert waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.SCAN) == takes
     return session
 
 
@@ -125,7 +124,7 @@ def numbers(party: Party) -> list[tuple[str, int | None]]:
 def test_whatever_happens_while_no_mail_leaves_everybody_hears_how_it_stands_and_no_calendar_is_wrong(
     office: MailServer,
 ) -> None:
-    session = busy_session()
+    session = busy_session(takes=60 + 3, waiting=400)
     early = accept(session, 40, now=NOON)
     late: list[Party] = []
     play({}, minutes=range(2))
@@ -161,7 +160,7 @@ def test_whatever_happens_while_no_mail_leaves_everybody_hears_how_it_stands_and
 
     # The numbers were owed one after the other, and what left of them never falls.
     owed = [("confirmed", 0), ("changed", 1), ("changed", 2), ("called_off", 3)]
-    assert [numbers(party) for party in early + late] == [owed] * CONFIRMED
+    assert [numbers(party) for party in early + late] == [owed] * 60
     had = entries(office)
     left = {party.email: [entry[:3] for entry in had[party.email]] for party in everybody if party.email in had}
     uids = {party.email: f"{party.code}@visits.works.example" for party in everybody}
@@ -172,10 +171,10 @@ def test_whatever_happens_while_no_mail_leaves_everybody_hears_how_it_stands_and
 
 
 def test_while_mail_leaves_every_calendar_follows_in_four_steps(office: MailServer) -> None:
-    session = busy_session()
+    session = busy_session(takes=4 + 2, waiting=5)
     confirmed: list[Party] = []
     acts: dict[int, Callable[[datetime], object]] = {
-        1: lambda now: confirmed.extend(accept(session, CONFIRMED, now=now)),
+        1: lambda now: confirmed.extend(accept(session, 4, now=now)),
         10: lambda now: move(session, to=START + DAY, now=now),
         40: lambda now: move(session, to=START + 2 * DAY, now=now),
         80: lambda now: call_off(session, now=now),
