@@ -7,6 +7,7 @@ from django.urls import path
 from portal.views import (
     choices,
     errors,
+    feeds,
     health,
     language,
     mail_reports,
@@ -34,6 +35,7 @@ urlpatterns = [
     path("mail/reports", mail_reports.mail_reports, name="mail_reports"),
     *i18n_patterns(
         path("", sessions.home, name="home"),
+        path("seasons/<int:pk>/calendar.ics", feeds.season_calendar, name="season_calendar"),
         path("sessions/<int:pk>/", sessions.session, name="session"),
         path("sessions/<int:session_pk>/sign-up/", sign_up.sign_up, name="sign_up"),
         path("sessions/<int:session_pk>/asked/", sign_up.asked, name="asked"),

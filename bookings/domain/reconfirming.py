@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
@@ -75,9 +74,7 @@ def is_asked(booking: Booking, *, now: datetime) -> bool:
 
 def has_said_yes(booking: Booking) -> bool:
     """Whether the party said so of the time the session has now."""
-    return booking.still_coming_at is not None and _says_yes(
-        booking, _moves([booking.session_id]).get(booking.session_id)
-    )
+    return _says_yes(booking, booking.session.moved_at)
 
 
 @in_one_transaction
@@ -186,11 +183,10 @@ def _due(session: TourSession) -> datetime:
 
 
 def _unanswered(sessions: Collection[TourSession], *, of: Booking | None = None) -> list[Asked]:
-    """Confirmed parties of these sessions that have not answered, in the order of the sessions: three queries."""
+    """Confirmed parties of these sessions that have not answered, in the order of the sessions: two queries."""
     by_pk = {session.pk: session for session in sessions}
     if not by_pk:
         return []
-    moves = _moves(by_pk)
     confirmed = Booking.objects.filter(session__in=by_pk, status=BookingStatus.CONFIRMED).exclude(party__email="")
     asks = Notice.objects.filter(kind=NoticeKind.STILL_COMING, booking__session__in=by_pk).order_by("pk")
     if of is not None:
@@ -201,7 +197,7 @@ def _unanswered(sessions: Collection[TourSession], *, of: Booking | None = None)
     silent = defaultdict(list)
     for booking in confirmed.select_related("party").order_by("pk"):
         booking.session = by_pk[booking.session_id]
-        moved_at = moves.get(booking.session_id)
+        moved_at = booking.session.moved_at
         if not _says_yes(booking, moved_at):
             silent[booking.session_id].append(_asked(booking, asks_of[booking.pk], moved_at=moved_at))
     return [asked for pk in by_pk for asked in silent[pk]]
@@ -219,14 +215,6 @@ def _asked(booking: Booking, asks: Sequence[Notice], *, moved_at: datetime | Non
     first = next((notice for notice in holding if AGAIN not in notice.facts), None)
     second = next((notice for notice in holding if AGAIN in notice.facts), None)
     return Asked(booking, moved_at, first, second)
-
-
-def _moves(session_pks: Collection[int]) -> dict[int, datetime]:
-    """When each of these sessions that ever moved got the time it has now."""
-    # To be joined: TourSession.moved_at says the same.
-    moved = Notice.objects.filter(kind=NoticeKind.CHANGED, booking__session__in=session_pks)
-    moved = moved.filter(facts__has_key="starts_at").order_by()
-    return dict(moved.values_list("booking__session").annotate(Max("created_at")))
 
 
 def _says_yes(booking: Booking, moved_at: datetime | None) -> bool:

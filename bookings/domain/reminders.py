@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
-from django.db.models import Case, F, Max, OuterRef, Subquery, When
+from django.db.models import Case, F, OuterRef, Subquery, When
 from django.db.models.functions import Coalesce
 
 from bookings.domain.wall_clock import instant_of
@@ -126,8 +126,8 @@ def _rounds_open(now: datetime) -> Iterator[list[Round]]:
 
 
 def _plan(rounds: Sequence[Round], *, now: datetime) -> int:
-    moved = _moved_at([round_.session for round_ in rounds if round_.due.at <= now])
-    owed = [one for one in rounds if one.session.pk not in moved or moved[one.session.pk] < one.due.at]
+    # Who was told of another time after a reminder was due has just read it.
+    owed = [one for one in rounds if one.session.moved_at is None or one.session.moved_at < one.due.at]
     known = [one for one in owed if one.is_known(now)]
     written = _walk([one for one in owed if one not in known], now=now)
     if known:
@@ -149,14 +149,6 @@ def _plan(rounds: Sequence[Round], *, now: datetime) -> int:
         update_fields=["planned_at", "is_complete"],
     )
     return written
-
-
-def _moved_at(sessions: Sequence[TourSession]) -> dict[int, datetime]:
-    """When these sessions were moved to the time that they have, of those that were: their parties were told then."""
-    if not sessions:
-        return {}
-    told = Notice.objects.filter(kind=NoticeKind.CHANGED, facts__has_key="starts_at", booking__session__in=sessions)
-    return dict(told.values_list("booking__session").annotate(Max("created_at")).order_by())
 
 
 def _walk(rounds: Sequence[Round], *, now: datetime, confirmed_from: datetime | None = None) -> int:

@@ -91,7 +91,8 @@ def call_off(session_pk: int, *, reason: object, now: datetime, who: str, beside
     if now >= session.starts_at:
         raise AlreadyBegun
     session.called_off_at, session.call_off_reason = now, reason
-    session.save(update_fields=["called_off_at", "call_off_reason"])
+    session.calendar_sequence += 1
+    session.save(update_fields=["called_off_at", "call_off_reason", "calendar_sequence"])
     losing = Party.objects.filter(pk__in=confirmed.values("party"))
     losing.update(calendar_sequence=F("calendar_sequence") + 1)
     until = first_call.first_call_ends(session, besides=besides, now=now)
@@ -263,7 +264,11 @@ def move(
     times = {"starts_at": (session.starts_at, starts_at), "ends_at": (session.ends_at, ends_at)}
     facts = {name: old.isoformat() for name, (old, new) in times.items() if old != new}
     session.starts_at, session.ends_at, session.roster_locks_at = starts_at, ends_at, roster_locks_at
-    session.save(update_fields=["starts_at", "ends_at", "roster_locks_at"])
+    if "starts_at" in facts:
+        session.moved_at = now
+    if facts:
+        session.calendar_sequence += 1
+    session.save(update_fields=["starts_at", "ends_at", "roster_locks_at", "moved_at", "calendar_sequence"])
     _shorten_offers(session, now=now, who=who)
     if facts:
         _tell_of_change(session.bookings.live().filter(party__mailbox_proven_at__isnull=False), facts, now=now)

@@ -288,7 +288,6 @@ def _begin(old: Booking, session: TourSession, *, now: datetime, why: str) -> No
     waitlist.write_new([booking], now=now, why=why)
     facts = {"starts_at": old.session.starts_at.isoformat()}
     waitlist.confirm(booking, [], now=now, who="party", tell=NoticeKind.SWAPPED, facts=facts)
-    old.party.raise_calendar_sequence()
 
 
 def _standing(*, now: datetime) -> QuerySet[SwapWish]:

@@ -380,7 +380,7 @@ def confirm(
     given_up = next((other.session for other in others if other.status == BookingStatus.CONFIRMED), None)
     facts = facts or ({"starts_at": given_up.starts_at.isoformat()} if given_up else {})
     # A calendar may still show what was given up or called off, or have taken it away: this entry comes after that.
-    if booking.party.calendar_sequence or given_up:
+    if booking.party.calendar_sequence or given_up or tell == NoticeKind.SWAPPED:
         booking.party.raise_calendar_sequence()
     for other in others:
         if other.status in {BookingStatus.WAITING, BookingStatus.CONFIRMED}:

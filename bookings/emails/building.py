@@ -39,7 +39,7 @@ def build(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
             },
         )
         message.attach_alternative(_render(notice, "_base.html", words, escape=True), "text/html")
-        attach_calendar(message, notice)
+        attach_calendar(message, notice, now=now)
         if notice.kind in {NoticeKind.CONFIRMED, NoticeKind.SWAPPED}:
             message.attach(_qr_code(party))
     return message

@@ -1,5 +1,7 @@
 """The calendar entry that goes with a mail."""
 
+from datetime import datetime
+
 from django.core.mail import EmailMultiAlternatives
 
 from bookings.calendars import Method, invitation
@@ -7,12 +9,12 @@ from bookings.emails.words import ending
 from bookings.models import BookingStatus, Notice, NoticeKind
 
 
-def attach_calendar(message: EmailMultiAlternatives, notice: Notice) -> None:
+def attach_calendar(message: EmailMultiAlternatives, notice: Notice, *, now: datetime) -> None:
     """As an alternative, which calendars take in by themselves, and as a file for all others."""
     method = _calendar_method(notice)
     if method is None or notice.booking is None:
         return
-    file = invitation(notice.booking, method)
+    file = invitation(notice.booking, method, now=now)
     message.attach_alternative(file.decode(), f"text/calendar; method={method}")
     message.attach("visit.ics", file, "application/ics")
 

@@ -17,7 +17,16 @@ from bookings.models.bookings import (
     SwapWish,
 )
 from bookings.models.lines import Ahead, parties_ahead
-from bookings.models.notices import LANES, UNPROVEN_KINDS, Heartbeat, Lane, Notice, NoticeKind, NoticeStatus
+from bookings.models.notices import (
+    CALENDAR_KINDS,
+    LANES,
+    UNPROVEN_KINDS,
+    Heartbeat,
+    Lane,
+    Notice,
+    NoticeKind,
+    NoticeStatus,
+)
 from bookings.models.parties import OF_THE_ADDRESS, Member, Party, person_key
 from bookings.models.reminders import PlannedReminder, ReminderPlan
 from bookings.models.tours import (
@@ -36,6 +45,7 @@ from bookings.models.tours import (
 )
 
 __all__ = [
+    "CALENDAR_KINDS",
     "ENDED",
     "GUIDE_LANGUAGES",
     "HOLDS_PLACES",

@@ -34,6 +34,12 @@ class NoticeKind(models.TextChoices):
 UNPROVEN_KINDS = frozenset({NoticeKind.PROVE, NoticeKind.IN_LINE, NoticeKind.ALREADY_IN, NoticeKind.LINK})
 
 
+# Kinds that may bring a calendar entry of the party, or take it away: they leave one after the other, see outbox.order.
+CALENDAR_KINDS = frozenset(
+    {NoticeKind.CONFIRMED, NoticeKind.SWAPPED, NoticeKind.CHANGED, NoticeKind.CANCELLED, NoticeKind.CALLED_OFF}
+)
+
+
 class Lane(models.IntegerChoices):
     """What goes first: a place that is held for minutes before one held for hours before news before reminders
     before announcements."""
@@ -96,6 +102,8 @@ class Notice(models.Model):
     )
     dedupe_key = models.CharField(max_length=120, unique=True, editable=False)
     lane = models.PositiveSmallIntegerField(_("lane"), choices=Lane.choices)
+    # Of a calendar kind: the number of the party's entry when the mail was owed. The mail itself tells the present.
+    calendar_sequence = models.PositiveIntegerField(null=True, blank=True, editable=False)
     facts = models.JSONField(_("facts"), default=dict, blank=True, help_text=_("Never personal data."))
     status = models.CharField(_("status"), max_length=10, choices=NoticeStatus.choices, default=NoticeStatus.QUEUED)
     attempts = models.PositiveSmallIntegerField(_("tries"), default=0)

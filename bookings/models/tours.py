@@ -331,6 +331,9 @@ class TourSession(models.Model):
     closed_at = models.DateTimeField(_("closed by a host"), null=True, blank=True, editable=False)
     called_off_at = models.DateTimeField(_("called off"), null=True, blank=True, editable=False)
     call_off_reason = I18nTextField(_("reason for calling off"), blank=True, editable=False)
+    # When it got the start that it has, if not at first; how often its public calendar entry was replaced.
+    moved_at = models.DateTimeField(null=True, blank=True, editable=False)
+    calendar_sequence = models.PositiveIntegerField(default=0, editable=False)
 
     # The ledger.
     places_held = models.PositiveIntegerField(_("places held"), default=0, editable=False)

@@ -8,6 +8,7 @@ from django.db.models import F, Q, QuerySet
 
 from bookings.emails import PROVE_WITHIN, message_id
 from bookings.models import Booking, Notice, NoticeKind, NoticeStatus, Party
+from bookings.outbox.order import in_turn
 
 # A claim that is not marked after this time counts as lost; longer than any single hand-over takes.
 LEASE = timedelta(minutes=2)
@@ -32,7 +33,7 @@ SENT_AGAIN = frozenset(
 
 def claim(notice_pk: int, *, now: datetime) -> Notice | None:
     """Take the row if it is still due as it was seen: a claim by somebody else makes it not due."""
-    notice = Notice.objects.due(now).filter(pk=notice_pk).first()
+    notice = in_turn(Notice.objects.due(now), now=now).filter(pk=notice_pk).first()
     if notice is None:
         return None
     as_seen = Notice.objects.due(now).filter(pk=notice_pk, status=notice.status)

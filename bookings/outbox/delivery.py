@@ -36,7 +36,8 @@ def deliver(notice_pk: int) -> None:
 
 def deliver_due(now: datetime, limit: int = BATCH) -> int:
     """Hand over what is due, the most urgent lane first, over one connection; returns how many the server took."""
-    return _deliver(list(Notice.objects.due(now).values_list("pk", flat=True)[:limit]), clock=_clock_from(now))
+    due = sorted(Notice.objects.due(now).values_list("lane", "pk")[:limit])  # A newer one may wait for an older one.
+    return _deliver([pk for _lane, pk in due], clock=_clock_from(now))
 
 
 def _clock_from(now: datetime) -> Clock:

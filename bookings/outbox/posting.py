@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from bookings.models import LANES, ROWS_A_STATEMENT, Booking, Notice, NoticeKind, Party
+from bookings.models import CALENDAR_KINDS, LANES, ROWS_A_STATEMENT, Booking, Notice, NoticeKind, Party
 from bookings.outbox.caps import HOUR
 from bookings.outbox.delivery import deliver
 
@@ -28,6 +28,7 @@ def post(
 ) -> None:
     """Owe the party one email of this kind; the same key is owed once however often it is posted.
 
+    A kind that may bring a calendar entry notes the number of the entry, which the change raised before.
     ``facts`` are what the rows will no longer tell when the mail is built (an old time); never personal data.
     """
     notice, created = Notice.objects.get_or_create(
@@ -37,6 +38,7 @@ def post(
             "party": party,
             "booking": booking,
             "lane": LANES[kind],
+            "calendar_sequence": _calendar_number(kind, party),
             "facts": facts or {},
             "created_at": now,
             "next_attempt_at": now,
@@ -56,7 +58,7 @@ def post_all(
     facts: dict[str, Any] | None = None,
 ) -> None:
     """Owe the parties of very many bookings, each by its key, one email of this kind. Nobody is nudged: the clock
-    finds the rows."""
+    finds the rows. The parties are at hand with their bookings, read after the change."""
     Notice.objects.bulk_create(
         (
             Notice(
@@ -65,6 +67,7 @@ def post_all(
                 party_id=booking.party_id,
                 booking=booking,
                 lane=LANES[kind],
+                calendar_sequence=_calendar_number(kind, booking.party),
                 facts=facts or {},
                 created_at=now,
                 next_attempt_at=now,
@@ -75,6 +78,11 @@ def post_all(
         batch_size=ROWS_A_STATEMENT,
         ignore_conflicts=True,
     )
+
+
+def _calendar_number(kind: NoticeKind, party: Party) -> int | None:
+    """The number of the party's calendar entry as the change has left it. The caller has raised it before it posts."""
+    return party.calendar_sequence if kind in CALENDAR_KINDS else None
 
 
 def post_at_most_hourly(kind: NoticeKind, party: Party, *, now: datetime) -> None:

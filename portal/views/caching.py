@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import conditional_page
 
 Arguments = ParamSpec("Arguments")
 View = Callable[Concatenate[HttpRequest, Arguments], HttpResponse]
@@ -22,6 +23,11 @@ def kept_for_a_second(view: View[Arguments]) -> View[Arguments]:
 def kept_for_minutes(view: View[Arguments]) -> View[Arguments]:
     """For what changes with a release only."""
     return gzip_page(cache_control(public=True, max_age=300)(view))
+
+
+def kept_until_it_changes(view: View[Arguments]) -> View[Arguments]:
+    """For what programs ask for again and again: within minutes from the cache, then by its ETag."""
+    return gzip_page(cache_control(public=True, max_age=300)(conditional_page(view)))
 
 
 # A form holds what somebody typed.

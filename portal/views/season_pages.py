@@ -8,6 +8,8 @@ from itertools import groupby
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from django.conf import settings
+from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from bookings.models import Season, SessionState, Tour, TourSession, Venue
@@ -104,6 +106,16 @@ class SeasonPage:
     @property
     def anchor(self) -> str:
         return f"season-{self.season.pk}"
+
+    @property
+    def calendar(self) -> str:
+        """The whole address at which a calendar follows the season, for people to copy."""
+        return settings.SITE_URL.rstrip("/") + reverse("season_calendar", args=[self.season.pk])
+
+    @property
+    def calendar_opener(self) -> str:
+        """The same address as one that a device hands to its own calendar."""
+        return "webcal:" + self.calendar.partition(":")[2]
 
 
 def lay_out(season: Season, sessions: Sequence[TourSession], *, only: str, now: datetime) -> SeasonPage:

@@ -243,7 +243,7 @@ def calendar(_request: HttpRequest, party: Party) -> HttpResponse:
     if booking is None:
         raise Http404
     return HttpResponse(
-        invitation(booking, Method.PUBLISH),
+        invitation(booking, Method.PUBLISH, now=timezone.now()),
         content_type="text/calendar; charset=utf-8; method=PUBLISH",
         headers={"Content-Disposition": f'attachment; filename="visit-{party.code_in_words}.ics"'},
     )

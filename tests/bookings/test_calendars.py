@@ -1,3 +1,5 @@
+from datetime import datetime
+
 import icalendar
 import pytest
 import vobject
@@ -5,7 +7,7 @@ from pytest_django import Settings
 
 from bookings.calendars import Method, invitation
 from bookings.models import Booking
-from tests.factories import HOUR, START, make_booking, make_house, make_session
+from tests.factories import HOUR, NOON, START, make_booking, make_house, make_session
 
 pytestmark = pytest.mark.django_db
 
@@ -16,8 +18,8 @@ def our_addresses(settings: Settings) -> None:
     settings.MAIL_FROM = "visits@works.example"
 
 
-def event_of(booking: Booking, method: Method) -> icalendar.Event:
-    calendar = icalendar.Calendar.from_ical(invitation(booking, method))
+def event_of(booking: Booking, method: Method, *, now: datetime = NOON) -> icalendar.Event:
+    calendar = icalendar.Calendar.from_ical(invitation(booking, method, now=now))
     assert calendar["METHOD"] == method
     [event] = calendar.walk("VEVENT")
     assert isinstance(event, icalendar.Event)
@@ -30,7 +32,7 @@ def test_two_parsers_read_the_same(method: Method) -> None:
     booking = make_booking()
 
     event = event_of(booking, method)
-    other = vobject.readOne(invitation(booking, method).decode()).vevent
+    other = vobject.readOne(invitation(booking, method, now=NOON).decode()).vevent
 
     assert event.start == other.dtstart.value == START
     assert event.end == other.dtend.value == START + 2 * HOUR
@@ -42,7 +44,7 @@ def test_two_parsers_read_the_same(method: Method) -> None:
 
 
 def test_times_are_written_in_utc() -> None:
-    file = invitation(make_booking(), Method.REQUEST).decode()
+    file = invitation(make_booking(), Method.REQUEST, now=NOON).decode()
 
     assert "DTSTART:20270213T013000Z" in file
     assert "VTIMEZONE" not in file
@@ -59,6 +61,19 @@ def test_the_entry_keeps_its_uid_and_counts_up_over_sessions() -> None:
 
     assert (before["UID"], before["SEQUENCE"], before.start) == (after["UID"], 0, START)
     assert (after["SEQUENCE"], after.start) == (1, START + HOUR)
+
+
+def test_what_is_written_later_says_so_also_under_the_same_number() -> None:
+    """Of two entries with one SEQUENCE a calendar keeps the one with the later DTSTAMP."""
+    booking = make_booking()
+
+    stamps = [
+        (str(event["SEQUENCE"]), event.stamp)
+        for method, now in [(Method.REQUEST, NOON), (Method.PUBLISH, NOON + HOUR), (Method.CANCEL, NOON + 2 * HOUR)]
+        for event in [event_of(booking, method, now=now)]
+    ]
+
+    assert stamps == [("0", NOON), ("0", NOON + HOUR), ("0", NOON + 2 * HOUR)]
 
 
 def test_an_invitation_names_the_house_and_the_party() -> None:

@@ -625,7 +625,7 @@ def test_moving_takes_a_few_statements_for_each_thousand_waiting_parties():
         return len(captured)
 
     few, many = statements(10), statements(1000)
-    assert many - few <= (2 if connection.vendor == "postgresql" else 15)
+    assert many - few <= (2 if connection.vendor == "postgresql" else 16)
 
 
 def test_a_crash_while_moving_leaves_everything_as_it_was_and_tells_nobody(monkeypatch):

@@ -1,0 +1,24 @@
+"""In which order the mails of one party leave that bring its calendar entry, change it, or take it away.
+
+All of them speak of one entry. A calendar that gets the newer one first may keep the older, so of two the older goes
+first. Each tells the present when it is built; so it is enough that no two of a party are under way at once and that
+the older one is tried before. One that rests for long after failures holds nothing up: should it leave after all, it
+tells the same as the newer one did, under the same number.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from bookings.models import Notice, NoticeStatus
+
+# So long a newer mail waits for the next try of an older one.
+WAITS_AT_MOST = timedelta(minutes=5)
+
+
+def in_turn(notices: QuerySet[Notice], *, now: datetime) -> QuerySet[Notice]:
+    """Without those that another mail of their party has to go before."""
+    comes_soon = Q(status=NoticeStatus.SENDING) | Q(next_attempt_at__lte=now + WAITS_AT_MOST)
+    of_calendar = Notice.objects.unsettled().filter(comes_soon, calendar_sequence__isnull=False)
+    older = of_calendar.filter(party=OuterRef("party"), pk__lt=OuterRef("pk"))
+    return notices.filter(Q(calendar_sequence=None) | ~Exists(older))
