@@ -107,7 +107,8 @@ def _rounds_open(now: datetime) -> Iterator[list[Round]]:
     sessions = TourSession.objects.filter(
         called_off_at=None, starts_at__gt=now - LOOK_BACK, starts_at__lte=now + EARLIEST + AHEAD
     ).order_by("pk")
-    sessions = sessions.select_related("season", "venue").prefetch_related("season__reminder_plans")
+    sessions = sessions.select_related("venue").only("starts_at", "season", "venue__time_zone")
+    sessions = sessions.prefetch_related("season__reminder_plans")
     last = 0
     while some := list(sessions.filter(pk__gt=last)[:SESSIONS_AT_ONCE]):
         last = some[-1].pk
