@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from bookings import tasks
 from bookings.domain import sessions, swaps, visit
+from bookings.domain.invariants import broken_promises
 from bookings.domain.reconfirming import (
     AskedOfAnotherVisit,
     delivery_is_proven,
@@ -353,6 +354,20 @@ def test_silent_places_go_to_the_line_once_both_mails_are_proven_to_have_arrived
     event = BookingEvent.objects.get(booking=silent, to_status=BookingStatus.CANCELLED)
     assert (event.who, event.why) == ("clock", "did not answer")
     assert Notice.objects.filter(kind=NoticeKind.CANCELLED, booking=silent).count() == 1
+
+
+def test_places_given_up_less_than_a_day_after_the_second_mail_are_a_broken_promise(commits: Any) -> None:
+    silent = make_booking(make_asking(releases_silent=True))
+    second = ask_twice()
+    hear_of_reports(now=second + DAY)
+    with commits():
+        release_silent(now=second + DAY)
+    kept = list(broken_promises(now=second + DAY))
+
+    Notice.objects.filter(facts__has_key="again").update(sent_at=second + SECOND)
+
+    told = f"booking {silent.pk}: was given up for silence without two mails that asked"
+    assert (kept, list(broken_promises(now=second + DAY))) == ([], [told])
 
 
 UNPROVEN = {
