@@ -221,8 +221,10 @@ def _asked(booking: Booking, asks: Sequence[Notice], *, moved_at: datetime | Non
 
 
 def _moves(session_pks: Collection[int]) -> dict[int, datetime]:
-    """When each of these sessions that ever moved got the time it has now."""
-    # To be joined: TourSession.moved_at says the same.
+    """When each of these sessions that ever moved got the start it has now: when its parties were told of another one.
+
+    Another end alone is no reason to ask anew.
+    """
     moved = Notice.objects.filter(kind=NoticeKind.CHANGED, booking__session__in=session_pks)
     moved = moved.filter(facts__has_key="starts_at").order_by()
     return dict(moved.values_list("booking__session").annotate(Max("created_at")))

@@ -202,4 +202,4 @@ def test_the_page_tells_the_shares_in_words(host: Client) -> None:
 
     told = words(page(host, season))
 
-    assert "Not asked 2 1 33 % The season before: New Year 2027 1 1 50 %" in told
+    assert "Were not asked 2 1 33 % The season before: New Year 2027 1 1 50 %" in told

@@ -293,6 +293,25 @@ def test_a_session_that_is_moved_back_asks_anew_as_well() -> None:
     assert [plan_asks(now=ASKED_AT + DAY), plan_asks(now=ASKED_AT + DAY + 2 * HOUR)] == [0, 1]
 
 
+def test_a_session_that_only_ends_later_leaves_the_answers_as_they_are() -> None:
+    booking = make_booking(make_asking())
+    plan_asks(now=ASKED_AT)
+    send(now=ASKED_AT)
+    say(booking, now=ASKED_AT + HOUR)
+
+    sessions.move(
+        booking.session_id,
+        starts_at=START,
+        ends_at=START + 3 * HOUR,
+        roster_locks_at=LOCK,
+        now=ASKED_AT + 2 * HOUR,
+        who="host:lin",
+    )
+
+    booking.refresh_from_db()
+    assert (has_said_yes(booking), plan_asks(now=ASKED_AT + 4 * DAY)) == (True, 0)
+
+
 def test_who_was_asked_of_the_old_time_is_not_given_up_for_silence_about_the_new_one() -> None:
     booking = make_booking(make_asking(releases_silent=True))
     second = ask_twice()
