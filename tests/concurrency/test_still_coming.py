@@ -38,7 +38,8 @@ def press_yes(bookings: list[Booking]) -> dict[int, str]:
 def test_a_yes_and_a_release_that_meet_never_both_happen():
     session = make_session(season=make_season(asks_again_days=10, releases_silent=True), max_parties=PARTIES)
     bookings = [make_booking(session, size=1) for _party in range(PARTIES)]
-    ask(after=0), ask(after=2)
+    ask(after=0)
+    ask(after=2)
     Heartbeat.objects.create(name="reports", seen_at=ASKED_AT + 3 * DAY)
 
     answers, released = at_once(
