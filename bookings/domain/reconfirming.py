@@ -78,11 +78,11 @@ def has_said_yes(booking: Booking) -> bool:
 
 
 @in_one_transaction
-def say_yes(party_pk: int, *, booking_pk: int, starts_at: datetime, now: datetime) -> None:
+def say_yes(party_pk: int, *, booking_pk: int, starts_at: datetime, now: datetime, who: str = "party") -> None:
     """The party is still coming, with the booking and at the time it saw. Saying so twice is saying so once.
 
-    Raises NothingConfirmed, TooLateToCancel once the tour has begun, and AskedOfAnotherVisit if it moved or swapped
-    meanwhile, or its session was moved.
+    A host may say so for a party that was called. Raises NothingConfirmed, TooLateToCancel once the tour has begun, and
+    AskedOfAnotherVisit if the party moved or swapped meanwhile, or its session was moved.
     """
     booking = _confirmed(party_pk)
     if booking is None:
@@ -100,7 +100,7 @@ def say_yes(party_pk: int, *, booking_pk: int, starts_at: datetime, now: datetim
         from_status=booking.status,
         to_status=booking.status,
         happened_at=now,
-        who="party",
+        who=who,
         why=STILL_COMING,
     )
 

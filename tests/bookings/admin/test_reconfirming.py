@@ -77,6 +77,55 @@ def test_the_page_says_whether_places_are_given_up(host: Client) -> None:
     assert (deaf, notes(keeps), notes(releases)) == (([False, False], [True, False]), [False, False], [False, True])
 
 
+def answer(client: Client, booking: Booking) -> Any:
+    listed = reverse("admin:bookings_season_coming", args=[booking.session.season_id])
+    return client.post(listed, {"booking": booking.pk}, follow=True)
+
+
+def test_a_host_says_for_a_party_that_was_called_that_it_is_coming(host: Client) -> None:
+    booking = make_asked(now=timezone.now())
+
+    told = words(answer(host, booking))
+
+    booking.refresh_from_db()
+    assert reconfirming.has_said_yes(booking)
+    assert f"{booking.party.code_in_words} is still coming." in told
+    assert "Nobody who was asked is silent." in told
+    assert booking.events.latest("pk").who == "host:lin"
+
+
+def test_a_party_that_gave_up_its_places_meanwhile_is_not_coming(host: Client) -> None:
+    booking = make_asked(now=timezone.now())
+    visit.cancel_places(booking.party_id, now=timezone.now())
+
+    told = words(answer(host, booking))
+
+    booking.refresh_from_db()
+    assert booking.still_coming_at is None
+    assert f"{booking.party.code_in_words}: You hold no places that could be given up." in told
+
+
+def test_only_parties_of_the_season_are_answered_for(host: Client) -> None:
+    booking = make_asked(now=timezone.now())
+    other = reverse("admin:bookings_season_coming", args=[make_season().pk])
+
+    answers = [words(host.post(other, {"booking": value}, follow=True)) for value in (booking.pk, "", "x", "9" * 30)]
+
+    booking.refresh_from_db()
+    assert ["This party is not on the list." in told for told in answers] == [True] * 4
+    assert booking.still_coming_at is None
+
+
+def test_who_may_only_look_answers_for_nobody(client: Client) -> None:
+    booking = make_asked(now=timezone.now())
+    clerk = User.objects.create_user("clerk", password="x", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_season", "view_party"]))
+    client.force_login(clerk)
+
+    assert (page(client, booking.session.season).status_code, answer(client, booking).status_code) == (200, 403)
+    assert "Is coming" not in words(page(client, booking.session.season))
+
+
 def test_a_season_that_does_not_ask_says_so(host: Client) -> None:
     told = words(page(host, make_season()))
 
@@ -202,4 +251,4 @@ def test_the_page_tells_the_shares_in_words(host: Client) -> None:
 
     told = words(page(host, season))
 
-    assert "Not asked 2 1 33 % The season before: New Year 2027 1 1 50 %" in told
+    assert "Were not asked 2 1 33 % The season before: New Year 2027 1 1 50 %" in told

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from bookings import tasks
 from bookings.domain import sessions, swaps, visit
+from bookings.domain.invariants import broken_promises
 from bookings.domain.reconfirming import (
     AskedOfAnotherVisit,
     delivery_is_proven,
@@ -293,6 +294,25 @@ def test_a_session_that_is_moved_back_asks_anew_as_well() -> None:
     assert [plan_asks(now=ASKED_AT + DAY), plan_asks(now=ASKED_AT + DAY + 2 * HOUR)] == [0, 1]
 
 
+def test_a_session_that_only_ends_later_leaves_the_answers_as_they_are() -> None:
+    booking = make_booking(make_asking())
+    plan_asks(now=ASKED_AT)
+    send(now=ASKED_AT)
+    say(booking, now=ASKED_AT + HOUR)
+
+    sessions.move(
+        booking.session_id,
+        starts_at=START,
+        ends_at=START + 3 * HOUR,
+        roster_locks_at=LOCK,
+        now=ASKED_AT + 2 * HOUR,
+        who="host:lin",
+    )
+
+    booking.refresh_from_db()
+    assert (has_said_yes(booking), plan_asks(now=ASKED_AT + 4 * DAY)) == (True, 0)
+
+
 def test_who_was_asked_of_the_old_time_is_not_given_up_for_silence_about_the_new_one() -> None:
     booking = make_booking(make_asking(releases_silent=True))
     second = ask_twice()
@@ -354,6 +374,20 @@ def test_silent_places_go_to_the_line_once_both_mails_are_proven_to_have_arrived
     event = BookingEvent.objects.get(booking=silent, to_status=BookingStatus.CANCELLED)
     assert (event.who, event.why) == ("clock", "did not answer")
     assert Notice.objects.filter(kind=NoticeKind.CANCELLED, booking=silent).count() == 1
+
+
+def test_places_given_up_less_than_a_day_after_the_second_mail_are_a_broken_promise(commits: Any) -> None:
+    silent = make_booking(make_asking(releases_silent=True))
+    second = ask_twice()
+    hear_of_reports(now=second + DAY)
+    with commits():
+        release_silent(now=second + DAY)
+    kept = list(broken_promises(now=second + DAY))
+
+    Notice.objects.filter(facts__has_key="again").update(sent_at=second + SECOND)
+
+    told = f"booking {silent.pk}: was given up for silence without two mails that asked"
+    assert (kept, list(broken_promises(now=second + DAY))) == ([], [told])
 
 
 UNPROVEN = {
