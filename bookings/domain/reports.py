@@ -76,11 +76,17 @@ def are_heard(*, now: datetime) -> bool:
 def offers_to_dead_addresses(season: Season) -> QuerySet[Booking]:
     """Offers that stand and whose party has most likely not heard of them, the first to end first.
 
-    Either the address is known to take no mail, or none of the mails about this offer has left.
+    Either its address is known to take no mail, or the mail about the offer failed and none has left since, which
+    would lead to the same page.
     """
-    about = Notice.objects.filter(booking=OuterRef("pk"), kind__in=OF_OFFERS, created_at__gte=OuterRef("status_since"))
-    failed = about.filter(status__in=[NoticeStatus.BOUNCED, NoticeStatus.DEAD, NoticeStatus.UNKNOWN])
-    unheard = Q(party__mail_failed_at__isnull=False) | Exists(failed) & ~Exists(about.filter(status=NoticeStatus.SENT))
+    since = Notice.objects.filter(party=OuterRef("party"), status=NoticeStatus.SENT, pk__gt=OuterRef("pk"))
+    failed = Notice.objects.filter(
+        booking=OuterRef("pk"),
+        kind__in=OF_OFFERS,
+        created_at__gte=OuterRef("status_since"),
+        status__in=[NoticeStatus.BOUNCED, NoticeStatus.DEAD, NoticeStatus.UNKNOWN],
+    ).exclude(Exists(since))
+    unheard = Q(party__mail_failed_at__isnull=False) | Exists(failed)
     offered = Booking.objects.filter(unheard, session__season=season, status=BookingStatus.OFFERED)
     return offered.select_related("party", "session__venue").order_by("offer_expires_at", "pk")
 

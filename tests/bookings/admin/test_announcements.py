@@ -104,7 +104,7 @@ def test_offers_that_nobody_has_heard_of_stand_on_the_overview(host):
     offer.party.save()
     page = overview(host, session.season)
     assert "1 offer stands, and its party has most likely not heard of it." in page
-    assert f"{offer.party.code_in_words} , +86 10 5550 0199 , 2 places on Sat 13 Feb, until" in page
+    assert f"{offer.party.code_in_words} · +86 10 5550 0199 · 2 places on Sat 13 Feb, until" in page
 
     Booking.objects.update(status="confirmed", offer_expires_at=None)
     assert "most likely not heard" not in overview(host, session.season)

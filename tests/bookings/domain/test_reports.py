@@ -336,6 +336,20 @@ def test_an_offer_to_an_address_that_takes_no_mail_is_told_at_once(caplog):
     ]
 
 
+def test_an_offer_is_heard_of_once_the_right_address_was_sent_its_link():
+    notice = make_sent()
+    assert notice.booking
+    season = notice.booking.session.season
+    take(POSTFIX, notice)
+
+    visit.change_contact(notice.party_id, email="new@visitors.example", phone="", language="en")
+    assert list(offers_to_dead_addresses(season)) == [notice.booking]
+    link = make_notice(notice.booking, NoticeKind.LINK, status=NoticeStatus.QUEUED)
+    assert list(offers_to_dead_addresses(season)) == [notice.booking]
+    Notice.objects.filter(pk=link.pk).update(status=NoticeStatus.SENT)
+    assert list(offers_to_dead_addresses(season)) == []
+
+
 def test_offers_that_nobody_has_heard_of_are_listed_the_first_to_end_first():
     session = make_session()
 
