@@ -1,10 +1,14 @@
 """The mails of one party that speak of its calendar entry leave in the order in which they were owed."""
 
+import asyncio
+import threading
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 
 import icalendar
 import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from django.db import connection
 from pytest_django import Settings
 
 from bookings import outbox
@@ -30,6 +34,20 @@ def move(session: TourSession, to: datetime, *, now: datetime) -> None:
     sessions.move(
         session.pk, starts_at=to, ends_at=to + 2 * HOUR, roster_locks_at=to - 2 * DAY, now=now, who="host:lin"
     )
+
+
+class HoldingServer(MailServer):
+    """Has the text of the first mail and does not answer before it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_the_first, self.let_go = threading.Event(), threading.Event()
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if not self.has_the_first.is_set():
+            self.has_the_first.set()
+            await asyncio.to_thread(self.let_go.wait, 20)
+        return await super().handle_DATA(server, session, envelope)
 
 
 def numbers(party: Party) -> list[tuple[str, int | None]]:
@@ -163,3 +181,32 @@ def test_parties_do_not_wait_for_each_other_nor_a_link_for_an_entry() -> None:
 
     others = Notice.objects.filter(kind__in=[NoticeKind.LINK, NoticeKind.CONFIRMED]).exclude(pk=older.pk)
     assert [claim(notice.pk, now=NOON + MINUTE) for notice in others] == list(others)
+
+
+def test_two_workers_and_a_slow_server_do_not_turn_the_order_round(settings: Settings) -> None:
+    older, newer = two_owed()
+    office = HoldingServer()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", office.port, 30
+
+    def work() -> None:
+        try:
+            outbox.deliver_due(NOON + MINUTE)
+        finally:
+            connection.close()
+
+    office.start()
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        assert office.has_the_first.wait(20)
+        outbox.deliver_due(NOON + MINUTE)
+        assert states(older.party) == [("confirmed", "sending"), ("changed", "queued")]
+    finally:
+        office.let_go.set()
+        worker.join()
+        outbox.deliver_due(NOON + MINUTE)
+        office.stop()
+
+    assert [message["Subject"].partition(":")[0] for message in office.taken] == ["Confirmed", "Moved"]
+    assert states(newer.party) == [("confirmed", "sent"), ("changed", "sent")]
