@@ -1,17 +1,20 @@
 """The mails of one party that speak of its calendar entry leave in the order in which they were owed."""
 
+import asyncio
+import threading
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 
 import icalendar
 import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from django.db import connection
 from pytest_django import Settings
 
 from bookings import outbox
 from bookings.domain import sessions, visit, waitlist
 from bookings.models import Booking, Notice, NoticeKind, NoticeStatus, Party, TourSession
-from bookings.outbox.claims import LEASE, claim
-from bookings.outbox.order import WAITS_AT_MOST
+from bookings.outbox.order import WAITS_AT_MOST, in_turn
 from tests.factories import DAY, HOUR, NOON, START, make_offered, make_session, make_waiting
 from tests.smtp import MailServer
 
@@ -30,6 +33,20 @@ def move(session: TourSession, to: datetime, *, now: datetime) -> None:
     sessions.move(
         session.pk, starts_at=to, ends_at=to + 2 * HOUR, roster_locks_at=to - 2 * DAY, now=now, who="host:lin"
     )
+
+
+class HoldingServer(MailServer):
+    """Has the text of the first mail and does not answer before it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_the_first, self.let_go = threading.Event(), threading.Event()
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if not self.has_the_first.is_set():
+            self.has_the_first.set()
+            await asyncio.to_thread(self.let_go.wait, 20)
+        return await super().handle_DATA(server, session, envelope)
 
 
 def numbers(party: Party) -> list[tuple[str, int | None]]:
@@ -90,23 +107,33 @@ def two_owed() -> tuple[Notice, Notice]:
     return older, newer
 
 
+def in_turn_at(now: datetime) -> list[Notice]:
+    """What a worker may claim."""
+    return list(in_turn(Notice.objects.due(now), now=now))
+
+
+def let_a_worker_have(notice: Notice, *, until: datetime) -> None:
+    Notice.objects.filter(pk=notice.pk).update(
+        status=NoticeStatus.SENDING, lease_until=until, next_attempt_at=until, attempts=1
+    )
+
+
 def test_nobody_claims_the_newer_one_while_another_worker_has_the_older_one() -> None:
     older, newer = two_owed()
+    assert in_turn_at(NOON + MINUTE) == [older]
 
-    assert claim(older.pk, now=NOON + MINUTE) == older
-    assert claim(newer.pk, now=NOON + MINUTE) is None
+    let_a_worker_have(older, until=NOON + HOUR)
+    assert in_turn_at(NOON + MINUTE) == []
 
     Notice.objects.filter(pk=older.pk).update(status=NoticeStatus.SENT, sent_at=NOON + MINUTE, lease_until=None)
-    assert claim(newer.pk, now=NOON + MINUTE) == newer
+    assert in_turn_at(NOON + MINUTE) == [newer]
 
 
 def test_the_newer_one_waits_also_for_an_older_one_whose_worker_was_lost() -> None:
-    older, newer = two_owed()
-    claim(older.pk, now=NOON + MINUTE)
-    later = NOON + MINUTE + LEASE
+    older, _newer = two_owed()
+    let_a_worker_have(older, until=NOON + MINUTE)
 
-    assert claim(newer.pk, now=later) is None
-    assert claim(older.pk, now=later) == older
+    assert in_turn_at(NOON + HOUR) == [older]
 
 
 @pytest.mark.parametrize("status", [NoticeStatus.BOUNCED, NoticeStatus.DEAD, NoticeStatus.UNKNOWN, NoticeStatus.VOID])
@@ -114,7 +141,7 @@ def test_an_older_one_that_never_left_holds_up_nothing(status: NoticeStatus) -> 
     older, newer = two_owed()
     Notice.objects.filter(pk=older.pk).update(status=status)
 
-    assert claim(newer.pk, now=NOON + MINUTE) == newer
+    assert in_turn_at(NOON + MINUTE) == [newer]
 
 
 def test_an_older_one_that_failed_goes_first_if_its_next_try_is_near(office: MailServer) -> None:
@@ -158,8 +185,36 @@ def test_an_entry_is_taken_away_only_after_the_mail_that_would_have_brought_it_i
 def test_parties_do_not_wait_for_each_other_nor_a_link_for_an_entry() -> None:
     older, _newer = two_owed()
     outbox.post(NoticeKind.LINK, older.party, key="link", now=NOON)
-    confirmed_by_offer()
-    claim(older.pk, now=NOON + MINUTE)
+    another = confirmed_by_offer().party.notices.get()
+    let_a_worker_have(older, until=NOON + HOUR)
 
-    others = Notice.objects.filter(kind__in=[NoticeKind.LINK, NoticeKind.CONFIRMED]).exclude(pk=older.pk)
-    assert [claim(notice.pk, now=NOON + MINUTE) for notice in others] == list(others)
+    assert in_turn_at(NOON + MINUTE) == [older.party.notices.get(kind=NoticeKind.LINK), another]
+
+
+def test_two_workers_and_a_slow_server_do_not_turn_the_order_round(settings: Settings) -> None:
+    older, newer = two_owed()
+    office = HoldingServer()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", office.port, 30
+
+    def work() -> None:
+        try:
+            outbox.deliver_due(NOON + MINUTE)
+        finally:
+            connection.close()
+
+    office.start()
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        assert office.has_the_first.wait(20)
+        outbox.deliver_due(NOON + MINUTE)
+        assert states(older.party) == [("confirmed", "sending"), ("changed", "queued")]
+    finally:
+        office.let_go.set()
+        worker.join()
+        outbox.deliver_due(NOON + MINUTE)
+        office.stop()
+
+    assert [message["Subject"].partition(":")[0] for message in office.taken] == ["Confirmed", "Moved"]
+    assert states(newer.party) == [("confirmed", "sent"), ("changed", "sent")]
