@@ -37,6 +37,7 @@ urlpatterns = [
         path("visit/<slug:code>/sessions/<int:pk>/join/", choices.join, name="visit_join"),
         path("visit/<slug:code>/sessions/<int:pk>/take/", choices.take, name="visit_take"),
         path("visit/<slug:code>/sessions/drop/", choices.drop, name="visit_drop"),
+        path("visit/<slug:code>/sessions/none/", choices.no_other_date, name="visit_no_other_date"),
         path("visit/<slug:code>/sessions/order/", choices.order, name="visit_order"),
         path("visit/<slug:code>/sessions/wishes/", choices.wishes, name="visit_wishes"),
         path("visit/<slug:code>/swap/", swaps.swap, name="visit_swap"),

@@ -157,17 +157,17 @@ def failed_mails(*, now: datetime) -> QuerySet[Notice]:
 
 
 def touched(session: TourSession) -> dict[str, int]:
-    """Parties by status, the people of the confirmed ones, and the mails that a change of the session causes."""
-    live = session.bookings.live()
-    status = {
-        name: Count("pk", filter=Q(status=status))
-        for name, status in [
-            ("confirmed", BookingStatus.CONFIRMED),
-            ("offered", BookingStatus.OFFERED),
-            ("waiting", BookingStatus.WAITING),
-        ]
-    }
-    people = Sum("places", filter=Q(status=BookingStatus.CONFIRMED), default=0)
-    mails = Count("pk", filter=Q(party__mailbox_proven_at__isnull=False))
-    counts: dict[str, int] = live.aggregate(**status, people=people, mails=mails)
-    return counts
+    """Parties by status, the people of the confirmed ones, and the mails that a change of the session causes.
+
+    Whoever is checked in counts as confirmed; whoever was missed is not touched. Who holds places is read, no more than
+    the session takes; who waits is in the ledger, by its parties of proven mailbox.
+    """
+    offered = Q(status=BookingStatus.OFFERED)
+    counts: dict[str, int] = session.bookings.holding().aggregate(
+        confirmed=Count("pk", filter=~offered),
+        people=Sum("places", filter=~offered, default=0),
+        offered=Count("pk", filter=offered),
+        mails=Count("pk", filter=Q(party__mailbox_proven_at__isnull=False)),
+    )
+    waiting = session.parties_waiting
+    return counts | {"waiting": waiting, "mails": counts["mails"] + waiting}

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
-from bookings.domain.first_call import has_first_call, keep_places
+from bookings.domain.first_call import end_for, has_first_call, keep_places
 from bookings.domain.locks import Locked, in_one_transaction, lock_party
 from bookings.domain.opening import SessionUnknown, TooLargeForSession, check_open
 from bookings.domain.people import PartyTooLarge, PartyTooSmall
@@ -186,6 +186,15 @@ def drop_choice(booking_pk: int, *, now: datetime, who: str = "party") -> None:
     booking.party, booking.session = locked.party, locked.sessions[session_pk]
     booking.move_to(BookingStatus.WITHDRAWN, now=now, who=who)
     waitlist.serve(booking.session, now=now, trigger=DecisionTrigger.LEFT)
+
+
+@in_one_transaction
+def give_up_first_call(party_pk: int, *, now: datetime) -> None:
+    """Want no other date: what was kept for the party is for others from now on. Twice is once."""
+    party = Party.objects.lock(party_pk)
+    if has_first_call(party, now=now):
+        end_for(party, now=now)
+        waitlist.serve_what_is_kept_after(party.season_id, now=now)
 
 
 @in_one_transaction

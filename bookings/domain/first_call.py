@@ -56,6 +56,14 @@ def give(parties: QuerySet[Party], season: Season, *, until: datetime | None) ->
         Season.objects.filter(pk=season.pk).update(first_call_until=until)
 
 
+def end_for(party: Party, *, now: datetime) -> None:
+    """The party, whose row the caller holds, has first call no longer; without a booking it has ended."""
+    party.first_call_until = None
+    if not party.bookings.live().exists():
+        party.ended_at = party.ended_at or now
+    party.save(update_fields=["first_call_until", "ended_at"])
+
+
 def kept_until(session: TourSession) -> datetime | None:
     """Until when the session keeps what it keeps."""
     ends = session.season.first_call_until

@@ -89,7 +89,7 @@ def _places_left_idle(now: datetime) -> Iterator[str]:
 
 
 def _dead_sessions_with_bookings() -> Iterator[str]:
-    alive = [BookingStatus.ENTERED, BookingStatus.WAITING, BookingStatus.OFFERED, BookingStatus.CONFIRMED]
+    alive = LIVE - {BookingStatus.NO_SHOW}
     for booking in Booking.objects.filter(session__called_off_at__isnull=False, status__in=alive):
         yield f"booking {booking.pk}: is {booking.status} in a session that was called off"
 

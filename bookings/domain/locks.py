@@ -26,6 +26,15 @@ class StaleLocks(Exception):
     """Between choosing what to lock and locking it, a party joined another session."""
 
 
+# What is raised where another transaction may have been in the way.
+IN_THE_WAY = (StaleLocks, BookingMoved, OperationalError)
+
+
+def is_worth_another_try(error: Exception) -> bool:
+    """Whether another transaction was in the way; of a database that is in trouble itself it is not said."""
+    return not isinstance(error, OperationalError) or getattr(error.__cause__, "sqlstate", None) in WORTH_ANOTHER_TRY
+
+
 class Locked(NamedTuple):
     party: Party
     sessions: dict[int, TourSession]
@@ -89,11 +98,8 @@ def in_one_transaction(change: Callable[Parameters, Result]) -> Callable[Paramet
             try:
                 with transaction.atomic():
                     return change(*args, **kwargs)
-            except (StaleLocks, BookingMoved):
-                if tries == MOST_TRIES:
-                    raise
-            except OperationalError as error:
-                if tries == MOST_TRIES or getattr(error.__cause__, "sqlstate", None) not in WORTH_ANOTHER_TRY:
+            except IN_THE_WAY as error:
+                if tries == MOST_TRIES or not is_worth_another_try(error):
                     raise
             time.sleep(random.uniform(0, 0.02 * tries))  # noqa: S311
         raise AssertionError("unreachable")

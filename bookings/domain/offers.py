@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from bookings.models import LAST_CALL as LAST_CALL
+
 # Nobody is asked to answer in the night: only waking minutes, in venue time, count.
 WAKES = time(8)
 SLEEPS = time(22)
-# The last call begins this long before the roster locks: see docs/decisions/0012-a-last-call-of-one-day.md.
-LAST_CALL = timedelta(hours=24)
 # Outside the last call an offer takes this share of the waking minutes left, within bounds (minutes).
 SHARE = 4
 SHORTEST = 120

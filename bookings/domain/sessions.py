@@ -25,8 +25,11 @@ from bookings.models import (
 # Why a booking waits again, as its history tells: the host took the offer back.
 RECALLED = "recalled"
 
-# What ends with its session; who was there, or was missed, stays so.
-UNTIL_CALLED_OFF = LIVE - {BookingStatus.CHECKED_IN, BookingStatus.NO_SHOW}
+# What ends with its session, also at the gate: it is called off before it begins, so nobody has had the visit. Whoever
+# was missed before the session was given a later time stays so.
+UNTIL_CALLED_OFF = LIVE - {BookingStatus.NO_SHOW}
+# The places of these are theirs: they have first call elsewhere.
+COMES = frozenset({BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN})
 
 
 class OffersOut(TextChoices):
@@ -71,14 +74,15 @@ class ReasonMissing(BookingError):
 def call_off(session_pk: int, *, reason: object, now: datetime, who: str, besides: Collection[int] = ()) -> None:
     """Cancel the session: nothing is given any more, and everybody touched is told, with the reason, or nobody.
 
-    ``reason`` is a text or a text per language. Waiting parties keep their other choices; confirmed ones stay live and
-    have first call on the season's other sessions, those in ``besides`` excepted, which are to be called off as well.
+    ``reason`` is a text or a text per language. Waiting parties keep their other choices; confirmed ones, also those
+    that are at the gate already, stay live and have first call on the season's other sessions, those in ``besides``
+    excepted, which are to be called off as well.
     Raises ReasonMissing, AlreadyCalledOff, AlreadyBegun.
     """
     if not str(reason).strip():
         raise ReasonMissing
     touched = Booking.objects.filter(session=session_pk, status__in=UNTIL_CALLED_OFF)
-    confirmed = touched.filter(status=BookingStatus.CONFIRMED)
+    confirmed = touched.filter(status__in=COMES)
     offered = touched.filter(status=BookingStatus.OFFERED)
     lines = lock_everybody(touched, session=session_pk, elsewhere=_lines_left_for(offered))
     session = lines.pop(session_pk)
@@ -127,10 +131,7 @@ def _end_first_call(party_pk: int, *, now: datetime) -> bool:
     is_running = first_call.has_first_call(party, now=now)
     if party.first_call_until is None or (is_running and not first_call.leads_nowhere(party.season, now=now)):
         return False
-    party.first_call_until = None
-    if not party.bookings.live().exists():
-        party.ended_at = party.ended_at or now
-    party.save(update_fields=["first_call_until", "ended_at"])
+    first_call.end_for(party, now=now)
     return True
 
 

@@ -16,10 +16,11 @@ from django.utils.translation import gettext_lazy as _
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import (
+    IN_THE_WAY,
     Locked,
-    StaleLocks,
     for_each,
     in_one_transaction,
+    is_worth_another_try,
     lock_parties,
     lock_party,
     lock_sessions_of,
@@ -145,8 +146,12 @@ def exchange_if_wishes_meet(party_pk: int, *, now: datetime) -> bool:
     """Exchange with the party whose wish is the oldest that meets one of this party's own; returns whether it did."""
     try:
         return _exchange_met(party_pk, now=now)
-    except (BookingError, StaleLocks):
+    except BookingError:
         return False  # Plans change under way; the clock looks again.
+    except IN_THE_WAY as error:
+        if is_worth_another_try(error):
+            return False  # Others were in the way every time; the wishes stand, and the clock looks again.
+        raise
 
 
 def exchange_met_wishes(*, now: datetime) -> int:

@@ -73,8 +73,6 @@ def prove_mailbox(party_pk: int, *, now: datetime) -> None:
         raise waitlist.OfferGone
     if locked.party.is_proven:
         return
-    if any(booking.session.called_off_at for booking in offered):
-        raise waitlist.WillNotTakePlace
     waitlist.prove(locked, now=now)
     for booking in offered:
         waitlist.confirm(booking, [other for other in bookings if other is not booking], now=now, who="party")

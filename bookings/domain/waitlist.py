@@ -48,10 +48,6 @@ class OfferGone(BookingError):
     message = _("These places are no longer kept for you: the time to answer had run out.")
 
 
-class WillNotTakePlace(BookingError):
-    message = _("This session will not take place.")
-
-
 class TooLateToMove(BookingError):
     message = _("Your tour has begun. You can no longer change to another session.")
 
@@ -73,17 +69,17 @@ class NextInLine(NamedTuple):
 
 def next_in_line(session: TourSession, *, now: datetime) -> NextInLine:
     """The fit rule: saved for the head of the line until the last call; from then on the first that fits gets them,
-    those who can come at short notice before the others."""
-    line = session.bookings.in_line().select_related("party")
+    those who can come at short notice before the others. A party that would come only with more places than are given
+    out in this session at most is no head: it is passed, and nothing is saved for it."""
+    line = Booking.objects.select_related("party")
     if now < session.roster_locks_at - FILLS_GAPS:
-        head = line.first()
+        head = line.head_of(session)
         if head is None or fits(head, session):
             return NextInLine(head, None)
         return NextInLine(None, head)
     if not session.parties_free:
         return NextInLine(None, None)
-    fitting = Booking.objects.select_related("party").first_that_fits(session, places=session.places_free)
-    return NextInLine(fitting, None)
+    return NextInLine(line.first_that_fits(session, places=session.places_free), None)
 
 
 def fits(booking: Booking, session: TourSession) -> bool:
@@ -326,7 +322,7 @@ def accept_offer(
     booking_pk: int, *, now: datetime, coming: Collection[int] = (), who: str = "party", why: str = ""
 ) -> None:
     """Say yes: the places are the party's, its other bookings are superseded. Raises OfferGone, NothingOffered,
-    WillNotTakePlace, TooLateToMove, and for an offer of fewer places WhoComes or what ``check_people`` raises.
+    TooLateToMove, and for an offer of fewer places WhoComes or what ``check_people`` raises.
 
     ``coming`` are the positions of the members who come with the lead, where fewer places are offered than the party
     has people. Saying yes twice is one yes. Taking the offer proves the mailbox as well: the link came by mail.
@@ -336,8 +332,6 @@ def accept_offer(
         return
     if booking.status != BookingStatus.OFFERED:
         raise OfferGone if booking.status == BookingStatus.LAPSED else NothingOffered
-    if booking.session.called_off_at:
-        raise WillNotTakePlace
     if booking.offer_has_run_out(now):
         raise OfferGone
     if any(other.status in HAS_VISITED and now >= other.session.starts_at for other in others):
@@ -346,12 +340,14 @@ def accept_offer(
     if booking.places < booking.party.size:
         _leave_at_home(booking.party, coming, places=booking.places)
     was_called = booking.party.first_call_until is not None
+    lines = [
+        (other.session, DecisionTrigger.MOVED if other.holds_places else DecisionTrigger.LEFT)
+        for other in others
+        if other.session_id != booking.session_id
+    ]
     confirm(booking, others, now=now, who=who, why=why)
-    serve_all(
-        (other.session for other in others if other.session_id != booking.session_id),
-        now=now,
-        trigger=DecisionTrigger.LEFT,
-    )
+    for session, trigger in lines:
+        serve(session, now=now, trigger=trigger)
     if was_called:
         serve_what_is_kept_after(booking.party.season_id, now=now)
 
@@ -379,26 +375,34 @@ def confirm(
     tell: NoticeKind = NoticeKind.CONFIRMED,
     facts: dict[str, str] | None = None,
 ) -> None:
-    """The places are the party's. The caller holds the locks and the offer stands."""
+    """The places are the party's, and the mail says which it gave up for them. The caller holds the locks and the offer
+    stands."""
+    given_up = next((other.session for other in others if other.status == BookingStatus.CONFIRMED), None)
+    facts = facts or ({"starts_at": given_up.starts_at.isoformat()} if given_up else {})
     # A calendar may still show what was given up or called off, or have taken it away: this entry comes after that.
-    if booking.party.calendar_sequence or any(other.status == BookingStatus.CONFIRMED for other in others):
+    if booking.party.calendar_sequence or given_up:
         booking.party.raise_calendar_sequence()
     for other in others:
         if other.status in {BookingStatus.WAITING, BookingStatus.CONFIRMED}:
             other.move_to(BookingStatus.SUPERSEDED, now=now, who=who, why=SAID_YES_ELSEWHERE)
     booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why=why)
     booking.party.use_first_call()
-    outbox.post(tell, booking.party, booking=booking, key=str(booking.pk), now=now, facts=dict(facts or {}))
+    outbox.post(tell, booking.party, booking=booking, key=str(booking.pk), now=now, facts=facts)
 
 
 @in_one_transaction
 def decline_offer(booking_pk: int, *, now: datetime, who: str = "party", why: str = "") -> None:
-    """Not this date: ends this booking and keeps the party's others. Raises NothingOffered."""
+    """Not this date: ends this booking and keeps the party's others.
+
+    Raises NothingOffered, or OfferGone: what ran out is a lapse, also before the clock comes by.
+    """
     booking, others, _locked = _locked_booking(booking_pk)
     if booking.status == BookingStatus.DECLINED:
         return
     if booking.status != BookingStatus.OFFERED:
-        raise NothingOffered
+        raise OfferGone if booking.status == BookingStatus.LAPSED else NothingOffered
+    if booking.offer_has_run_out(now):
+        raise OfferGone
     booking.move_to(BookingStatus.DECLINED, now=now, who=who, why=why)
     _serve_after_an_offer(booking, others, now=now, trigger=DecisionTrigger.DECLINED)
 

@@ -20,6 +20,7 @@ from bookings.models.notices import LANES, UNPROVEN_KINDS, Heartbeat, Lane, Noti
 from bookings.models.parties import Member, Party, person_key
 from bookings.models.tours import (
     GUIDE_LANGUAGES,
+    LAST_CALL,
     Consent,
     Drawing,
     House,
@@ -37,6 +38,7 @@ __all__ = [
     "GUIDE_LANGUAGES",
     "HOLDS_PLACES",
     "LANES",
+    "LAST_CALL",
     "LIVE",
     "ROWS_A_STATEMENT",
     "SIGN_UP_OFFER",

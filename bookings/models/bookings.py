@@ -98,7 +98,7 @@ NEXT_STATUSES: dict[BookingStatus, frozenset[BookingStatus]] = {
             BookingStatus.CALLED_OFF,
         }
     ),
-    BookingStatus.CHECKED_IN: frozenset({BookingStatus.CONFIRMED}),
+    BookingStatus.CHECKED_IN: frozenset({BookingStatus.CONFIRMED, BookingStatus.CALLED_OFF}),
     BookingStatus.NO_SHOW: frozenset({BookingStatus.CHECKED_IN}),
 }
 
@@ -132,9 +132,22 @@ class BookingQuerySet(models.QuerySet["Booking"]):
         return self.filter(in_line=True).order_by("-first_call", "queue_number")
 
     def first_that_fits(self, session: TourSession, *, places: int) -> "Booking | None":
-        """The first in the session's line that would come with ``places``: first call, then short notice, then number.
+        """The first in line that would come with ``places``: first call, then short notice, then number."""
+        candidates = self._first_of_each_kind(session, places=places)
+        return candidates.order_by("-first_call", "-short_notice", "queue_number").first()
 
-        One seek in an index for each class and size, however many larger parties stand before it.
+    def head_of(self, session: TourSession) -> "Booking | None":
+        """The first in the session's line that its limit lets come at all: for who never can, nothing is saved."""
+        head = self.in_line().filter(session=session).first()
+        if head is None or head.least <= session.sell_limit:
+            return head
+        candidates = self._first_of_each_kind(session, places=session.sell_limit)
+        return candidates.order_by("-first_call", "queue_number").first()
+
+    def _first_of_each_kind(self, session: TourSession, *, places: int) -> Self:
+        """Of those in the session's line that would come with ``places``, the first of each class and size.
+
+        One seek in an index for each, however many larger parties stand before it.
         """
         line = Booking.objects.filter(session=session, in_line=True).order_by("queue_number")
         largest = session.season.tour.largest_party
@@ -147,10 +160,7 @@ class BookingQuerySet(models.QuerySet["Booking"]):
             for first_call in (True, False)
             for short_notice in (True, False)
         ]
-        if not first_of_each:
-            return None
-        candidates = self.filter(reduce(or_, first_of_each))
-        return candidates.order_by("-first_call", "-short_notice", "queue_number").first()
+        return self.filter(reduce(or_, first_of_each)) if first_of_each else self.none()
 
     def offers_due(self, now: datetime) -> Self:
         return self.filter(status=BookingStatus.OFFERED, offer_expires_at__lte=now)
@@ -249,6 +259,8 @@ class Booking(models.Model):
     in_line = models.BooleanField(_("in line"), default=False, editable=False)
     least = models.PositiveSmallIntegerField(_("fewest places it would take now"), default=1, editable=False)
     short_notice = models.BooleanField(_("can come at short notice"), default=False, editable=False)
+    # Chosen while ``Party.first_call_until`` was ahead; who chose in time stands ahead in this line for good, unless it
+    # lets an offer lapse.
     first_call = models.BooleanField(_("has first call"), default=False, editable=False)
 
     objects = BookingQuerySet.as_manager()
@@ -320,6 +332,11 @@ class Booking(models.Model):
     @property
     def holds_places(self) -> bool:
         return self.status in HOLDS_PLACES
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the session gives out fewer places at all than the party would come with."""
+        return self.least > self.session.sell_limit
 
     def offer_has_run_out(self, now: datetime) -> bool:
         """Never both taken and lapsed: taking asks for now < deadline, lapsing for the opposite."""

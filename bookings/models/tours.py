@@ -14,6 +14,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from i18nfield.fields import I18nCharField, I18nTextField
 
+# The last call begins this long before the roster locks: see docs/decisions/0012-a-last-call-of-one-day.md.
+LAST_CALL = timedelta(hours=24)
 # Languages a guide can speak on a tour. The names are written in the language itself, as visitors look for them.
 GUIDE_LANGUAGES = {
     "zh-hans": "中文",
@@ -429,6 +431,9 @@ class TourSession(models.Model):
     def serves_its_line(self, now: datetime) -> bool:
         """Whether what becomes free is still offered. Closing sign-up does not close the line that stands."""
         return self.called_off_at is None and now < self.roster_locks_at
+
+    def is_in_last_call(self, now: datetime) -> bool:
+        return now >= self.roster_locks_at - LAST_CALL
 
     def refresh_ledger(self) -> None:
         self.refresh_from_db(fields=LEDGER)

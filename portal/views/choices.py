@@ -21,7 +21,7 @@ from portal.templatetags.times import day_name
 from portal.views.answers import see_other
 from portal.views.season_pages import Day
 from portal.views.session_words import SessionWords, describe, describe_all, row
-from portal.views.visit import NEEDS_ANOTHER_LOOK, can_choose, for_the_party, party_page, to_party_page
+from portal.views.visit import NEEDS_ANOTHER_LOOK, act, can_choose, for_the_party, party_page, to_party_page
 from portal.views.visit_state import Line, Standing, standing
 
 
@@ -195,6 +195,9 @@ def drop(request: HttpRequest, party: Party, now: datetime) -> None:
     if booking is None:
         raise domain.NotInThisLine
     domain.drop_choice(booking.pk, now=now)
+
+
+no_other_date = act(lambda _request, party, now: domain.give_up_first_call(party.pk, now=now))
 
 
 @_pressed

@@ -152,6 +152,8 @@ def _how_it_overtook(stands: Standing, booking: Booking, asked: Booking, decisio
         return "went_behind_offered"
     if asked.first_call and not booking.first_call:
         return "went_first_call"
+    if booking.is_too_large:
+        return "went_behind_limit"
     if not in_last_call(at, roster_locks_at=booking.session.roster_locks_at):
         return "went"
     if booking.least > free:
@@ -168,6 +170,8 @@ def _before_whom_it_was_saved(stands: Standing, booking: Booking, saved: Booking
         return "saved_behind_unproven"
     if _held_another_offer(stands, booking, at):
         return "saved_behind_offered"
+    if booking.is_too_large and not (saved.first_call and not booking.first_call):
+        return "saved_behind_limit"
     return "saved_first_call"
 
 
@@ -219,6 +223,8 @@ def _why_not(stands: Standing, line: Line, told: Sequence[Entry], *, now: dateti
         return answer("is_unproven")
     if not booking.in_line:
         return answer("is_offered_elsewhere")
+    if booking.is_too_large:
+        return answer("is_too_large", size=booking.least)
     if session.places_free and session.parties_free:
         return _why_not_what_is_free(stands, line, answer, now=now)
     if session.places_kept and not booking.first_call:
@@ -238,12 +244,12 @@ def _why_not_what_is_free(stands: Standing, line: Line, answer: Answer, *, now: 
         if booking.least > free:
             waits = stands.party.smallest_size <= free
             return answer("is_waiting_for_all" if waits else "is_no_fit", size=booking.places)
-    elif booking.least > free and not line.ahead.parties:
+        return answer("is_being_served")
+    saved = line.decisions[0].saved_for if line.decisions else None
+    if booking.least > free and (not line.ahead.parties or saved == booking):
         some = booking.least < booking.places
         return answer("saved_for_you_some" if some else "saved_for_you", size=booking.least)
-    else:
-        saved = line.decisions[0].saved_for if line.decisions else None
-        if saved and saved.in_line and saved.pk != booking.pk:
-            kind = "saved_before" if _stands_before(saved, booking) else "saved_first_call"
-            return answer(kind, number=saved.queue_number)
+    if saved and saved.in_line and saved != booking:
+        kind = "saved_before" if _stands_before(saved, booking) else "saved_first_call"
+        return answer(kind, number=saved.queue_number)
     return answer("is_being_served")

@@ -211,7 +211,7 @@ def _lines(party: Party, live: Sequence[Booking], events: Sequence[BookingEvent]
     joined = {event.booking_id: event.happened_at for event in reversed(events)}
     lines = []
     for booking, told in zip(waiting, words, strict=True):
-        ahead = parties_ahead(booking)
+        ahead = parties_ahead(booking, now=now)
         lines.append(
             Line(
                 booking=booking,

@@ -10,7 +10,8 @@ import pytest
 from django.conf import settings
 from pytest_django import Settings
 
-from bookings.emails import build, neutral_name, party_link
+from bookings.emails import build, party_link
+from bookings.emails.names import neutral_name
 from bookings.models import LANES, Booking, BookingEvent, BookingStatus, Notice, NoticeKind, Party
 from tests.factories import (
     DAY,
@@ -315,6 +316,7 @@ def test_called_off_tells_of_first_call_until_a_minute_that_is_not_later_than_it
     ("was", "words"),
     [
         (BookingStatus.CONFIRMED, "Your places there are gone with it;"),
+        (BookingStatus.CHECKED_IN, "Your places there are gone with it;"),
         (BookingStatus.OFFERED, "The places that were offered to you there are gone with it."),
         (BookingStatus.WAITING, "Your place in its line is gone with it."),
     ],
@@ -358,6 +360,20 @@ def test_the_confirmation_brings_calendar_and_code() -> None:
     assert calendar.get_param("method") == "REQUEST"
 
 
+def test_the_confirmation_of_a_move_names_the_session_that_was_given_up() -> None:
+    given_up = "Your earlier session, Friday 12 February 2027, 09:30, is given up for this one."
+    booking = make_booking()
+    moved = make_notice(NoticeKind.CONFIRMED, booking, starts_at=(START - DAY).isoformat())
+
+    told = [
+        given_up in words
+        for message in (sent_as(moved), sent_as(example(NoticeKind.CONFIRMED)))
+        for words in (text_of(message), html_of(message))
+    ]
+
+    assert told == [True, True, False, False]
+
+
 def test_a_swap_names_the_new_date_and_the_old_one_and_brings_calendar_and_code() -> None:
     message = sent_as(example(NoticeKind.SWAPPED))
     text = text_of(message)
@@ -368,10 +384,11 @@ def test_a_swap_names_the_new_date_and_the_old_one_and_brings_calendar_and_code(
     assert types == ["text/plain", "text/html", "text/calendar", "application/ics", "image/png"]
 
 
-def test_only_who_had_places_gets_a_calendar_entry_taken_back() -> None:
+@pytest.mark.parametrize("was", [BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN])
+def test_only_who_had_places_gets_a_calendar_entry_taken_back(was: BookingStatus) -> None:
     session = make_session()
     held, waited = make_booking(session, BookingStatus.CALLED_OFF), make_booking(session, BookingStatus.CALLED_OFF)
-    BookingEvent.objects.filter(booking=held).update(from_status=BookingStatus.CONFIRMED)
+    BookingEvent.objects.filter(booking=held).update(from_status=was)
     BookingEvent.objects.filter(booking=waited).update(from_status=BookingStatus.WAITING)
 
     def methods(booking: Booking) -> list[object]:

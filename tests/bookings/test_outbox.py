@@ -26,6 +26,9 @@ from bookings.models import (
     Party,
     TourSession,
 )
+from bookings.outbox import delivery
+from bookings.outbox.claims import claim
+from bookings.outbox.failures import failed
 from tests.factories import (
     DAY,
     HOUR,
@@ -179,7 +182,7 @@ def test_two_workers_at_once_hand_over_once(office: MailServer) -> None:
         together.wait()
         try:
             for pk in notices:
-                outbox._deliver([pk], clock=lambda: NOON)
+                delivery._deliver([pk], clock=lambda: NOON)
         finally:
             connection.close()
 
@@ -639,11 +642,11 @@ def test_a_lost_worker_is_made_good_after_the_lease(
 
 def test_a_worker_that_comes_back_late_changes_nothing_any_more(office: MailServer) -> None:
     owed = owe_confirmation()
-    notice = outbox._claim(owed.pk, now=NOON)
+    notice = claim(owed.pk, now=NOON)
     assert notice
     outbox.deliver_due(NOON + 3 * MINUTE)
 
-    outbox._failed(notice, TimeoutError(), mail.get_connection(), now=NOON + 4 * MINUTE)
+    failed(notice, TimeoutError(), mail.get_connection(), now=NOON + 4 * MINUTE)
 
     assert state(owed) == ("sent", 2, "")
 

@@ -5,9 +5,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db.models import Q
 
+from bookings.admin.standing import touched
 from bookings.domain import waitlist
-from bookings.models import DecisionReason, DecisionTrigger, TourSession
+from bookings.models import DecisionReason, DecisionTrigger, TourSession, parties_ahead
 from tests.costs import analyze, assert_bounded, cost_of
 from tests.factories import DAY, HOUR, NOON, START, make_booking, make_season, make_session
 from tests.long_lines import fill_line
@@ -29,6 +31,53 @@ def a_line(waiting: int, *, last: int = 2, capacity: int = 60, free: int = 2, **
     session.refresh_from_db()
     assert session.parties_waiting == waiting
     return session
+
+
+def test_passing_thousands_that_are_too_many_for_the_limit_costs_as_much_as_passing_few():
+    costs = []
+    for waiting in (SHORT, LONG):
+        session = a_line(waiting, last=1, capacity=3, size=3)
+        TourSession.objects.filter(pk=session.pk).update(sell_limit=2)
+        costs.append(cost_of(partial(serve, session, now=NOON)))
+        serve(session, now=NOON)
+        assert [decision.reason for decision in session.decisions.all()] == [DecisionReason.OFFERED]
+    short, long = costs
+    assert_bounded(long, short=short)
+
+
+@pytest.mark.parametrize("called", [0, 150])
+def test_counting_who_is_ahead_costs_the_same_in_a_line_of_ten_thousand(called):
+    """Of the last party of each kind, before the last call and in it."""
+    costs = []
+    for waiting in (3 * SHORT, LONG):
+        session = make_session(season=make_season())
+        fill_line([session], parties=waiting)
+        fill_line([session], parties=called, first_call=True)
+        fill_line([session], parties=3 * SHORT, short_notice=True)
+        analyze()
+        first_call, short_notice = Q(first_call=True), Q(short_notice=True)
+        kinds = [short_notice, ~(first_call | short_notice), *([first_call] if called else [])]
+        line = session.bookings.select_related("session").order_by("-queue_number")
+        last = [line.filter(kind)[0] for kind in kinds]
+        costs.append([cost_of(partial(parties_ahead, each, now=now)) for each in last for now in (NOON, LAST_CALL)])
+    for short, long in zip(*costs, strict=True):
+        assert_bounded(long, short=short, fronts=3)
+
+
+def test_saying_who_is_touched_by_calling_off_reads_no_more_of_a_line_of_ten_thousand():
+    costs = []
+    for waiting in (SHORT, LONG):
+        session = a_line(waiting)
+        costs.append(cost_of(partial(touched, session)))
+        assert touched(session) == {
+            "confirmed": 1,
+            "people": 58,
+            "offered": 0,
+            "waiting": waiting,
+            "mails": waiting + 1,
+        }
+    short, long = costs
+    assert_bounded(long, short=short)
 
 
 def serve(session: TourSession, *, now: datetime) -> None:

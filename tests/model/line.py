@@ -49,7 +49,8 @@ class Line:
         if now >= self.locks_at - LAST_CALL:
             fitting.sort(key=lambda b: (not b.first_call, not b.party.short_notice))
             return next(iter(fitting), None), None
-        return (order[0], None) if order[:1] == fitting[:1] != [] else (None, next(iter(order), None))
+        head = next((b for b in order if b.least <= self.sell_limit), None)  # Who can never come heads nothing.
+        return (head, None) if head in fitting else (None, head)
 
     def offer_ends(self, now: datetime) -> datetime | None:
         """Only waking minutes count. A quarter of what is left, from 120 to 840; in the last call 45; or too late."""

@@ -254,7 +254,7 @@ class Season:
         """Not this date: the others stay."""
         if booking.status == "declined":
             return
-        refuse(booking.status != "offered")
+        refuse(booking.status != "offered" or booking.has_run_out(now))
         booking.end("declined")
         self.serve([booking.session, *booking.party.sessions(*LIVE)], now)
 

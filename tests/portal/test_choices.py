@@ -193,6 +193,19 @@ def test_first_call_with_nothing_else_leads_to_another_date_and_to_no_new_sign_u
     assert "Sessions you can choose" in words(client.get(address(gone.party, SESSIONS)))
 
 
+def test_who_wants_no_other_date_gives_up_first_call_in_one_press_and_a_second_is_harmless(client):
+    gone = called_off()
+    make_session(season=gone.session.season)
+    enter(client, gone.party)
+
+    pressed = [client.post(address(gone.party, "sessions/none/")).status_code for _press in range(2)]
+
+    told = words(client.get(address(gone.party)))
+    gone.party.refresh_from_db()
+    assert (pressed, gone.party.first_call_until, gone.party.ended_at) == ([303, 303], None, NOON)
+    assert ("You have first call" in told, "We are sorry that it does not work out this time." in told) == (False, True)
+
+
 def test_a_season_with_nothing_else_to_choose_says_so(client):
     assert "No other session of this season takes anybody now." in words(page(client, make_booking().party))
 

@@ -323,6 +323,33 @@ def test_places_saved_for_a_party_behind_are_told_with_the_reason(read, given, t
     assert told in entry
 
 
+@pytest.mark.parametrize("first_call", [False, True])
+def test_who_went_before_a_party_that_is_too_large_for_what_is_given_out_is_told(read, first_call):
+    session = make_session(capacity=4, sell_limit=2)
+    large = make_waiting(session, size=3, first_call=first_call)
+    make_waiting(session, size=1, first_call=first_call), make_waiting(session, size=2)
+    waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.CANCELLED)
+    why = "behind you: fewer places are given out in this session than you would come with. You keep your number."
+    assert read(large) == [
+        f"1 place was saved for number 3, {why}",
+        f"1 place was offered to number 2, {why}",
+        "You joined the waitlist.",
+    ]
+
+
+def test_who_went_first_by_first_call_is_told_so_to_a_party_that_is_too_large_as_well(read):
+    session = make_session(capacity=4, sell_limit=2)
+    large = make_waiting(session, size=3)
+    make_waiting(session, size=1, first_call=True), make_waiting(session, size=2, first_call=True)
+    waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.CANCELLED)
+    called = "the session it had places in was called off, so it is asked first. You keep your number."
+    assert read(large) == [
+        f"1 place is free and saved for number 3: {called}",
+        f"1 place was offered to number 2: {called}",
+        "You joined the waitlist.",
+    ]
+
+
 def test_what_was_offered_is_told_and_not_what_that_party_has_since(read):
     session = make_full_session(capacity=3)
     first, second = make_waiting(session, size=3, smallest_size=1), make_waiting(session, size=2)

@@ -346,6 +346,18 @@ def test_an_offer_that_ran_out_unseen_reads_as_lapsed(client, clock):
     assert "You can ask again" not in words(response)
 
 
+@pytest.mark.parametrize(
+    ("before", "told"), [(1, "At most 1 party is ahead of you"), (3, "At most 3 parties are ahead of you")]
+)
+def test_in_the_last_call_a_party_is_told_how_many_are_ahead_at_most(client, before, told):
+    session = make_full_session(roster_locks_at=NOON + DAY)
+    booking = make_waiting(session)
+    for _party in range(before):
+        make_waiting(session, short_notice=True)
+    response = page_of(client, booking)
+    assert (headline(response), f"{told}. Your number is 1." in words(response)) == (told, True)
+
+
 def test_the_first_choice_speaks_for_several_lines(client):
     season = make_season()
     first, second = make_full_session(season=season), make_full_session(season=season, starts_at=START + DAY)

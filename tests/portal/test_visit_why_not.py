@@ -226,12 +226,30 @@ def test_the_party_chose_to_wait_for_all(why):
     )
 
 
+def test_fewer_places_are_given_out_than_the_party_would_come_with(why):
+    session = make_session(capacity=3, sell_limit=2)
+    large, _small, behind = make_waiting(session, size=3), make_waiting(session, size=1), make_waiting(session)
+    serve(session)
+    assert [why(large), why(behind)] == [
+        "Fewer places are given out in this session than you would come with, so you are not asked unless the house "
+        "gives out more. You keep your number.",
+        "1 place is free. You are 2, so it is saved for you until there is room for all of you.",
+    ]
+
+
+def test_a_party_too_large_for_what_is_given_out_is_not_told_that_it_is_first(client, clock, house):
+    clock(NOON)
+    booking = make_waiting(make_full_session(capacity=4, sell_limit=2), size=3)
+    told = words(enter(client, booking.party).get(address(booking.party)))
+    assert ("Too few places are given out here for you" in told, "You are first in line" in told) == (True, False)
+
+
 def test_nothing_has_become_free_since_an_offer_lapsed(why):
     session = make_full_session(capacity=6)
     make_waiting(session)
     booking = make_waiting(session)
     serve(session)
-    TourSession.objects.filter(pk=session.pk).update(sell_limit=0)  # What becomes free now is not given out again.
+    TourSession.objects.filter(pk=session.pk).update(sell_limit=2)  # What becomes free now is not given out again.
     booking.refresh_from_db()
     ends = ends_of(booking)
     waitlist.lapse_offers(now=ends)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bookings import outbox
-from bookings.admin.standing import bar, machinery, season_figures, tag, with_places_offered
+from bookings.admin.standing import bar, machinery, season_figures, tag, touched, with_places_offered
 from bookings.models import Booking, Notice, NoticeKind, NoticeStatus, TourSession
 from bookings.tallies import Tally
 from portal.views import session_words
@@ -68,6 +68,13 @@ def test_hosts_read_of_a_session_what_visitors_read(given, held, told):
     annotated = with_places_offered(TourSession.objects.select_related("season__tour", "venue")).get()
 
     assert (tag(annotated, now=NOON), session_words.describe(session, now=NOON).tag) == (told, told)
+
+
+def test_whoever_is_at_the_gate_is_touched_by_a_change_and_whoever_was_missed_is_not():
+    session = make_session()
+    make_booking(session, size=3), make_booking(session, "checked in", arrived=1), make_booking(session, "no-show")
+
+    assert touched(session) == {"confirmed": 2, "people": 5, "offered": 0, "waiting": 0, "mails": 2}
 
 
 def test_of_a_session_called_off_is_told_how_many_heard_and_how_many_have_places_elsewhere():

@@ -130,7 +130,7 @@ def test_waiting_for_all_comes_too_late_once_the_offer_has_run_out():
 
 def test_places_saved_for_a_party_go_on_once_it_is_offered_others(commits):
     season = make_season()
-    one, other = make_session(season=season, capacity=3), make_session(season=season, capacity=1)
+    one, other = make_session(season=season, capacity=3), make_full_session(season=season, capacity=3)
     leaving = make_booking(one, size=3)
     head = make_waiting(one, size=3)
     make_waiting(other, party=head.party)

@@ -75,6 +75,17 @@ def test_what_a_first_call_chose_elsewhere_needs_no_longer_goes_to_the_line_at_o
     assert two.bookings.live().count() == 0
 
 
+def test_who_gives_first_call_up_lets_the_line_have_what_was_kept(called):
+    other, _two, three = called
+    ask(other, size=3)
+    waiting = ask(other, size=3)
+
+    choices.give_up_first_call(three.pk, now=NOON + HOUR)
+
+    three.refresh_from_db()
+    assert (status_of(waiting), kept(other), three.ended_at) == ("offered", (2, 1), NOON + HOUR)
+
+
 def test_nothing_is_kept_once_the_first_calls_are_over(called):
     other, *_parties = called
     ask(other, size=3)

@@ -275,6 +275,22 @@ def test_a_first_call_that_ran_out_ends_the_parties_that_did_not_use_it():
     assert "bookings.end_first_calls" in settings.CELERY_BEAT_SCHEDULE
 
 
+def test_who_chose_a_line_in_time_stands_ahead_in_it_after_the_three_days(commits):
+    season = make_season()
+    doomed, other = make_session(season=season), make_session(season=season, capacity=2)
+    leaving, waiting, called = make_booking(other), make_waiting(other), make_booking(doomed)
+    sessions.call_off(doomed.pk, reason=REPAIR, now=NOON, who="host:lin")
+    choices.join_line(called.party_id, other.pk, now=NOON + 3 * DAY - HOUR)
+    later = NOON + 3 * DAY
+
+    assert sessions.end_first_calls(now=later) == 1
+    with commits():
+        visit.cancel_places(leaving.party_id, now=later)
+
+    chosen = Booking.objects.get(party=called.party, session=other)
+    assert statuses(other) == {leaving: "cancelled", waiting: "waiting", chosen: "offered"}
+
+
 def test_a_first_call_that_nobody_ended_is_a_broken_promise():
     party = make_booking(first_call_until=NOON - timedelta(minutes=10)).party
 
@@ -311,13 +327,49 @@ def test_a_session_is_called_off_once_and_not_after_it_began():
         sessions.call_off(session.pk, reason=REPAIR, now=START - timedelta(seconds=1), who="host:lin")
 
 
-def test_whoever_was_there_stays_checked_in_when_the_rest_is_called_off():
+def test_parties_at_the_gate_are_told_as_well_and_have_first_call():
     session = make_session()
-    here, missing, expected = (make_booking(session, status) for status in ("checked in", "no-show", "confirmed"))
+    make_session(season=session.season)
+    here, expected = make_booking(session, "checked in", arrived=2), make_booking(session)
 
     sessions.call_off(session.pk, reason=REPAIR, now=NOON, who="host:lin")
 
-    assert statuses(session) == {here: "checked in", missing: "no-show", expected: "called off"}
+    assert statuses(session) == {here: "called off", expected: "called off"}
+    assert owed() == [("called_off", here.party_id), ("called_off", expected.party_id)]
+    assert [first_call(booking) for booking in (here, expected)] == [(NOON + 3 * DAY, None)] * 2
+    assert [Party.objects.get(pk=booking.party_id).calendar_sequence for booking in (here, expected)] == [1, 1]
+    assert ledger(session) == {"places": 0, "parties": 0, "offered": 0, "waiting": 0}
+
+
+def test_parties_at_the_gate_are_told_that_their_session_moved():
+    here, missing = make_booking(status="checked in", arrived=2), make_booking(status="no-show")
+
+    for booking in (here, missing):
+        sessions.move(
+            booking.session_id,
+            starts_at=START + HOUR,
+            ends_at=START + 3 * HOUR,
+            roster_locks_at=START - DAY,
+            now=START - HOUR,
+            who="host:lin",
+        )
+
+    told = {notice.booking: outbox.still_true(notice, START - HOUR) for notice in Notice.objects.all()}
+    assert told == {here: True, missing: False}
+    message = build(Notice.objects.get(booking=here), now=START - HOUR)
+    assert "Your 2 places moved with it: you keep them and need to do nothing. The calendar file" in message.body
+    assert "say so on your page" not in message.body
+    assert [part.get_param("method") for part in message.message().walk() if part.get_param("method")] == ["REQUEST"]
+
+
+def test_whoever_was_missed_before_the_session_got_a_later_time_stays_so_and_is_not_told():
+    session = make_session()
+    missing, expected = make_booking(session, "no-show"), make_booking(session)
+
+    sessions.call_off(session.pk, reason=REPAIR, now=NOON, who="host:lin")
+
+    assert statuses(session) == {missing: "no-show", expected: "called off"}
+    assert owed() == [("called_off", expected.party_id)]
 
 
 def test_a_closed_session_takes_nobody_new_until_it_is_opened_again():

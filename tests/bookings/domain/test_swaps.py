@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 
 from bookings.domain import swaps, visit, waitlist
 from bookings.domain.people import NoAdult, TooYoung
@@ -399,6 +400,43 @@ def test_what_happened_since_the_wish_was_made_is_seen(pair, who, happens, refus
     assert not Notice.objects.filter(kind="swapped").exists()
     if who == "theirs":
         assert open_to(mine) == [], "and the page does not show what would be refused"
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "seen"), [pytest.param("40P01", False, id="deadlock"), pytest.param("53100", True, id="disk full")]
+)
+def test_whoever_is_in_the_way_of_an_exchange_every_time_is_no_error_and_a_broken_database_is(
+    pair, monkeypatch, sqlstate, seen
+):
+    mine, theirs = pair
+    wish(theirs, mine.session)
+
+    def lose(*args, **kwargs):
+        raise OperationalError from type("Cause", (Exception,), {"sqlstate": sqlstate})()
+
+    monkeypatch.setattr(TourSession, "hold", lose)
+    if seen:
+        with pytest.raises(OperationalError):
+            wish(mine, theirs.session)
+    else:
+        assert wish(mine, theirs.session) is False
+    assert wishes() == [(theirs.pk, mine.session_id), (mine.pk, theirs.session_id)]
+    assert holds(mine, theirs) == [mine.session, theirs.session]
+
+
+def test_a_booking_that_somebody_else_changes_every_time_is_not_exchanged_and_the_wishes_stand(pair, monkeypatch):
+    mine, theirs = pair
+    wish(theirs, mine.session)
+    move_to = Booking.move_to
+
+    def after_somebody_else(booking, status, **given):
+        Booking.objects.filter(pk=booking.pk).update(status="cancelled")
+        move_to(booking, status, **given)
+
+    monkeypatch.setattr(Booking, "move_to", after_somebody_else)
+    assert wish(mine, theirs.session) is False
+    assert wishes() == [(theirs.pk, mine.session_id), (mine.pk, theirs.session_id)]
+    assert holds(mine, theirs) == [mine.session, theirs.session]
 
 
 def test_a_session_that_was_called_off_is_out_of_the_question(pair):

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bookings.domain import visit, waitlist
+from bookings.domain.sessions import call_off, resize
 from bookings.models import (
     Booking,
     BookingEvent,
@@ -128,6 +129,53 @@ def test_places_are_saved_for_the_head_of_the_line_before_the_last_call():
     assert decisions(session) == [("scan", "saved", None, head.pk, 2, 3)]
 
 
+def test_nothing_is_saved_for_a_party_larger_than_what_the_session_gives_out():
+    session = make_session(capacity=4, sell_limit=2)
+    large, called = make_waiting(session, size=3), make_waiting(session, size=3, first_call=True)
+    ready, some = make_waiting(session, size=1, short_notice=True), make_waiting(session, size=3, smallest_size=2)
+
+    assert waitlist.next_in_line(session, now=NOON) == (ready, None)
+    waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.SCAN)
+
+    assert statuses(session) == {large: "waiting", called: "waiting", ready: "offered", some: "waiting"}
+    assert decisions(session) == [
+        ("scan", "offered", ready.pk, None, 2, 4),
+        ("scan", "saved", None, some.pk, 1, 3),
+    ]
+
+
+def test_of_those_who_can_come_at_all_first_call_and_then_the_number_decides_before_the_last_call():
+    session = make_session(capacity=9, sell_limit=2)
+    make_waiting(session, size=3)
+    first, ready = make_waiting(session, size=2), make_waiting(session, size=1, short_notice=True)
+    assert waitlist.next_in_line(session, now=NOON) == (first, None)
+    called = make_waiting(session, size=1, first_call=True)
+    assert waitlist.next_in_line(session, now=NOON) == (called, None)
+    assert statuses(session)[ready] == "waiting"
+    waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.SCAN)
+
+
+def test_a_line_in_which_nobody_can_come_at_all_keeps_nothing_from_newcomers():
+    session = make_session(capacity=4, sell_limit=2)
+    large = make_waiting(session, size=3)
+
+    party = ask(session, size=2)
+
+    assert statuses(session) == {large: "waiting", party.bookings.get(): "offered"}
+    assert decisions(session) == [("sign-up", "no fit", None, None, 2, 4)]
+
+
+def test_a_higher_limit_makes_a_large_party_the_head_again():
+    session = make_session(capacity=4, sell_limit=2)
+    held = make_booking(session, size=2)
+    large, small = make_waiting(session, size=3), make_waiting(session, size=1)
+
+    resize(session.pk, capacity=4, max_parties=4, sell_limit=3, now=NOON)
+
+    assert statuses(session) == {held: "confirmed", large: "waiting", small: "waiting"}
+    assert decisions(session) == [("capacity", "saved", None, large.pk, 1, 3)]
+
+
 def test_in_the_last_call_the_first_in_line_that_fits_gets_them():
     session = make_session(capacity=4, roster_locks_at=LAST_CALL)
     held = make_booking(session, size=2)
@@ -158,13 +206,14 @@ def test_before_the_last_call_short_notice_is_no_advantage():
 
 
 def test_the_fit_rule_turns_24_hours_before_the_roster_locks():
-    session = make_session(capacity=2, roster_locks_at=NOON + 24 * HOUR)
+    session = make_session(capacity=3, roster_locks_at=NOON + 24 * HOUR)
+    held = make_booking(session, size=1)
     head, small = make_waiting(session, size=3), make_waiting(session, size=2)
 
     assert waitlist.next_in_line(session, now=NOON - timedelta(seconds=1)) == (None, head)
     assert waitlist.next_in_line(session, now=NOON) == (small, None)
     waitlist.serve_waiting_lines(now=NOON)
-    assert statuses(session) == {head: "waiting", small: "offered"}
+    assert statuses(session) == {held: "confirmed", head: "waiting", small: "offered"}
 
 
 def test_a_decision_says_when_nobody_in_line_fits():
@@ -265,6 +314,7 @@ def test_the_first_yes_supersedes_the_rest_and_those_lines_move_on(commits):
         waitlist.accept_offer(offer.pk, now=NOON)
 
     assert statuses(chosen, other) == {offer: "confirmed", also: "superseded", behind: "offered"}
+    assert decisions(other) == [("left", "offered", behind.pk, None, 2, 2)]
     assert owed() == [("confirmed", offer.party_id), ("offer", behind.party_id)]
 
 
@@ -279,6 +329,9 @@ def test_a_confirmed_party_may_wait_elsewhere_and_taking_that_offer_frees_its_ol
         waitlist.accept_offer(offer.pk, now=NOON)
 
     assert statuses(old, new) == {held: "superseded", offer: "confirmed", behind: "offered"}
+    assert decisions(old) == [("moved", "offered", behind.pk, None, 2, 2)]
+    notice = Notice.objects.get(party=held.party)
+    assert (notice.kind, notice.facts) == ("confirmed", {"starts_at": old.starts_at.isoformat()})
 
 
 def test_saying_yes_twice_is_one_yes():
@@ -308,6 +361,17 @@ def test_an_offer_can_be_taken_until_its_deadline_and_not_at_it():
         waitlist.accept_offer(late.pk, now=NOON + HOUR)
 
     assert statuses(early.session, late.session) == {early: "confirmed", late: "offered"}
+
+
+def test_an_offer_can_be_refused_until_its_deadline_and_what_ran_out_is_a_lapse():
+    early, late = (make_offered(make_session(), offer_expires_at=NOON + HOUR) for _offer in range(2))
+
+    waitlist.decline_offer(early.pk, now=NOON + HOUR - timedelta(microseconds=1))
+    with pytest.raises(waitlist.OfferGone):
+        waitlist.decline_offer(late.pk, now=NOON + HOUR)
+    waitlist.lapse_offers(now=NOON + HOUR)
+
+    assert (statuses(early.session)[early], late.events.latest("pk").why) == ("declined", "lapsed")
 
 
 def test_what_was_never_offered_cannot_be_taken_nor_refused():
@@ -591,13 +655,13 @@ def test_a_decision_is_written_for_every_serving_that_is_not_the_scan():
     assert Decision.objects.count() == 2
 
 
-def test_nobody_says_yes_to_a_session_that_is_marked_as_called_off():
-    offer = make_offered(make_session(called_off_at=NOON))
-    kept = make_sign_up(make_session(called_off_at=NOON))
+def test_nobody_says_yes_to_a_session_that_was_called_off():
+    session = make_session()
+    offer, kept = make_offered(session), make_sign_up(session)
+    call_off(session.pk, reason="Repairs.", now=NOON, who="host:lin")
 
-    with pytest.raises(waitlist.WillNotTakePlace):
+    with pytest.raises(waitlist.NothingOffered):
         waitlist.accept_offer(offer.pk, now=NOON)
-    with pytest.raises(waitlist.WillNotTakePlace):
+    with pytest.raises(waitlist.OfferGone):
         visit.prove_mailbox(kept.party_id, now=NOON)
-    for booking in (offer, kept):
-        booking.session.bookings.all().end_all(BookingStatus.CALLED_OFF, now=NOON, who="host:lin")
+    assert statuses(session) == {offer: "called off", kept: "called off"}

@@ -94,13 +94,15 @@ def test_strict_order_passes_nobody_over_and_first_that_fits_does():
 
 def two_free_places_half_way() -> dict[int, Plans]:
     """A party of two cancels half-way; a three and a two stand in line."""
-    session = make_session(capacity=2, starts_at=LOCKS + timedelta(days=2))
-    leaving, three, two = (
+    session = make_session(capacity=3, starts_at=LOCKS + timedelta(days=2))
+    staying, leaving, three, two = (
+        make_booking(session, size=1),
         make_booking(session, size=2),
         make_waiting(session, size=3),
         make_waiting(session, size=2),
     )
     return {
+        staying.party_id: Plans(size=1, short_notice=False, cancels_after=None, waited=False),
         leaving.party_id: Plans(size=2, short_notice=False, cancels_after=0.5, waited=False),
         three.party_id: Plans(size=3, short_notice=False, cancels_after=None, waited=True),
         two.party_id: Plans(size=2, short_notice=True, cancels_after=None, waited=True),

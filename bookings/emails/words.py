@@ -1,44 +1,27 @@
-"""What a notice says: one message in the party's language, as text and as HTML from the same words.
+"""What the templates of a mail speak of: the rows put into words of the active language, moments as people say them."""
 
-``templates/emails/<kind>.txt`` holds the words of a kind in blocks. It is rendered over three layouts,
-``_base.subject.txt``, ``_base.txt`` and ``_base.html``, so that subject, text and HTML cannot drift apart. This module
-sends nothing.
-"""
-
-import io
-import re
-import unicodedata
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from email.mime.image import MIMEImage
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-import segno
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
-from django.db.models import Max
-from django.template import Context, Engine
-from django.urls import reverse
 from django.utils import translation
 from django.utils.dateformat import format as format_date
 from django.utils.translation import pgettext
 
-from bookings.calendars import Method, invitation
 from bookings.durations import time_left
+from bookings.emails.changes import changes_to_tell
+from bookings.emails.links import party_link
+from bookings.emails.names import names_of
 from bookings.models import (
     SIGN_UP_OFFER,
     Ahead,
     Booking,
     BookingEvent,
     BookingStatus,
-    House,
     Notice,
     NoticeKind,
-    NoticeStatus,
     OfferSource,
     Party,
     parties_ahead,
@@ -46,7 +29,6 @@ from bookings.models import (
 
 # A waiting party proves its mailbox within this time after the mail that asks for it was handed over.
 PROVE_WITHIN = timedelta(hours=24)
-LONGEST_NAME = 60
 # The name a language has for itself, for the link that leads to it.
 OWN_NAMES = {"en": "English", "zh-hans": "中文"}
 SHOWN_FIRST = [
@@ -108,105 +90,7 @@ class Visit:
     left: str
 
 
-def build(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
-    """The message as it is true at ``now``, in the language of the party, with a Message-ID that never changes."""
-    party = notice.party
-    with translation.override(party.language):
-        house = House.objects.first()
-        words = _words(notice, now=now) | {"house": house}
-        message = EmailMultiAlternatives(
-            subject=" ".join(_render(notice, "_base.subject.txt", words, escape=False).split()),
-            body=_tidy(_render(notice, "_base.txt", words, escape=False)),
-            from_email=settings.MAIL_FROM,
-            to=[party.email],
-            reply_to=[house.email] if house else None,
-            headers={
-                "Message-ID": message_id(notice),
-                "Auto-Submitted": "auto-generated",
-                "Content-Language": _html_language(party.language),
-            },
-        )
-        message.attach_alternative(_render(notice, "_base.html", words, escape=True), "text/html")
-        _attach_calendar(message, notice)
-        if notice.kind in {NoticeKind.CONFIRMED, NoticeKind.SWAPPED}:
-            message.attach(_qr_code(party))
-    return message
-
-
-def message_id(notice: Notice) -> str:
-    """The same for every try of one notice, so that a mail sent twice can be seen to be one mail."""
-    return f"<notice-{notice.pk}.{notice.party.code}@{urlsplit(settings.SITE_URL).hostname}>"
-
-
-def party_link(party: Party, *, language: str | None = None) -> str:
-    """The address of the party's page with the token that opens it, in the party's language unless another is asked."""
-    with translation.override(language or party.language):
-        path = reverse("visit_link", kwargs={"code": party.code, "token": party.link_token})
-    return settings.SITE_URL.rstrip("/") + path
-
-
-def changes_to_tell(notice: Notice) -> dict[str, Any]:
-    """What a mail of a change has to tell: the facts that still differ from what the party was last told.
-
-    Of changes that follow each other before a mail has left, only the last one's is sent; it tells for the others too.
-    """
-    facts = dict(notice.facts)
-    for older in _never_told(notice):
-        for name, was in older.facts.items():
-            # Of one that may have left after all, the party may know the other time, and has to hear that it is back.
-            if _is_another(name, was, notice) or _never_left(older):
-                facts[name] = was
-    return {name: was for name, was in facts.items() if _is_another(name, was, notice)}
-
-
-def _never_told(notice: Notice) -> list[Notice]:
-    """Earlier changes of the booking, the latest first, of which the party had no mail, nor any other mail since."""
-    party = notice.party_id
-    last = Notice.objects.filter(party=party, sent_at__lte=notice.created_at).aggregate(at=Max("sent_at"))["at"]
-    older = Notice.objects.filter(kind=NoticeKind.CHANGED, booking=notice.booking_id, pk__lt=notice.pk)
-    if last:
-        older = older.filter(created_at__gte=last)
-    return list(older.exclude(status=NoticeStatus.SENT).order_by("-pk"))
-
-
-def _never_left(notice: Notice) -> bool:
-    """Whether nobody tried to hand it over; that it is no longer true is found by the first claim, and ends it."""
-    return notice.attempts == int(notice.status == NoticeStatus.VOID)
-
-
-def _is_another(name: str, was: Any, notice: Notice) -> bool:
-    """Whether a time is another one now; what is no time has changed anyway."""
-    if notice.booking and name in {"starts_at", "ends_at"}:
-        with suppress(ValueError):  # A broken row fails where it is built.
-            return bool(datetime.fromisoformat(was) != getattr(notice.booking.session, name))
-    return True
-
-
-def neutral_name(name: str) -> str:
-    """A name as it may stand in a mail to a stranger: one short line without link, markup or turned direction."""
-    kept = "".join(" " if unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"} else char for char in name)
-    kept = re.sub(r"[<>@/\\:|\[\]{}()\"]+", " ", kept)
-    kept = re.sub(r"[.。．｡․](?=\S)", ". ", kept)
-    kept = " ".join(kept.split())
-    if len(kept) > LONGEST_NAME:
-        kept = kept[: LONGEST_NAME - 1].rstrip() + "…"
-    if any(unicodedata.bidirectional(char) in {"R", "AL"} for char in kept):
-        return f"\u2068{kept}\u2069"
-    return kept
-
-
-def _render(notice: Notice, layout: str, words: dict[str, object], *, escape: bool) -> str:
-    template = Engine.get_default().get_template(f"emails/{notice.kind}.txt")
-    return template.render(Context({**words, "layout": f"emails/{layout}"}, autoescape=escape))
-
-
-def _tidy(text: str) -> str:
-    """Conditions in templates leave gaps: at most one empty line, none at the ends."""
-    lines = "\n".join(line.rstrip() for line in text.splitlines())
-    return re.sub(r"\n{3,}", "\n\n", lines).strip() + "\n"
-
-
-def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
+def words_of(notice: Notice, *, now: datetime) -> dict[str, object]:
     """What the templates speak of. The booking that the notice is about, or else the party's first, is spread out."""
     party = notice.party
     facts = notice.facts
@@ -221,17 +105,17 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
         "tour": str(party.season.tour),
         "bring": _one_line(party.season.tour.identification),
         "wear": _one_line(party.season.tour.clothing),
-        "names": _names(party),
+        "names": names_of(party),
         "people": party.size,
         "code": party.code_in_words,
         "proven": party.is_proven,
         "ended": party.ended_at is not None,
         "visits": [_visit(booking, now=now) for booking in live],
         "link": party_link(party),
-        "language_code": _html_language(party.language),
+        "language_code": html_language(party.language),
         "other_link": party_link(party, language=other),
         "other_language": OWN_NAMES.get(other, other),
-        "other_language_code": _html_language(other),
+        "other_language_code": html_language(other),
         "recalled": "recalled" in facts,
         "changed_names": "names" in facts,
         "changed_size": "size" in facts,
@@ -241,7 +125,7 @@ def _words(notice: Notice, *, now: datetime) -> dict[str, object]:
         return words | {"asked_on": _day(party.asked_at, zone=ZoneInfo("UTC"))}
     zone = main.session.venue.zone
     visit = _visit(main, now=now, offered_until=_offered_until(notice, main, now=now))
-    words |= asdict(visit) | _ending(main)
+    words |= asdict(visit) | ending(main)
     words |= {
         "visit": visit,
         "others": [_visit(booking, now=now) for booking in live if booking.pk != main.pk],
@@ -306,7 +190,7 @@ def _visit(booking: Booking, *, now: datetime, offered_until: datetime | None = 
         getting_in=_one_line(venue.getting_in),
         days_left=(start.date() - today).days,
         number=booking.queue_number if waiting else None,
-        ahead=parties_ahead(booking) if waiting else None,
+        ahead=parties_ahead(booking, now=now) if waiting else None,
         deadline=_moment(ends, now=now, zone=venue.zone) if ends else "",
         short_deadline=_short_moment(ends, now=now, zone=venue.zone) if ends else "",
         left=time_left(ends, now=now) if ends else "",
@@ -326,7 +210,7 @@ def offer_shown_until(booking: Booking, *, now: datetime) -> datetime | None:
     return _to_the_minute(ends)
 
 
-def _ending(booking: Booking) -> dict[str, object]:
+def ending(booking: Booking) -> dict[str, object]:
     """Who ended the booking and what it was before: the row alone does not tell."""
     event = BookingEvent.objects.filter(booking=booking, to_status=booking.status).last()
     return {
@@ -340,12 +224,6 @@ def _sign(notice: Notice, booking: Booking | None) -> Sign:
     if notice.kind == NoticeKind.IN_LINE and not notice.party.is_proven:
         return OFFERED  # It asks for an answer.
     return SIGNS.get(BookingStatus(booking.status), ENDED) if booking else ENDED
-
-
-def _names(party: Party) -> str:
-    """Everybody by name; to a mailbox nobody has proven only the lead, who is the one who should know the mail."""
-    people: Sequence[str] = [name for name, _from, _to in party.people()] if party.is_proven else [party.lead_name]
-    return pgettext("between names", ", ").join(filter(None, map(neutral_name, people)))
 
 
 def _moment(at: datetime, *, now: datetime, zone: ZoneInfo) -> str:
@@ -380,43 +258,5 @@ def _to_the_minute(at: datetime) -> datetime:
     return at.replace(second=0, microsecond=0)
 
 
-def _html_language(code: str) -> str:
+def html_language(code: str) -> str:
     return translation.to_locale(code).replace("_", "-")
-
-
-def _attach_calendar(message: EmailMultiAlternatives, notice: Notice) -> None:
-    """As an alternative, which calendars take in by themselves, and as a file for all others."""
-    method = _calendar_method(notice)
-    if method is None or notice.booking is None:
-        return
-    file = invitation(notice.booking, method)
-    message.attach_alternative(file.decode(), f"text/calendar; method={method}")
-    message.attach("visit.ics", file, "application/ics")
-
-
-def _calendar_method(notice: Notice) -> Method | None:
-    booking = notice.booking
-    if booking is None:
-        return None
-    if (
-        notice.kind in {NoticeKind.CONFIRMED, NoticeKind.SWAPPED, NoticeKind.CHANGED}
-        and booking.status == BookingStatus.CONFIRMED
-    ):
-        return Method.REQUEST
-    if notice.kind in {NoticeKind.CANCELLED, NoticeKind.CALLED_OFF}:
-        if _ending(booking)["was"] != BookingStatus.CONFIRMED:
-            return None
-        # A party has one entry: a mail that comes late must not take the places out of it that it has by now.
-        has_others = booking.party.bookings.filter(status=BookingStatus.CONFIRMED).exists()
-        return None if has_others else Method.CANCEL
-    return None
-
-
-def _qr_code(party: Party) -> MIMEImage:
-    """The party's code for the desk. The mail has it in letters as well: pictures may be off."""
-    picture = io.BytesIO()
-    segno.make(party.code, micro=False).save(picture, kind="png", scale=5, border=4)
-    image = MIMEImage(picture.getvalue(), "png")
-    image.add_header("Content-ID", "<code>")
-    image.add_header("Content-Disposition", "inline", filename=f"{party.code}.png")
-    return image

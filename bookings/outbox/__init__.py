@@ -1,0 +1,12 @@
+"""The outbox: ``post`` writes the notice that a change owes a party, in the transaction of the change itself;
+``deliver`` claims one and hands it over.
+
+The row is the promise and the only queue. A worker claims it by one conditional UPDATE with a lease, commits, works
+with no transaction open and marks it; whoever comes second finds nothing to claim.
+"""
+
+from bookings.outbox.delivery import deliver_due
+from bookings.outbox.posting import post, post_all, post_at_most_hourly
+from bookings.outbox.truth import still_true
+
+__all__ = ["deliver_due", "post", "post_all", "post_at_most_hourly", "still_true"]

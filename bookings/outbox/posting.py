@@ -1,0 +1,93 @@
+"""Owing a party a mail, in the transaction of the change that it tells."""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from bookings.models import LANES, ROWS_A_STATEMENT, Booking, Notice, NoticeKind, Party
+from bookings.outbox.caps import HOUR
+from bookings.outbox.delivery import deliver
+
+logger = logging.getLogger(__name__)
+
+NUDGE_EXPIRES = 60
+
+
+def post(
+    kind: NoticeKind,
+    party: Party,
+    *,
+    key: str,
+    now: datetime,
+    booking: Booking | None = None,
+    expires_at: datetime | None = None,
+    facts: dict[str, Any] | None = None,
+) -> None:
+    """Owe the party one email of this kind; the same key is owed once however often it is posted.
+
+    ``facts`` are what the rows will no longer tell when the mail is built (an old time); never personal data.
+    """
+    notice, created = Notice.objects.get_or_create(
+        dedupe_key=f"{kind}:{key}",
+        defaults={
+            "kind": kind,
+            "party": party,
+            "booking": booking,
+            "lane": LANES[kind],
+            "facts": facts or {},
+            "created_at": now,
+            "next_attempt_at": now,
+            "expires_at": expires_at,
+        },
+    )
+    if created:
+        transaction.on_commit(lambda: _nudge(notice.pk), robust=True)
+
+
+def post_all(
+    kind: NoticeKind,
+    bookings: Mapping[str, Booking],
+    *,
+    now: datetime,
+    expires_at: datetime | None = None,
+    facts: dict[str, Any] | None = None,
+) -> None:
+    """Owe the parties of very many bookings, each by its key, one email of this kind. Nobody is nudged: the clock
+    finds the rows."""
+    Notice.objects.bulk_create(
+        (
+            Notice(
+                dedupe_key=f"{kind}:{key}",
+                kind=kind,
+                party_id=booking.party_id,
+                booking=booking,
+                lane=LANES[kind],
+                facts=facts or {},
+                created_at=now,
+                next_attempt_at=now,
+                expires_at=expires_at,
+            )
+            for key, booking in bookings.items()
+        ),
+        batch_size=ROWS_A_STATEMENT,
+        ignore_conflicts=True,
+    )
+
+
+def post_at_most_hourly(kind: NoticeKind, party: Party, *, now: datetime) -> None:
+    """Owe a mail that anybody who knows the address can cause: never two within an hour."""
+    if not party.notices.filter(kind=kind, created_at__gt=now - HOUR).exists():
+        post(kind, party, key=f"{party.pk}:{now:%Y%m%d%H}", now=now)
+
+
+def _nudge(notice_pk: int) -> None:
+    """Wake a worker; only speed depends on it, the clock finds the row anyway."""
+    if not deliver.app.conf.broker_url:
+        return
+    try:
+        deliver.apply_async((notice_pk,), expires=NUDGE_EXPIRES, retry=False, ignore_result=True)
+    except Exception as error:
+        logger.warning("Notice %s: no worker could be told (%s)", notice_pk, type(error).__name__)
