@@ -42,14 +42,14 @@ class Line:
     def next(self, now: datetime) -> tuple[Any, Any]:
         """Who is asked, or else for whom is saved: the head until the last call, then nobody, and short notice first.
 
-        A party is asked where the fewest that it would come with fit.
+        A party is asked where the fewest that it would come with fit; who can never come heads nothing.
         """
         order = self.in_order()
         fitting = [b for b in order if self.has_room(b.least, first_call=b.first_call)]
         if now >= self.locks_at - LAST_CALL:
             fitting.sort(key=lambda b: (not b.first_call, not b.party.short_notice))
             return next(iter(fitting), None), None
-        head = next((b for b in order if b.least <= self.sell_limit), None)  # Who can never come heads nothing.
+        head = next((b for b in order if b.least <= self.sell_limit), None)
         return (head, None) if head in fitting else (None, head)
 
     def offer_ends(self, now: datetime) -> datetime | None:
