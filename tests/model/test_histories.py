@@ -30,7 +30,7 @@ from tests.model.line import LAST_CALL
 from tests.model.season import LIVE, Booking, Party, Refused, Season, Session
 
 EXAMPLES = int(os.environ.get("PORTAL_EXAMPLES", "0"))
-IN_THE_SUITE = 50
+IN_THE_SUITE = 42
 STEPS = 30
 CHOICES_ALLOWED = 2
 MINUTE = timedelta(minutes=1)
