@@ -1,9 +1,12 @@
 """The message itself, put together of words, layouts, calendar entry and picture."""
 
 import io
+import logging
 import re
+from collections.abc import Callable
 from datetime import datetime
 from email.mime.image import MIMEImage
+from functools import partial
 from urllib.parse import urlsplit
 
 import segno
@@ -13,16 +16,23 @@ from django.template import Context, Engine
 from django.utils import translation
 
 from bookings.emails.entry import attach_calendar
+from bookings.emails.own_words import BrokenText, fill, placeholders_of, text_in_use
 from bookings.emails.words import html_language, words_of
-from bookings.models import House, Notice, NoticeKind, Party
+from bookings.models import House, MailText, Notice, NoticeKind, Party
+
+logger = logging.getLogger(__name__)
 
 
-def build(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
-    """The message as it is true at ``now``, in the language of the party, with a Message-ID that never changes."""
+def build(notice: Notice, *, now: datetime, tried: MailText | None = None) -> EmailMultiAlternatives:
+    """The message as it is true at ``now``, in the language of the party, with a Message-ID that never changes.
+
+    With the hosts' own words, if they wrote any for this kind and language; ``tried`` is a text not in use yet.
+    """
     party = notice.party
     with translation.override(party.language):
         house = House.objects.first()
         words = words_of(notice, now=now) | {"house": house}
+        words |= _own_words(notice, words, tried or text_in_use(notice))
         message = EmailMultiAlternatives(
             subject=" ".join(_render(notice, "_base.subject.txt", words, escape=False).split()),
             body=_tidy(_render(notice, "_base.txt", words, escape=False)),
@@ -40,6 +50,38 @@ def build(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
         if notice.kind in {NoticeKind.CONFIRMED, NoticeKind.SWAPPED}:
             message.attach(_qr_code(party))
     return message
+
+
+def _own_words(notice: Notice, words: dict[str, object], text: MailText | None) -> dict[str, object]:
+    """What hosts wrote, filled in. A text that a later release can no longer fill must not hold up the mail."""
+    if text is None:
+        return {}
+    values = _values(notice, words)
+    try:
+        return {"own_subject": fill(text.subject, values), "own_words": fill(text.words, values)}
+    except BrokenText as broken:
+        logger.error("Mail text %s: nothing stands for %s; the usual words are sent", text.pk, broken.found)
+        return {}
+
+
+def _values(notice: Notice, words: dict[str, object]) -> dict[str, Callable[[], str]]:
+    """What stands for each name, as plain strings; sentences are put together only where a text has them."""
+    sentences: dict[str, Callable[[], str]] = {
+        "our_words": lambda: _render(notice, "_base.words.txt", words, escape=False).strip(),
+        "standing": lambda: _sentences("_standing.txt", words | {"items": words["visits"]}),
+        "to_do": lambda: _sentences("_to_do.txt", words),
+        "reason": lambda: _sentences("_reason.txt", words),
+    }
+    plain = {name: partial(_plain, words.get(name)) for name in placeholders_of(notice.kind)}
+    return plain | sentences
+
+
+def _plain(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _sentences(name: str, words: dict[str, object]) -> str:
+    return Engine.get_default().get_template(f"emails/{name}").render(Context(words, autoescape=False)).strip()
 
 
 def message_id(notice: Notice) -> str:

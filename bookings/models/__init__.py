@@ -16,6 +16,7 @@ from bookings.models.bookings import (
     SwapWish,
 )
 from bookings.models.lines import Ahead, parties_ahead
+from bookings.models.mail_texts import LONGEST_SUBJECT, MailText
 from bookings.models.notices import LANES, UNPROVEN_KINDS, Heartbeat, Lane, Notice, NoticeKind, NoticeStatus
 from bookings.models.parties import Member, Party, person_key
 from bookings.models.tours import (
@@ -38,6 +39,7 @@ __all__ = [
     "HOLDS_PLACES",
     "LANES",
     "LIVE",
+    "LONGEST_SUBJECT",
     "ROWS_A_STATEMENT",
     "SIGN_UP_OFFER",
     "SIGN_UP_OFFER_AT_MOST",
@@ -55,6 +57,7 @@ __all__ = [
     "Heartbeat",
     "House",
     "Lane",
+    "MailText",
     "Member",
     "Notice",
     "NoticeKind",

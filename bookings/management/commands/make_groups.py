@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 # What each role needs and no more. Hosts plan, watch and change; the gate reads rosters and checks in.
 ROLES = {
     "Hosts": [
-        *(f"{act}_{model}" for model in ("venue", "tour", "tourstop", "consent", "season", "toursession")
+        *(f"{act}_{model}" for model in ("venue", "tour", "tourstop", "consent", "season", "toursession", "mailtext")
           for act in ("view", "add", "change", "delete")),
         *(f"{act}_{model}" for model in ("house", "party", "booking", "notice") for act in ("view", "change")),
         "view_member",

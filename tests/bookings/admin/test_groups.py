@@ -6,7 +6,7 @@ from django.core.management import call_command
 
 pytestmark = pytest.mark.django_db
 
-WRITTEN_BY_HOSTS = {"venue", "tour", "tourstop", "consent", "season", "toursession"}
+WRITTEN_BY_HOSTS = {"venue", "tour", "tourstop", "consent", "season", "toursession", "mailtext"}
 CHANGED_BY_RULES = {"house", "party", "booking", "notice"}
 ONLY_READ = {"member", "bookingevent", "decision"}
 
