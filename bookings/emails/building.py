@@ -33,9 +33,11 @@ def build(notice: Notice, *, now: datetime, tried: MailText | None = None) -> Em
         house = House.objects.first()
         words = words_of(notice, now=now) | {"house": house}
         words |= _own_words(notice, words, tried or text_in_use(notice))
+        text = _tidy(_render(notice, "_base.txt", words, escape=False))
+        words["preheader"] = _first_lines(text)
         message = EmailMultiAlternatives(
             subject=" ".join(_render(notice, "_base.subject.txt", words, escape=False).split()),
-            body=_tidy(_render(notice, "_base.txt", words, escape=False)),
+            body=text,
             from_email=settings.MAIL_FROM,
             to=[party.email],
             reply_to=[house.email] if house else None,
@@ -98,6 +100,11 @@ def _tidy(text: str) -> str:
     """Conditions in templates leave gaps: at most one empty line, none at the ends."""
     lines = "\n".join(line.rstrip() for line in text.splitlines())
     return re.sub(r"\n{3,}", "\n\n", lines).strip() + "\n"
+
+
+def _first_lines(text: str) -> str:
+    """The fact and what follows it at once: what a list of mails shows beside the subject."""
+    return " ".join(text.partition("\n\n")[0].splitlines())
 
 
 def _qr_code(party: Party) -> MIMEImage:
