@@ -60,8 +60,8 @@ def _own_words(language: str) -> Notice:
         language=language,
         subject={"en": "{names}, the cars wait for you", "zh-hans": "{names}，汽车在等您"}[language],
         words={
-            "en": "The paint shop is warm: leave coats at {gate}.\n\n{our_words}\n\n– Water is at hand.\n– Lunch is not.",
-            "zh-hans": "涂装车间较热，外套可存放在{gate}。\n\n{our_words}\n\n– 现场有饮用水。\n– 不提供午餐。",
+            "en": "The paint shop is warm: leave coats at {gate}.\n\n{our_words}\n\n– Water: yes.\n– Lunch: no.",
+            "zh-hans": "外套可存放在{gate}。\n\n{our_words}\n\n– 有水。\n– 无午餐。",
         }[language],
         in_use=True,
         changed_at=NOON,

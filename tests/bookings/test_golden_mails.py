@@ -1,7 +1,7 @@
 """Every mail word by word, as it was last looked at.
 
-After a change that is meant: `REWRITE_GOLDEN=1 python3 manage.py test tests/bookings/test_golden_mails.py`, then read the
-difference, and look at the mails (`tests/browser/test_mails.py`).
+After a change that is meant: `REWRITE_GOLDEN=1 python3 manage.py test tests/bookings/test_golden_mails.py`, then read
+the difference, and look at the mails (`tests/browser/test_mails.py`).
 """
 
 import os
