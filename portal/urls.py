@@ -16,6 +16,7 @@ urlpatterns = [
     path("favicon.ico", pages.icon, name="icon"),
     path("healthz", health.health, name="health"),
     path("healthz/clock", health.clock, name="health_clock"),
+    path("healthz/mail", health.mail, name="health_mail"),
     *i18n_patterns(
         path("", sessions.home, name="home"),
         path("sessions/<int:pk>/", sessions.session, name="session"),

@@ -185,6 +185,26 @@ def test_the_banner_counts_the_mails_that_wait(client, rows):
     assert "1 mail waits in the outbox." in client.get(reverse("admin:index")).content.decode()
 
 
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({}, "Mail is late: the first of “confirmations and changes” has waited for 3\xa0hours."),
+        ({"last_error": "OSError", "next_attempt_at": None}, "The mail server takes nothing."),
+    ],
+)
+def test_the_banner_tells_of_mail_that_stands_still_while_the_clock_beats(client, rows, values, says):
+    now = timezone.now()
+    sign_in(client, "Hosts")
+    Heartbeat.objects.create(name="clock", seen_at=now)
+    long_ago = now - timedelta(hours=3)
+    given = {"next_attempt_at": long_ago, "created_at": long_ago} | values
+    Notice.objects.update(**given | {"next_attempt_at": given["next_attempt_at"] or now})
+
+    for name in ("index", "bookings_season_overview"):
+        page = client.get(address(name, rows)).content.decode()
+        assert (name, says in page, "1 mail waits in the outbox." in page) == (name, True, True)
+
+
 def test_whoever_signs_in_is_told_nothing_of_the_machinery(client, rows):
     assert SILENT not in client.get(reverse("admin:login")).content.decode()
 
