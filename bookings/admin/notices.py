@@ -20,8 +20,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from bookings import outbox
+from bookings.admin import mail_states
 from bookings.admin.reading import MAIL_POLICY, with_pictures, without_secret
-from bookings.admin.reasons import WrittenByRules
+from bookings.admin.reasons import ReadOnlyInline, WrittenByRules
 from bookings.admin.standing import failed_mails
 from bookings.emails import build
 from bookings.models import Notice, NoticeKind, NoticeStatus
@@ -40,17 +41,27 @@ class FailedFilter(admin.SimpleListFilter):
         return queryset
 
 
+class NoticeInline(ReadOnlyInline):
+    """On the page of a party: every mail it was owed, the latest first."""
+
+    model = Notice
+    fields = readonly_fields = ["kind", "state", "created_at"]
+    ordering = ["-created_at"]
+    show_change_link = True
+
+    @admin.display(description=_("state"))
+    def state(self, notice: Notice) -> str:
+        return mail_states.in_words(notice, now=timezone.now())
+
+
 @admin.register(Notice)
 class NoticeAdmin(WrittenByRules):
     list_display = [
         "kind",
         "code",
-        "status",
+        "state",
         "lane",
         "created_at",
-        "sent_at",
-        "attempts",
-        "last_error",
     ]
     list_filter = [FailedFilter, "status", "kind", "lane", "party__season"]
     search_fields = ["party__code", "party__lead_name", "party__email", "message_id"]
@@ -59,7 +70,7 @@ class NoticeAdmin(WrittenByRules):
     readonly_fields = (
         "kind",
         "code",
-        "status",
+        "state",
         "lane",
         "created_at",
         "next_attempt_at",
@@ -88,6 +99,10 @@ class NoticeAdmin(WrittenByRules):
     @admin.display(description=_("party"), ordering="party__code")
     def code(self, notice: Notice) -> str:
         return notice.party.code_in_words
+
+    @admin.display(description=_("state"), ordering="status")
+    def state(self, notice: Notice) -> str:
+        return mail_states.in_words(notice, now=timezone.now())
 
     @admin.display(description=_("what it says"))
     def preview_link(self, notice: Notice) -> SafeString:

@@ -52,7 +52,7 @@ def test_a_lane_is_late_when_its_first_mail_has_waited_for_longer_than_it_may(
     assert list(outbox.late_lanes(NOON)) == [LANES[kind]] * is_late
 
 
-REFUSED = {"last_error": "ConnectionRefusedError", "next_attempt_at": NOON + MINUTE / 3}
+REFUSED: dict[str, Any] = {"last_error": "ConnectionRefusedError", "next_attempt_at": NOON + MINUTE / 3}
 
 
 @pytest.mark.parametrize(
