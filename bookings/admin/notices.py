@@ -45,7 +45,8 @@ class NoticeInline(ReadOnlyInline):
     """On the page of a party: every mail it was owed, the latest first."""
 
     model = Notice
-    fields = readonly_fields = ["kind", "state", "created_at"]
+    fields = ("kind", "state", "created_at")
+    readonly_fields = ("kind", "state", "created_at")
     ordering = ["-created_at"]
     show_change_link = True
 

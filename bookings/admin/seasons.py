@@ -1,5 +1,7 @@
 """Seasons: publish, close, and one page that says how all of it stands."""
 
+from functools import partial
+
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import JSONField, QuerySet
@@ -13,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from bookings.admin import mails
 from bookings.admin.languages import IN_EACH_LANGUAGE
 from bookings.admin.moments import NamesMoments
 from bookings.admin.reasons import ActsOnPage
@@ -31,7 +34,8 @@ class SeasonAdmin(NamesMoments, ActsOnPage):
 
     def get_urls(self) -> list[URLPattern]:
         own = path("<int:pk>/overview/", self.admin_site.admin_view(self.overview), name="bookings_season_overview")
-        return [own, *super().get_urls()]
+        of_mails = self.admin_site.admin_view(partial(mails.mails, self))
+        return [own, path("<int:pk>/mails/", of_mails, name="bookings_season_mails"), *super().get_urls()]
 
     @admin.display(description=_("overview"))
     def overview_link(self, season: Season) -> SafeString | str:

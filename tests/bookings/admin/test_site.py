@@ -33,6 +33,7 @@ MAY_USE: dict[str, set[str]] = {
     "bookings_check_in": ALL_STAFF,
     "bookings_check_in_act": ALL_STAFF,
     "bookings_season_overview": HOSTS,
+    "bookings_season_mails": HOSTS,
     "bookings_notice_preview": HOSTS,
     "bookings_notice_html": HOSTS,
     **{
