@@ -113,7 +113,9 @@ def _kinds(mails: QuerySet[Notice], *, now: datetime) -> list[KindLine]:
     ]
     rows = mails.filter(status__in=of_note).order_by().annotate(state=state).values("kind", "state")
     found: dict[tuple[str, str], dict[str, Any]]
-    found = {(row["kind"], row["state"]): dict(row) for row in rows.annotate(n=Count("pk"), first=Min("next_attempt_at"))}
+    found = {
+        (row["kind"], row["state"]): dict(row) for row in rows.annotate(n=Count("pk"), first=Min("next_attempt_at"))
+    }
     lines = []
     for kind in NoticeKind:
         n = {state: found.get((kind.value, state), {}).get("n", 0) for state in STATES}

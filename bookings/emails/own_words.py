@@ -188,7 +188,8 @@ def _faults(text: str, kind: str) -> list[str]:
             told.append(_("“%(found)s” is no placeholder of this mail.") % {"found": found[0]})
         elif found[0] in {"{", "}"}:
             told.append(_("A brace stands alone. Write it twice to show one: {{ or }}."))
-    if link := LINK.search(text):
+    # What is put in may end where a link goes on.
+    if link := LINK.search(IN_BRACES.sub("x", text)):
         told.append(
             _("“%(found)s” looks like a link. The mail has its one link already, to the party’s page.")
             % {"found": link[0]}

@@ -82,6 +82,8 @@ def test_tags_of_templates_are_refused_or_are_letters_like_any_other(words: str)
         "mailto:lin",
         "javascript:alert(1)",
         "详情见works.example",
+        "{house}.com",
+        "{{evil.example}}",
     ],
 )
 def test_links_are_refused(link: str):

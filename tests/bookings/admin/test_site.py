@@ -14,7 +14,19 @@ from django.urls import URLPattern, URLResolver, reverse
 from django.utils import timezone
 
 from bookings import outbox
-from bookings.models import Booking, Heartbeat, House, Notice, NoticeKind, Party, Season, Tour, TourSession, Venue
+from bookings.models import (
+    Booking,
+    Heartbeat,
+    House,
+    MailText,
+    Notice,
+    NoticeKind,
+    Party,
+    Season,
+    Tour,
+    TourSession,
+    Venue,
+)
 from tests.factories import NOON, make_booking, make_house, make_party, make_session
 
 pytestmark = pytest.mark.django_db
@@ -34,11 +46,14 @@ MAY_USE: dict[str, set[str]] = {
     "bookings_check_in_act": ALL_STAFF,
     "bookings_season_overview": HOSTS,
     "bookings_season_mails": HOSTS,
+    "bookings_mailtext_preview": HOSTS,
+    "bookings_mailtext_html": HOSTS,
+    "bookings_mailtext_test": HOSTS,
     "bookings_notice_preview": HOSTS,
     "bookings_notice_html": HOSTS,
     **{
         f"bookings_{model}_{page}": HOSTS
-        for model in ("venue", "tour", "season", "toursession")
+        for model in ("venue", "tour", "season", "toursession", "mailtext")
         for page in ("changelist", "add", "change", "history", "delete")
     },
     **{
@@ -78,6 +93,9 @@ def rows() -> dict[str, int]:
         Party: booking.party,
         Booking: booking,
         Notice: Notice.objects.get(),
+        MailText: MailText.objects.create(
+            season=booking.session.season, kind="reminder", language="en", subject="Soon", changed_at=NOON
+        ),
         User: User.objects.create_user("somebody"),
         Group: Group.objects.get(name="Gate"),
     }
