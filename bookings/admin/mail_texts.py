@@ -59,7 +59,7 @@ class MailTextForm(forms.ModelForm):
         model = MailText
         fields = ["season", "kind", "language", "subject", "words", "in_use"]
         widgets = {
-            "subject": forms.TextInput(attrs={"class": "vTextField"}),
+            "subject": forms.TextInput(attrs={"class": "vLargeTextField"}),
             "words": forms.Textarea(attrs={"class": "vLargeTextField", "rows": 12}),
         }
         help_texts = {
@@ -99,7 +99,7 @@ class MailTextAdmin(admin.ModelAdmin):
     list_filter = ["in_use", "season", "kind", "language"]
     list_select_related = ["season"]
     readonly_fields = ["placeholders", "changed_at", "changed_by"]
-    fields = ["season", "kind", "language", "subject", "words", "placeholders", "in_use", "changed_at", "changed_by"]
+    fields = ["season", "kind", "language", "subject", "words", "in_use", "placeholders", "changed_at", "changed_by"]
     change_form_template = "admin/bookings/mailtext/change_form.html"
 
     def get_readonly_fields(self, request: HttpRequest, obj: MailText | None = None) -> list[str]:
