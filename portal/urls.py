@@ -33,6 +33,7 @@ urlpatterns = [
     path("healthz", health.health, name="health"),
     path("healthz/clock", health.clock, name="health_clock"),
     path("mail/reports", mail_reports.mail_reports, name="mail_reports"),
+    path("healthz/mail", health.mail, name="health_mail"),
     *i18n_patterns(
         path("", sessions.home, name="home"),
         path("seasons/<int:pk>/calendar.ics", feeds.season_calendar, name="season_calendar"),

@@ -1,10 +1,9 @@
 """Notices: every mail a party was owed, its state in words, what it says, and sending it again."""
 
 from datetime import datetime
-from email.mime.image import MIMEImage
 from typing import Any
 
-from csp.constants import NONE, SELF, UNSAFE_INLINE
+from csp.constants import SELF
 from csp.decorators import csp, csp_update
 from django.contrib import admin, messages
 from django.core.mail import EmailMultiAlternatives
@@ -21,22 +20,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from bookings import outbox
-from bookings.admin.reasons import WrittenByRules
+from bookings.admin import mail_states
+from bookings.admin.reading import MAIL_POLICY, with_pictures, without_secret
+from bookings.admin.reasons import ReadOnlyInline, WrittenByRules
 from bookings.admin.standing import failed_mails
 from bookings.emails import build
 from bookings.models import Notice, NoticeKind, NoticeStatus
-
-# Mails carry their styles inside, as mail programs want it; they are shown in a frame that may do nothing else.
-MAIL_POLICY = {
-    **dict.fromkeys(["script-src", "connect-src", "manifest-src", "font-src", "form-action"]),
-    "default-src": [NONE],
-    "style-src": [UNSAFE_INLINE],
-    "img-src": ["data:"],
-    "frame-ancestors": [SELF],
-    "sandbox": [],
-}
-# What stands in place of the secret of a party's link: a host who reads a mail does not become the party.
-LEFT_OUT = "…"
 
 
 class FailedFilter(admin.SimpleListFilter):
@@ -52,17 +41,28 @@ class FailedFilter(admin.SimpleListFilter):
         return queryset
 
 
+class NoticeInline(ReadOnlyInline):
+    """On the page of a party: every mail it was owed, the latest first."""
+
+    model = Notice
+    fields = ("kind", "state", "created_at")
+    readonly_fields = ("kind", "state", "created_at")
+    ordering = ["-created_at"]
+    show_change_link = True
+
+    @admin.display(description=_("state"))
+    def state(self, notice: Notice) -> str:
+        return mail_states.in_words(notice, now=timezone.now())
+
+
 @admin.register(Notice)
 class NoticeAdmin(WrittenByRules):
     list_display = [
         "kind",
         "code",
-        "status",
+        "state",
         "lane",
         "created_at",
-        "sent_at",
-        "attempts",
-        "last_error",
     ]
     list_filter = [FailedFilter, "status", "kind", "lane", "party__season"]
     search_fields = ["party__code", "party__lead_name", "party__email", "message_id"]
@@ -71,7 +71,7 @@ class NoticeAdmin(WrittenByRules):
     readonly_fields = (
         "kind",
         "code",
-        "status",
+        "state",
         "lane",
         "created_at",
         "next_attempt_at",
@@ -101,6 +101,10 @@ class NoticeAdmin(WrittenByRules):
     def code(self, notice: Notice) -> str:
         return notice.party.code_in_words
 
+    @admin.display(description=_("state"), ordering="status")
+    def state(self, notice: Notice) -> str:
+        return mail_states.in_words(notice, now=timezone.now())
+
     @admin.display(description=_("what it says"))
     def preview_link(self, notice: Notice) -> SafeString:
         return format_html(
@@ -118,7 +122,7 @@ class NoticeAdmin(WrittenByRules):
             "opts": self.opts,
             "notice": notice,
             "subject": message.subject if message else "",
-            "text": _without_secret(str(message.body), notice) if message else "",
+            "text": without_secret(str(message.body), notice) if message else "",
             "html_url": reverse("admin:bookings_notice_html", args=[pk]),
         }
         return TemplateResponse(request, "admin/bookings/notice/preview.html", context)
@@ -127,7 +131,7 @@ class NoticeAdmin(WrittenByRules):
     def preview_html(self, request: HttpRequest, pk: int) -> HttpResponse:
         notice = self._readable(request, pk)
         message = _built(notice)
-        return HttpResponse(_without_secret(_with_pictures(message), notice) if message else "")
+        return HttpResponse(without_secret(with_pictures(message), notice) if message else "")
 
     def _readable(self, request: HttpRequest, pk: int) -> Notice:
         notice: Notice | None = self.get_object(request, str(pk))
@@ -162,18 +166,6 @@ class NoticeAdmin(WrittenByRules):
             self.message_user(request, told % {"n": left_out}, messages.WARNING)
 
 
-def _with_pictures(message: EmailMultiAlternatives) -> str:
-    """The HTML as a mail program shows it: pictures that travel with the mail are put where it names them."""
-    html = str(message.alternatives[0][0])
-    for picture in message.attachments:
-        if isinstance(picture, MIMEImage):
-            data = "".join(str(picture.get_payload()).split())
-            html = html.replace(
-                f"cid:{picture['Content-ID'].strip('<>')}", f"data:{picture.get_content_type()};base64,{data}"
-            )
-    return html
-
-
 def _makes_sense_again(notice: Notice, *, now: datetime) -> bool:
     is_settled = notice.status not in {NoticeStatus.QUEUED, NoticeStatus.SENDING}
     is_in_time = notice.expires_at is None or now < notice.expires_at
@@ -183,7 +175,3 @@ def _makes_sense_again(notice: Notice, *, now: datetime) -> bool:
 def _built(notice: Notice) -> EmailMultiAlternatives | None:
     """The mail as it would be built now; none for a party whose data are erased."""
     return None if notice.party.erased_at else build(notice, now=timezone.now())
-
-
-def _without_secret(words: str, notice: Notice) -> str:
-    return words.replace(notice.party.link_token, LEFT_OUT)

@@ -15,10 +15,11 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
 from bookings.admin.histories import history
+from bookings.admin.notices import NoticeInline
 from bookings.admin.reasons import ReadOnlyInline, WrittenByRules, who, with_reason
 from bookings.domain import people, retention, visit, waitlist
 from bookings.domain.errors import BookingError
-from bookings.models import OF_THE_ADDRESS, Booking, BookingEvent, Member, Notice, NoticeKind, Party, person_key
+from bookings.models import OF_THE_ADDRESS, Booking, BookingEvent, Member, NoticeKind, Party, person_key
 
 
 class MemberInline(ReadOnlyInline):
@@ -42,13 +43,6 @@ class BookingInline(ReadOnlyInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("session__venue").order_by("preference", "pk")
-
-
-class NoticeInline(ReadOnlyInline):
-    model = Notice
-    fields = ["kind", "status", "created_at", "sent_at", "attempts", "last_error"]
-    ordering = ["-created_at"]
-    show_change_link = True
 
 
 class ContactForm(forms.ModelForm):

@@ -1,5 +1,6 @@
 """Seasons: publish, close, and one page that says how all of it stands."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -15,6 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from bookings.admin import mails
 from bookings.admin.languages import IN_EACH_LANGUAGE
 from bookings.admin.moments import NamesMoments
 from bookings.admin.reasons import ActsOnPage
@@ -47,6 +49,9 @@ class SeasonAdmin(NamesMoments, ActsOnPage):
         own = [
             path("<int:pk>/overview/", self.admin_site.admin_view(self.overview), name="bookings_season_overview"),
             path("<int:pk>/coming/", self.admin_site.admin_view(who_is_coming), name="bookings_season_coming"),
+            path(
+                "<int:pk>/mails/", self.admin_site.admin_view(partial(mails.mails, self)), name="bookings_season_mails"
+            ),
         ]
         return [*own, *super().get_urls()]
 

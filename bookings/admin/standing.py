@@ -1,20 +1,22 @@
 """How sessions and the machinery stand, as hosts read it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import NamedTuple
 
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from bookings import tallies
+from bookings import outbox, tallies
 from bookings.domain.explaining import last_servings, serving_in_words
 from bookings.models import (
     HOLDS_PLACES,
     Booking,
     BookingStatus,
     Heartbeat,
+    Lane,
     Notice,
     NoticeStatus,
     TourSession,
@@ -55,13 +57,43 @@ class SeasonFigures:
         return sum(line.session.called_off_at is not None for line in self.lines)
 
 
-class Machinery(NamedTuple):
-    """Whether somebody works: the clock's last beat, and the mails that wait."""
+class Waiting(NamedTuple):
+    """Mails whose turn has come, which failed a try, or whose sender was lost."""
 
-    is_silent: bool
+    number: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True)
+class Machinery:
+    """Whether somebody works: the clock's last beat, whether the mail server takes mail, and what waits too long."""
+
+    now: datetime
     seen_at: datetime | None
-    mails_waiting: int
-    oldest_mail: datetime | None
+    server_is_silent: bool
+    late_lanes: Mapping[Lane, datetime]
+
+    @property
+    def is_silent(self) -> bool:
+        return self.seen_at is None or self.now - self.seen_at > SILENCE
+
+    @property
+    def is_in_trouble(self) -> bool:
+        return self.is_silent or self.server_is_silent or bool(self.late_lanes)
+
+    @property
+    def latest(self) -> tuple[Lane, datetime]:
+        """The most urgent of the lanes that are late, and since when its first mail has had its turn."""
+        return min(self.late_lanes.items())
+
+    @cached_property
+    def waiting(self) -> Waiting:
+        """Counted only where it is told: that reads every mail still owed."""
+        owed = Notice.objects.filter(
+            Q(status=NoticeStatus.QUEUED) & (Q(next_attempt_at__lte=self.now) | ~Q(last_error=""))
+            | Q(status=NoticeStatus.SENDING, lease_until__lte=self.now)
+        )
+        return Waiting(**owed.aggregate(number=Count("pk"), oldest=Min("created_at")))
 
 
 def with_places_offered(sessions: QuerySet[TourSession]) -> QuerySet[TourSession]:
@@ -128,18 +160,12 @@ def _what_became(called_off: Sequence[int]) -> dict[int, tuple[int, int]]:
 
 
 def machinery(*, now: datetime) -> Machinery:
-    """Two queries. A mail waits when its turn has come, when a try has failed, and when its sender was lost."""
-    seen_at = Heartbeat.objects.filter(name="clock").values_list("seen_at", flat=True).first()
-    owed = Notice.objects.filter(
-        Q(status=NoticeStatus.QUEUED) & (Q(next_attempt_at__lte=now) | ~Q(last_error=""))
-        | Q(status=NoticeStatus.SENDING, lease_until__lte=now)
-    )
-    waiting = owed.aggregate(number=Count("pk"), oldest=Min("created_at"))
+    """On every page of staff, so from indexes alone: a few queries, however many mails there are."""
     return Machinery(
-        is_silent=seen_at is None or now - seen_at > SILENCE,
-        seen_at=seen_at,
-        mails_waiting=waiting["number"],
-        oldest_mail=waiting["oldest"],
+        now=now,
+        seen_at=Heartbeat.objects.filter(name="clock").values_list("seen_at", flat=True).first(),
+        server_is_silent=outbox.mail_server_is_silent(now),
+        late_lanes=outbox.late_lanes(now),
     )
 
 

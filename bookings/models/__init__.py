@@ -17,6 +17,7 @@ from bookings.models.bookings import (
     SwapWish,
 )
 from bookings.models.lines import Ahead, parties_ahead
+from bookings.models.mail_texts import LONGEST_SUBJECT, MailText
 from bookings.models.notices import (
     CALENDAR_KINDS,
     LANES,
@@ -52,6 +53,7 @@ __all__ = [
     "LANES",
     "LAST_CALL",
     "LIVE",
+    "LONGEST_SUBJECT",
     "OF_THE_ADDRESS",
     "ROWS_A_STATEMENT",
     "SIGN_UP_OFFER",
@@ -71,6 +73,7 @@ __all__ = [
     "Heartbeat",
     "House",
     "Lane",
+    "MailText",
     "Member",
     "Notice",
     "NoticeKind",

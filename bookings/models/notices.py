@@ -137,6 +137,9 @@ class Notice(models.Model):
                 fields=["lane", "next_attempt_at"], name="notice_owed", condition=Q(status__in=["queued", "sending"])
             ),
             models.Index(fields=["party", "-created_at"], name="notice_of_party"),
+            # What the hosts' page of mails counts: read from these alone, never from the rows.
+            models.Index(fields=["party", "status"], name="notice_state"),
+            models.Index(fields=["sent_at", "party"], name="notice_handed_over", condition=Q(sent_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,18 @@ with no transaction open and marks it; whoever comes second finds nothing to cla
 from bookings.outbox.delivery import deliver_due
 from bookings.outbox.mailings import mailing_key, post_to_parties
 from bookings.outbox.posting import post, post_all, post_at_most_hourly
+from bookings.outbox.silence import late_lanes, mail_server_is_silent, oldest_waiting
 from bookings.outbox.truth import still_true
 
-__all__ = ["deliver_due", "mailing_key", "post", "post_all", "post_at_most_hourly", "post_to_parties", "still_true"]
+__all__ = [
+    "deliver_due",
+    "late_lanes",
+    "mail_server_is_silent",
+    "mailing_key",
+    "oldest_waiting",
+    "post",
+    "post_all",
+    "post_at_most_hourly",
+    "post_to_parties",
+    "still_true",
+]

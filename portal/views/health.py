@@ -1,7 +1,8 @@
 """Whether the portal is well, in plain text for machines.
 
-`/healthz` is for who routes visitors to web processes, `/healthz/clock` for who is called at night.
-A clock that stands still delays mail but stops no sign-up, so it must not take the pages away from visitors.
+`/healthz` is for who routes visitors to web processes, `/healthz/clock` and `/healthz/mail` for who is called at night.
+A clock or a mail server that stands still delays mail but stops no sign-up, so neither must take the pages away from
+visitors.
 """
 
 from datetime import datetime, timedelta
@@ -12,7 +13,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from bookings.models import Heartbeat
+from bookings import outbox
+from bookings.models import Heartbeat, Lane
 
 CLOCK = "clock"
 # A clock not seen for this long stands still; hosts see the same in the admin site.
@@ -41,6 +43,32 @@ def clock(_request: HttpRequest) -> HttpResponse:
         return _answer("database: no answer", status=503)
     ticks = seen_at is not None and now - seen_at < STANDS_STILL
     return _answer(_clock_words(seen_at, now=now), status=200 if ticks else 503)
+
+
+@never_cache
+@require_safe
+def mail(_request: HttpRequest) -> HttpResponse:
+    """200 while the clock ticks, the mail server takes mail and no lane waits for longer than it may: the cases in
+    which hosts see a red banner."""
+    now = timezone.now()
+    try:
+        seen_at, silent = _clock_seen_at(), outbox.mail_server_is_silent(now)
+        waiting, late = outbox.oldest_waiting(now), outbox.late_lanes(now)
+    except Error:
+        return _answer("database: no answer", status=503)
+    ticks = seen_at is not None and now - seen_at < STANDS_STILL
+    return _answer(
+        _clock_words(seen_at, now=now),
+        "mail server: takes nothing" if silent else "mail server: ok",
+        *(_lane_words(lane, waiting.get(lane), now=now, is_late=lane in late) for lane in Lane),
+        status=200 if ticks and not silent and not late else 503,
+    )
+
+
+def _lane_words(lane: Lane, since: datetime | None, *, now: datetime, is_late: bool) -> str:
+    if since is None:
+        return f"{lane.name.lower()}: nothing waits"
+    return f"{lane.name.lower()}: waits {int((now - since).total_seconds())} s{' (late)' if is_late else ''}"
 
 
 def _clock_seen_at() -> datetime | None:

@@ -4,8 +4,9 @@ import pytest
 from django.db import OperationalError
 from django.db.models import QuerySet
 
-from bookings.models import Heartbeat
-from tests.factories import NOON
+from bookings import outbox
+from bookings.models import Heartbeat, Lane, Notice, NoticeKind
+from tests.factories import NOON, make_party
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
@@ -35,7 +36,7 @@ def test_a_clock_never_seen_is_not_well(client):
     assert answer(client.get("/healthz/clock"))[0] == 503
 
 
-@pytest.mark.parametrize("address", ["/healthz", "/healthz/clock"])
+@pytest.mark.parametrize("address", ["/healthz", "/healthz/clock", "/healthz/mail"])
 def test_a_database_that_does_not_answer_is_ill(client, monkeypatch, address):
     def no_answer(_queryset):
         raise OperationalError
@@ -46,3 +47,29 @@ def test_a_database_that_does_not_answer_is_ill(client, monkeypatch, address):
 
 def test_nobody_keeps_the_answer(client):
     assert "no-store" in client.get("/healthz")["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status", "told"),
+    [(None, 200, "nothing waits"), (90, 200, "waits 90 s"), (150, 503, "waits 150 s (late)")],
+)
+def test_mail_is_well_while_no_lane_waits_too_long(client, seconds, status, told):
+    clock_seen(12)
+    if seconds:
+        outbox.post(NoticeKind.LINK, make_party(), key="1", now=NOON - timedelta(seconds=seconds))
+    lanes = {lane.name.lower(): "nothing waits" for lane in Lane} | {"offer": told}
+    lines = ["clock: 12 s ago", "mail server: ok", *(f"{lane}: {words}" for lane, words in lanes.items())]
+    assert answer(client.get("/healthz/mail")) == (status, "\n".join(lines) + "\n", "text/plain")
+
+
+def test_mail_is_ill_when_the_server_takes_nothing_or_the_clock_stands_still(client):
+    clock_seen(12)
+    outbox.post(NoticeKind.LINK, make_party(), key="1", now=NOON - timedelta(minutes=3))
+    Notice.objects.update(last_error="OSError", next_attempt_at=NOON + timedelta(seconds=20))
+    status, told, _type = answer(client.get("/healthz/mail"))
+    assert (status, told.splitlines()[1]) == (503, "mail server: takes nothing")
+
+    Notice.objects.all().delete()
+    Heartbeat.objects.update(seen_at=NOON - timedelta(minutes=2))
+    status, told, _type = answer(client.get("/healthz/mail"))
+    assert (status, told.splitlines()[0]) == (503, "clock: 120 s ago (stands still)")

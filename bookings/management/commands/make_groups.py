@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand
 ROLES = {
     "Hosts": [
         *(f"{act}_{model}"
-          for model in ("venue", "tour", "tourstop", "consent", "season", "reminderplan", "toursession", "announcement")
+          for model in ("venue", "tour", "tourstop", "consent", "season", "reminderplan", "toursession",
+                        "announcement", "mailtext")
           for act in ("view", "add", "change", "delete")),
         *(f"{act}_{model}" for model in ("house", "party", "booking", "notice") for act in ("view", "change")),
         "view_member",

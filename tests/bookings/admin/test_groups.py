@@ -6,7 +6,17 @@ from django.core.management import call_command
 
 pytestmark = pytest.mark.django_db
 
-WRITTEN_BY_HOSTS = {"venue", "tour", "tourstop", "consent", "season", "toursession", "announcement"}
+WRITTEN_BY_HOSTS = {
+    "venue",
+    "tour",
+    "tourstop",
+    "consent",
+    "season",
+    "reminderplan",
+    "toursession",
+    "announcement",
+    "mailtext",
+}
 CHANGED_BY_RULES = {"house", "party", "booking", "notice"}
 ONLY_READ = {"member", "bookingevent", "decision"}
 

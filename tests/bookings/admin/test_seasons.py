@@ -174,7 +174,8 @@ def test_the_machinery_is_silent_after_two_minutes_without_a_beat(beat, is_silen
     Heartbeat.objects.create(name="worker of another kind", seen_at=NOON)
 
     seen_at = None if beat is None else NOON - beat
-    assert machinery(now=NOON) == Machinery(is_silent, seen_at, 0, None)
+    assert machinery(now=NOON) == Machinery(NOON, seen_at, server_is_silent=False, late_lanes={})
+    assert (machinery(now=NOON).is_silent, machinery(now=NOON).is_in_trouble) == (is_silent, is_silent)
 
 
 def test_mails_that_wait_are_counted():
@@ -183,7 +184,7 @@ def test_mails_that_wait_are_counted():
         post_notice(status, created_at=NOON - timedelta(minutes=minutes))
     post_notice("queued", created_at=NOON - DAY, next_attempt_at=NOON + HOUR)
 
-    assert machinery(now=NOON) == Machinery(False, NOON, 2, NOON - timedelta(minutes=1))
+    assert machinery(now=NOON).waiting == (2, NOON - timedelta(minutes=1))
 
 
 # A mail that could not be delivered no longer counts once ...

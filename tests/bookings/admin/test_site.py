@@ -19,6 +19,7 @@ from bookings.models import (
     Booking,
     Heartbeat,
     House,
+    MailText,
     Notice,
     NoticeKind,
     Party,
@@ -46,11 +47,15 @@ MAY_USE: dict[str, set[str]] = {
     "bookings_check_in_act": ALL_STAFF,
     "bookings_season_overview": HOSTS,
     "bookings_season_coming": HOSTS,
+    "bookings_season_mails": HOSTS,
+    "bookings_mailtext_preview": HOSTS,
+    "bookings_mailtext_html": HOSTS,
+    "bookings_mailtext_test": HOSTS,
     "bookings_notice_preview": HOSTS,
     "bookings_notice_html": HOSTS,
     **{
         f"bookings_{model}_{page}": HOSTS
-        for model in ("venue", "tour", "season", "toursession", "announcement")
+        for model in ("venue", "tour", "season", "toursession", "announcement", "mailtext")
         for page in ("changelist", "add", "change", "history", "delete")
     },
     **{
@@ -91,6 +96,9 @@ def rows() -> dict[str, int]:
         Booking: booking,
         Notice: Notice.objects.get(),
         Announcement: make_announcement(free.season),
+        MailText: MailText.objects.create(
+            season=booking.session.season, kind="reminder", language="en", subject="Soon", changed_at=NOON
+        ),
         User: User.objects.create_user("somebody"),
         Group: Group.objects.get(name="Gate"),
     }
@@ -197,6 +205,26 @@ def test_the_banner_counts_the_mails_that_wait(client, rows):
     outbox.post(NoticeKind.LINK, make_party(), key="later", now=timezone.now() + timedelta(days=1))
 
     assert "1 mail waits in the outbox." in client.get(reverse("admin:index")).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({}, "Mail is late: the first of “confirmations and changes” has waited for 3\xa0hours."),
+        ({"last_error": "OSError", "next_attempt_at": None}, "The mail server takes nothing."),
+    ],
+)
+def test_the_banner_tells_of_mail_that_stands_still_while_the_clock_beats(client, rows, values, says):
+    now = timezone.now()
+    sign_in(client, "Hosts")
+    Heartbeat.objects.create(name="clock", seen_at=now)
+    long_ago = now - timedelta(hours=3)
+    given = {"next_attempt_at": long_ago, "created_at": long_ago} | values
+    Notice.objects.update(**given | {"next_attempt_at": given["next_attempt_at"] or now})
+
+    for name in ("index", "bookings_season_overview"):
+        page = client.get(address(name, rows)).content.decode()
+        assert (name, says in page, "1 mail waits in the outbox." in page) == (name, True, True)
 
 
 def test_whoever_signs_in_is_told_nothing_of_the_machinery(client, rows):

@@ -6,7 +6,7 @@ import pytest
 
 from bookings import outbox
 from bookings.admin.standing import bar, machinery, season_figures, tag, touched, with_places_offered
-from bookings.models import Booking, Notice, NoticeKind, NoticeStatus, TourSession
+from bookings.models import Booking, Heartbeat, Lane, Notice, NoticeKind, NoticeStatus, TourSession
 from bookings.tallies import Tally
 from portal.views import session_words
 from tests.factories import HOUR, NOON, make_booking, make_offered, make_party, make_season, make_session
@@ -35,7 +35,7 @@ def owe(status: str = NoticeStatus.QUEUED, **values: Any) -> None:
 )
 def test_a_mail_waits_when_due_when_a_try_failed_and_when_its_worker_was_lost(status, values, waits):
     owe(status, **values)
-    assert machinery(now=NOON).mails_waiting == int(waits)
+    assert machinery(now=NOON).waiting.number == int(waits)
 
 
 def test_a_session_without_a_limit_of_parties_is_told_in_places():
@@ -92,3 +92,32 @@ def test_of_a_session_called_off_is_told_how_many_heard_and_how_many_have_places
 
     assert lines == {off: (2, 1), other: (0, 0)}
     assert Booking.objects.count() == 3
+
+
+def test_every_page_of_staff_asks_the_same_few_questions_however_many_mails_there_are(
+    django_assert_num_queries: Any,
+):
+    for _mail in range(2):
+        owe()
+    with django_assert_num_queries(2 + len(Lane)):
+        assert machinery(now=NOON).is_in_trouble
+    for _mail in range(20):
+        owe()
+    with django_assert_num_queries(2 + len(Lane)):
+        assert machinery(now=NOON).is_in_trouble
+
+
+@pytest.mark.parametrize(
+    ("values", "late", "silent"),
+    [
+        ({}, {}, False),
+        ({"next_attempt_at": NOON - HOUR}, {Lane.OFFER: NOON - HOUR}, False),
+        ({"created_at": NOON - HOUR, "last_error": "OSError", "next_attempt_at": NOON}, {}, True),
+    ],
+)
+def test_the_machinery_tells_of_late_mail_and_of_a_server_that_takes_nothing(values, late, silent):
+    Heartbeat.objects.create(name="clock", seen_at=NOON)
+    owe(**values)
+    told = machinery(now=NOON)
+    assert (told.late_lanes, told.server_is_silent) == (late, silent)
+    assert told.is_in_trouble == bool(late or silent)

@@ -1,0 +1,54 @@
+"""Whether mail stands still: how long each lane has waited, and whether the mail server takes anything."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import BooleanField, QuerySet
+from django.db.models.expressions import RawSQL
+
+from bookings.models import Lane, Notice, NoticeStatus
+from bookings.outbox.claims import SERVER_REST
+
+# As the index `notice_owed` says it, sign for sign: SQLite takes a partial index only for words it can compare.
+OWED = RawSQL("status IN ('queued', 'sending')", [], output_field=BooleanField())
+
+# So long may the oldest mail of a lane wait for its turn before somebody is told. The clock's beat is well within it.
+WAITS_AT_MOST = {
+    Lane.PROOF: timedelta(minutes=2),
+    Lane.OFFER: timedelta(minutes=2),
+    Lane.NEWS: timedelta(minutes=15),
+    Lane.REMINDER: timedelta(hours=2),
+}
+# What a lane not named above may wait.
+LONGEST_WAIT = timedelta(hours=2)
+# So long may a server refuse everything.
+REFUSES_AT_MOST = timedelta(minutes=2)
+
+
+def oldest_waiting(now: datetime) -> dict[Lane, datetime]:
+    """Of each lane in which mail waits, since when its first has had its turn. One entry of an index a lane."""
+    found = {lane: waiting_in(lane, now).values_list("next_attempt_at", flat=True).first() for lane in Lane}
+    return {lane: since for lane, since in found.items() if since}
+
+
+def waiting_in(lane: Lane, now: datetime) -> QuerySet[Notice]:
+    """The mails of a lane whose turn has come; a row at work keeps the turn it had when it was claimed."""
+    owed = Notice.objects.filter(OWED, lane=lane, next_attempt_at__lte=now)
+    return owed.exclude(status=NoticeStatus.SENDING, lease_until__gt=now).order_by("next_attempt_at")
+
+
+def late_lanes(now: datetime) -> dict[Lane, datetime]:
+    """The lanes whose first mail has waited for longer than it may."""
+    waiting = oldest_waiting(now).items()
+    return {lane: since for lane, since in waiting if now - since > WAITS_AT_MOST.get(lane, LONGEST_WAIT)}
+
+
+def mail_server_is_silent(now: datetime) -> bool:
+    """Whether mail waits for a server that has taken nothing for a while.
+
+    A mail that rests because the server was away has a cause and no try: a try counts only when the server answers.
+    """
+    owed = Notice.objects.filter(OWED, status=NoticeStatus.QUEUED, lane__in=list(Lane), attempts=0)
+    refused = owed.filter(next_attempt_at__lte=now + SERVER_REST, created_at__lt=now - REFUSES_AT_MOST)
+    if not refused.exclude(last_error="").exists():
+        return False
+    return not Notice.objects.filter(sent_at__gt=now - REFUSES_AT_MOST).exists()

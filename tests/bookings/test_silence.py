@@ -1,0 +1,90 @@
+"""When mail stands still: lanes that wait too long, and a server that takes nothing."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from bookings import outbox
+from bookings.models import LANES, Lane, Notice, NoticeKind, NoticeStatus
+from bookings.outbox.silence import waiting_in
+from tests.factories import HOUR, NOON, make_party
+
+pytestmark = pytest.mark.django_db
+MINUTE = timedelta(minutes=1)
+
+
+def owe(kind: NoticeKind = NoticeKind.LINK, *, minutes: float = 0, **values: Any) -> None:
+    party = make_party()
+    outbox.post(kind, party, key=str(party.pk), now=NOON - minutes * MINUTE)
+    Notice.objects.filter(party=party).update(**values)
+
+
+def test_each_lane_tells_since_when_its_first_mail_has_had_its_turn(django_assert_num_queries: Any):
+    owe(NoticeKind.LINK, minutes=3)
+    owe(NoticeKind.LINK, minutes=9)
+    owe(NoticeKind.CONFIRMED, minutes=10)
+    owe(NoticeKind.REMINDER, minutes=-5)  # planned
+    owe(NoticeKind.PROVE, minutes=5, status=NoticeStatus.SENT, sent_at=NOON)
+    owe(NoticeKind.PROVE, minutes=1, status=NoticeStatus.SENDING, lease_until=NOON + MINUTE)
+
+    with django_assert_num_queries(len(Lane)):
+        waiting = outbox.oldest_waiting(NOON)
+
+    assert waiting == {Lane.OFFER: NOON - 9 * MINUTE, Lane.NEWS: NOON - 10 * MINUTE}
+
+
+@pytest.mark.parametrize(
+    ("kind", "minutes", "is_late"),
+    [
+        (NoticeKind.PROVE, 2, False),
+        (NoticeKind.PROVE, 2.1, True),
+        (NoticeKind.OFFER, 2.1, True),
+        (NoticeKind.CONFIRMED, 15, False),
+        (NoticeKind.CONFIRMED, 15.1, True),
+        (NoticeKind.REMINDER, 120, False),
+        (NoticeKind.REMINDER, 120.1, True),
+    ],
+)
+def test_a_lane_is_late_when_its_first_mail_has_waited_for_longer_than_it_may(
+    kind: NoticeKind, minutes: float, is_late: bool
+):
+    owe(kind, minutes=minutes)
+    assert list(outbox.late_lanes(NOON)) == [LANES[kind]] * is_late
+
+
+REFUSED: dict[str, Any] = {"last_error": "ConnectionRefusedError", "next_attempt_at": NOON + MINUTE / 3}
+
+
+@pytest.mark.parametrize(
+    ("values", "is_silent"),
+    [
+        (REFUSED, True),
+        ({}, False),  # waits for the next beat
+        ({**REFUSED, "attempts": 1}, False),  # it was answered: this mail is the trouble
+        ({**REFUSED, "status": "bounced"}, False),
+        ({**REFUSED, "created_at": NOON - MINUTE}, False),  # for a minute only
+        ({**REFUSED, "next_attempt_at": NOON + HOUR}, False),
+    ],
+)
+def test_a_server_is_silent_when_mail_waits_for_it_untried(values: dict[str, Any], is_silent: bool):
+    owe(minutes=5, **values)
+    assert outbox.mail_server_is_silent(NOON) is is_silent
+
+
+def test_a_server_that_took_a_mail_just_now_is_not_silent():
+    owe(minutes=5, **REFUSED)
+    owe(minutes=5, status=NoticeStatus.SENT, sent_at=NOON - MINUTE)
+    assert outbox.mail_server_is_silent(NOON) is False
+    Notice.objects.filter(status=NoticeStatus.SENT).update(sent_at=NOON - 3 * MINUTE)
+    assert outbox.mail_server_is_silent(NOON) is True
+
+
+def test_the_first_of_a_lane_is_found_by_the_index_of_what_is_owed():
+    """SQLite passes a partial index over unless the question says its condition in the same words."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")  # It reads a table of nothing from end to end.
+
+    assert "notice_owed" in waiting_in(Lane.OFFER, NOON)[:1].explain()
