@@ -17,11 +17,14 @@ from bookings.emails.words import html_language, words_of
 from bookings.models import House, Notice, NoticeKind, Party
 
 
-def build(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
-    """The message as it is true at ``now``, in the language of the party, with a Message-ID that never changes."""
+def build(notice: Notice, *, now: datetime, house: House | None = None) -> EmailMultiAlternatives:
+    """The message as it is true at ``now``, in the language of the party, with a Message-ID that never changes.
+
+    Whoever builds many hands in the house, to be read once.
+    """
     party = notice.party
     with translation.override(party.language):
-        house = House.objects.first()
+        house = house or House.objects.first()
         words = words_of(notice, now=now) | {"house": house}
         message = EmailMultiAlternatives(
             subject=" ".join(_render(notice, "_base.subject.txt", words, escape=False).split()),

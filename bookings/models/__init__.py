@@ -18,6 +18,7 @@ from bookings.models.bookings import (
 from bookings.models.lines import Ahead, parties_ahead
 from bookings.models.notices import LANES, UNPROVEN_KINDS, Heartbeat, Lane, Notice, NoticeKind, NoticeStatus
 from bookings.models.parties import Member, Party, person_key
+from bookings.models.senders import Breaker, Sender
 from bookings.models.tours import (
     GUIDE_LANGUAGES,
     Consent,
@@ -47,6 +48,7 @@ __all__ = [
     "BookingEvent",
     "BookingMoved",
     "BookingStatus",
+    "Breaker",
     "Consent",
     "Decision",
     "DecisionReason",
@@ -63,6 +65,7 @@ __all__ = [
     "Party",
     "Season",
     "SeasonMode",
+    "Sender",
     "SessionState",
     "SwapWish",
     "Tour",

@@ -72,11 +72,11 @@ class NoticeStatus(models.TextChoices):
 
 class NoticeQuerySet(models.QuerySet["Notice"]):
     def due(self, now: datetime) -> Self:
-        """What can be claimed now, the most urgent first; a lease that ran out counts as not claimed."""
-        return self.filter(
-            Q(status=NoticeStatus.QUEUED, next_attempt_at__lte=now)
-            | Q(status=NoticeStatus.SENDING, lease_until__lte=now)
-        ).order_by("lane", "next_attempt_at", "pk")
+        """What can be claimed now, the most urgent first; a lease that ran out counts as not claimed.
+
+        Of one lane this is a range of an index, whatever waits for later: a claim's ``next_attempt_at`` is its lease.
+        """
+        return self.unsettled().filter(next_attempt_at__lte=now).order_by("lane", "next_attempt_at", "pk")
 
     def unsettled(self) -> Self:
         return self.filter(status__in=[NoticeStatus.QUEUED, NoticeStatus.SENDING])
@@ -97,6 +97,9 @@ class Notice(models.Model):
     next_attempt_at = models.DateTimeField(_("next try"))
     expires_at = models.DateTimeField(_("useless after"), null=True, blank=True)
     lease_until = models.DateTimeField(_("claimed until"), null=True, blank=True)
+    # Since when it may have left: the server was asked to take the text, and has not clearly refused it.
+    begun_at = models.DateTimeField(_("begun"), null=True, blank=True, editable=False)
+    times_begun = models.PositiveSmallIntegerField(default=0, editable=False)
     sent_at = models.DateTimeField(_("handed over"), null=True, blank=True)
     message_id = models.CharField(max_length=200, blank=True)
     last_error = models.CharField(_("last error"), max_length=200, blank=True)
@@ -121,6 +124,9 @@ class Notice(models.Model):
                 fields=["lane", "next_attempt_at"], name="notice_owed", condition=Q(status__in=["queued", "sending"])
             ),
             models.Index(fields=["party", "-created_at"], name="notice_of_party"),
+            models.Index(
+                fields=["begun_at"], name="notice_unproven_begun", condition=Q(kind__in=sorted(UNPROVEN_KINDS))
+            ),
         ]
 
     def __str__(self) -> str:

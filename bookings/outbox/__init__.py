@@ -1,12 +1,14 @@
 """The outbox: ``post`` writes the notice that a change owes a party, in the transaction of the change itself;
-``deliver`` claims one and hands it over.
+senders claim the most urgent few and hand them over.
 
-The row is the promise and the only queue. A worker claims it by one conditional UPDATE with a lease, commits, works
-with no transaction open and marks it; whoever comes second finds nothing to claim.
+The row is the promise and the only queue. A sender claims rows with a lease, commits, works with no transaction open
+and marks each; whoever comes second finds nothing to claim. Before a text is offered to the server, the row says so:
+of a lost worker's rows it is known which may have left.
 """
 
 from bookings.outbox.delivery import deliver_due
 from bookings.outbox.posting import post, post_all, post_at_most_hourly
+from bookings.outbox.senders import nudge, send_a_slice
 from bookings.outbox.truth import still_true
 
-__all__ = ["deliver_due", "post", "post_all", "post_at_most_hourly", "still_true"]
+__all__ = ["deliver_due", "nudge", "post", "post_all", "post_at_most_hourly", "send_a_slice", "still_true"]

@@ -10,6 +10,7 @@ from django.db import IntegrityError, models, transaction
 from bookings.models import (
     Booking,
     BookingStatus,
+    Breaker,
     Consent,
     Heartbeat,
     House,
@@ -17,6 +18,7 @@ from bookings.models import (
     Notice,
     Party,
     Season,
+    Sender,
     SwapWish,
     Tour,
     TourSession,
@@ -134,6 +136,8 @@ BAD_ROWS: dict[str, Callable[[], object]] = {
     "booking_number_once_a_session": two_bookings_with_one_number,
     "notice_lease_iff_sending": lambda: make_notice(lease_until=NOON),
     "notice_sent_has_a_time": lambda: make_notice(status="sent"),
+    "breaker_is_one_row": lambda: Breaker.objects.create(pk=2),
+    "breaker_open_has_a_next_try": lambda: Breaker.objects.create(pk=1, opened_at=NOON),
 }
 COUNTER_HALVES: list[tuple[str, Callable[[], object]]] = [
     ("tour_party_range", lambda: make_tour(smallest_party=0)),
@@ -147,6 +151,7 @@ UNIQUE_COLUMNS: dict[str, Callable[[], object]] = {
     "Party.code": lambda: [make_party(code="BCDFGHJK") for _party in range(2)],
     "Party.submission_key": lambda: [make_party(submission_key=uuid.UUID(int=1)) for _party in range(2)],
     "Notice.dedupe_key": lambda: [make_notice() for _notice in range(2)],
+    "Sender.number": lambda: [Sender.objects.create(number=1) for _slot in range(2)],
     "Heartbeat.name": lambda: [Heartbeat.objects.create(name="worker", seen_at=NOON) for _beat in range(2)],
 }
 
