@@ -62,7 +62,7 @@ def open_line(backend: BaseEmailBackend) -> bool:
         if isinstance(backend, EmailBackend):
             _server(backend).ehlo_or_helo_if_needed()
     except smtplib.SMTPResponseException as error:
-        raise _refused(Stage.CONNECT, error.smtp_code, error.smtp_error) from error
+        raise refusal(Stage.CONNECT, error.smtp_code, error.smtp_error) from error
     except (OSError, smtplib.SMTPException) as error:
         raise Broken(Stage.CONNECT, _why(error)) from error
     return is_new
@@ -113,8 +113,8 @@ def hand_over(
         stage = Stage.TEXT
         server.send(_ended(text))
         _expect(stage, {250}, server.getreply())
-    except Refused as refusal:
-        if refusal.code != 421:
+    except Refused as failure:
+        if failure.code != 421:
             _forget(server)
         raise
     except (OSError, smtplib.SMTPException) as error:
@@ -125,7 +125,7 @@ def hand_over(
     return True
 
 
-def _refused(stage: Stage, code: int, words: bytes | str) -> Refused:
+def refusal(stage: Stage, code: int, words: bytes | str) -> Refused:
     said = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
     enhanced = _ENHANCED.match(said)
     return Refused(stage, code, enhanced[1] if enhanced else "")
@@ -134,7 +134,7 @@ def _refused(stage: Stage, code: int, words: bytes | str) -> Refused:
 def _expect(stage: Stage, codes: set[int], reply: tuple[int, bytes]) -> None:
     code, words = reply
     if code not in codes:
-        raise _refused(stage, code, words)
+        raise refusal(stage, code, words)
 
 
 def _forget(server: smtplib.SMTP) -> None:
