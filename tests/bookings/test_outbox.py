@@ -1,8 +1,7 @@
 import smtplib
 import threading
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
-from itertools import count
+from collections.abc import Iterator
+from datetime import datetime
 from time import monotonic
 from typing import Any
 
@@ -15,7 +14,6 @@ from bookings import outbox
 from bookings.domain import sessions, visit
 from bookings.domain.people import Person
 from bookings.models import (
-    LANES,
     Booking,
     BookingStatus,
     Breaker,
@@ -23,7 +21,6 @@ from bookings.models import (
     NoticeKind,
     NoticeStatus,
     OfferSource,
-    Party,
     TourSession,
 )
 from bookings.outbox import claims
@@ -40,43 +37,10 @@ from tests.factories import (
     make_sign_up,
     make_waiting,
 )
+from tests.owed import MINUTE, SECOND, About, breaker_now, in_threads, owe, owe_confirmation, owe_link, state, use
 from tests.smtp import MailServer, free_port, running_mail_server, silent_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-_numbers = count(1)
-
-
-@pytest.fixture
-def office(mail_server: MailServer, settings: Settings) -> MailServer:
-    use(settings, mail_server.port)
-    return mail_server
-
-
-def use(settings: Settings, port: int) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 1
-
-
-def owe(kind: NoticeKind, booking: Booking | None = None, *, party: Party | None = None, **given: Any) -> Notice:
-    values = {
-        "lane": LANES[kind],
-        "dedupe_key": f"{kind}:{next(_numbers)}",
-        "created_at": NOON,
-        "next_attempt_at": NOON,
-    }
-    owed_to = party or (booking.party if booking else None)
-    assert owed_to
-    return Notice.objects.create(kind=kind, party=owed_to, booking=booking, **values | given)
-
-
-def owe_confirmation(**given: Any) -> Notice:
-    return owe(NoticeKind.CONFIRMED, make_booking(), **given)
-
-
-def state(notice: Notice) -> tuple[str, int, str]:
-    notice.refresh_from_db()
-    return notice.status, notice.attempts, notice.last_error
 
 
 def handed_over_at(notice: Notice) -> datetime:
@@ -86,33 +50,6 @@ def handed_over_at(notice: Notice) -> datetime:
 
 
 TAKES_NOTHING = "broke off at connect: ConnectionRefusedError"
-
-
-class About:
-    """A moment, give or take the seconds that the test itself takes."""
-
-    def __init__(self, at: datetime) -> None:
-        self.at = at
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, datetime) and abs(other - self.at) < 10 * SECOND
-
-    def __repr__(self) -> str:
-        return f"about {self.at}"
-
-
-def breaker_now() -> tuple[Any, str, Any]:
-    """Open since when and why, and when it last took a mail."""
-    row = Breaker.objects.get()
-    return row.opened_at, row.why, row.last_taken_at
-
-
-def in_threads(number: int, work: Callable[[], None]) -> None:
-    workers = [threading.Thread(target=work) for _ in range(number)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
 
 
 def subjects(office: MailServer) -> list[str]:
@@ -744,10 +681,6 @@ def test_neither_log_nor_row_keeps_what_is_personal(office: MailServer, caplog: 
 
 
 # --- the cap
-
-
-def owe_link(email: str = "lin@visitors.example", **given: Any) -> Notice:
-    return owe(NoticeKind.LINK, party=make_party(email=email, ended_at=NOON), **given)
 
 
 def test_an_address_gets_at_most_three_unproven_mails_an_hour_and_none_is_lost(office: MailServer) -> None:
