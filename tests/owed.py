@@ -8,8 +8,19 @@ from typing import Any
 
 from pytest_django import Settings
 
-from bookings.models import LANES, Booking, Breaker, Notice, NoticeKind, Party
-from tests.factories import NOON, make_booking, make_party
+from bookings.models import (
+    LANES,
+    ROWS_A_STATEMENT,
+    Booking,
+    BookingStatus,
+    Breaker,
+    Notice,
+    NoticeKind,
+    Party,
+    TourSession,
+)
+from tests.factories import NOON, make_booking, make_party, make_session
+from tests.long_lines import fill_line
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 _numbers = count(1)
@@ -70,3 +81,31 @@ def in_threads(number: int, work: Callable[[], None]) -> None:
         worker.start()
     for worker in workers:
         worker.join()
+
+
+def owe_reminders(number: int, *, session: TourSession | None = None, at: datetime = NOON) -> list[int]:
+    """Reminders of as many confirmed parties, due at this moment, written in bulk; returns their keys."""
+    session = session or make_session(capacity=max(60, 2 * number))
+    confirmed: dict[str, Any] = {"status": BookingStatus.CONFIRMED, "queue_number": None, "in_line": False}
+    parties = fill_line([session], parties=number, **confirmed)
+    for party in parties:
+        party.email = f"lead{party.pk}@visitors.example"
+    Party.objects.bulk_update(parties, ["email"], batch_size=ROWS_A_STATEMENT)
+    bookings = Booking.objects.filter(party__in=[party.pk for party in parties]).order_by("pk")
+    notices = Notice.objects.bulk_create(
+        (
+            Notice(
+                kind=NoticeKind.REMINDER,
+                party_id=booking.party_id,
+                booking=booking,
+                lane=LANES[NoticeKind.REMINDER],
+                dedupe_key=f"reminder:{booking.pk}",
+                facts={"starts_at": session.starts_at.isoformat(), "days": 1},
+                created_at=at,
+                next_attempt_at=at,
+            )
+            for booking in bookings
+        ),
+        batch_size=ROWS_A_STATEMENT,
+    )
+    return [notice.pk for notice in notices]
