@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
+from django.db.models import F
 from pytest_django import Settings
 
 from bookings.models import (
@@ -85,9 +86,14 @@ def in_threads(number: int, work: Callable[[], None]) -> None:
 
 def owe_reminders(number: int, *, session: TourSession | None = None, at: datetime = NOON) -> list[int]:
     """Reminders of as many confirmed parties, due at this moment, written in bulk; returns their keys."""
-    session = session or make_session(capacity=max(60, 2 * number))
+    session = session or make_session(capacity=2 * number)
     confirmed: dict[str, Any] = {"status": BookingStatus.CONFIRMED, "queue_number": None, "in_line": False}
     parties = fill_line([session], parties=number, **confirmed)
+    TourSession.objects.filter(pk=session.pk).update(
+        places_held=F("places_held") + 2 * number,
+        parties_held=F("parties_held") + number,
+        parties_waiting=F("parties_waiting") - number,
+    )
     for party in parties:
         party.email = f"lead{party.pk}@visitors.example"
     Party.objects.bulk_update(parties, ["email"], batch_size=ROWS_A_STATEMENT)

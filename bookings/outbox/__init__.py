@@ -2,8 +2,8 @@
 senders claim the most urgent few and hand them over.
 
 The row is the promise and the only queue. A sender claims rows with a lease, commits, works with no transaction open
-and marks each; whoever comes second finds nothing to claim. Before a text is offered to the server, the row says so:
-of a lost worker's rows it is known which may have left.
+and marks each; whoever comes second finds nothing to claim. Before the first byte of a text goes to the server, the row
+says so: of a lost worker's rows it is known which may have left.
 """
 
 from bookings.outbox.delivery import deliver_due

@@ -86,7 +86,7 @@ def hand_over(
 ) -> bool:
     """True once the server has said that it has the mail. Raises Refused or Broken.
 
-    ``begin`` is called after the recipient was taken and before the text is offered; if it says no, nothing is sent.
+    ``begin`` is called when the server asks for the text, before the first byte of it; if it says no, nothing is sent.
     """
     if not isinstance(backend, EmailBackend):
         if not begin():
@@ -105,11 +105,11 @@ def hand_over(
         stage = Stage.RECIPIENT
         _expect(stage, {250, 251}, server.rcpt(_address(message.to[0])))
         stage = Stage.DATA
-        if not begin():
-            server.rset()
-            return False
         server.putcmd("data")
         _expect(stage, {354}, server.getreply())
+        if not begin():
+            drop_line(backend)  # There is no other way back from here.
+            return False
         stage = Stage.TEXT
         server.send(_ended(text))
         _expect(stage, {250}, server.getreply())
