@@ -275,7 +275,7 @@ LOGGING = {
         # What is answered with 403, 404, 410 or 422 is the visitor's as well; what is ours, 500, is an error.
         "django.request": {"level": "ERROR"},
         # The clock calls twice a second; what fails is told at higher levels.
-        **dict.fromkeys(["celery.beat", "celery.worker.strategy", "celery.app.trace"], {"level": "WARNING"}),
+        **{name: {"level": "WARNING"} for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace")},
         # It warns of every HEAD, whose body Django leaves to the server to drop.
         "gunicorn.http.wsgi": {"level": "ERROR"},
     },
