@@ -1,7 +1,7 @@
 """A mail server in a process of its own that keeps each mail as real ones do: on the disk before it says yes.
 
-`python -m bench.mail_sink FOLDER` writes to FOLDER: `port` where it listens; `mails` the texts; `arrivals` a line for each mail:
-seconds since the epoch, and its recipient.
+`python -m bench.mail_sink FOLDER` writes to FOLDER: `port` where it listens; `mails` the texts; `arrivals` a line for
+each mail, with the seconds since the epoch and its recipient.
 """
 
 import os

@@ -115,7 +115,7 @@ def test_time_that_is_up_ends_the_slice_and_not_the_row(
 def test_an_offer_does_not_wait_behind_five_thousand_reminders(office: MailServer) -> None:
     make_house()
     owe_reminders(5_000)
-    offered = make_offered()
+    offered = make_offered(email="waits@visitors.example")
 
     def post() -> None:
         owe(NoticeKind.OFFER, offered)
