@@ -10,7 +10,8 @@ from bookings.models import Heartbeat
 
 @shared_task(name="bookings.deliver_due", ignore_result=True)
 def deliver_due() -> None:
-    outbox.deliver_due(now=timezone.now())
+    if outbox.send_a_slice(now=timezone.now()):
+        outbox.nudge()
 
 
 @shared_task(name="bookings.lapse_offers", ignore_result=True)

@@ -35,6 +35,14 @@ class Environment:
             self.problems.append(f"{name} must be on or off")
         return default
 
+    def number(self, name: str, *, default: int) -> int:
+        value = self.variables.get(name, "").strip()
+        if value.isascii() and value.isdigit() and int(value) > 0:
+            return int(value)
+        if value:
+            self.problems.append(f"{name} must be a whole number above 0")
+        return default
+
     def key(self, name: str, default: str) -> str:
         value = self.text(name, default)
         if value and (len(value) < SHORTEST_KEY or len(set(value)) < 5):

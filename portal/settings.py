@@ -176,7 +176,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 
 _every = {
-    "bookings.deliver_due": 10.0,
+    "bookings.deliver_due": 0.5,
     "bookings.lapse_offers": 15.0,
     "bookings.serve_lines": 30.0,
     "bookings.exchange_met_wishes": 60.0,
@@ -189,8 +189,9 @@ _every = {
     "bookings.erase_due": 60.0,
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    # One that waited longer than its interval is worth nothing: the next one does its work.
-    task: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+    # One that waited longer than its interval is worth nothing: the next one does its work. Never less than a few
+    # seconds: the clocks of two machines differ.
+    task: {"task": task, "schedule": seconds, "options": {"expires": max(seconds, 10.0)}}
     for task, seconds in _every.items()
 }
 
@@ -206,6 +207,10 @@ EMAIL_HOST_PASSWORD = _mail.password
 EMAIL_USE_TLS = _mail.starttls
 EMAIL_USE_SSL = _mail.tls
 EMAIL_TIMEOUT = 20
+# How many workers hand mail over at a time. Fewer than there are worker processes, or a slow server holds up the clock.
+MAIL_SENDERS = env.number("MAIL_SENDERS", default=2)
+# Mails an hour to addresses that nobody has proven yet; what is more waits. An opening that 100,000 rush is above it.
+MAIL_UNPROVEN_AN_HOUR = env.number("MAIL_UNPROVEN_AN_HOUR", default=20_000)
 MAIL_FROM = env.address("MAIL_FROM", "Visitor portal <visits@localhost>")
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = MAIL_FROM
 # Where reports of mails that did not arrive go, and the key with which a mail server hands them to us over HTTP.
@@ -273,6 +278,8 @@ LOGGING = {
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         # What is answered with 403, 404, 410 or 422 is the visitor's as well; what is ours, 500, is an error.
         "django.request": {"level": "ERROR"},
+        # The clock calls twice a second; what fails is told at higher levels.
+        **{name: {"level": "WARNING"} for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace")},
         # It warns of every HEAD, whose body Django leaves to the server to drop.
         "gunicorn.http.wsgi": {"level": "ERROR"},
     },

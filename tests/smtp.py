@@ -4,7 +4,7 @@ import email
 import email.policy
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
 from typing import Any
@@ -18,6 +18,7 @@ class MailServer:
 
     ``mail_answer``, ``recipient_answer`` and ``data_answer`` are replies such as "451 busy" that replace the normal one
     at MAIL FROM, RCPT TO and after the text; ``hang_up`` drops the line after the text without a word, the mail taken.
+    A line carries no more than ``mails_a_line``; ``after_each`` is called when a mail was taken.
     """
 
     def __init__(self) -> None:
@@ -25,11 +26,14 @@ class MailServer:
         self.recipients: list[str] = []
         self.return_paths: list[str] = []
         self.connections = 0
+        self.carried: dict[Session, int] = {}
         self.mail_answer = ""
         self.recipient_answer = ""
         self.refused_recipients: dict[str, str] = {}
         self.data_answer = ""
         self.hang_up = False
+        self.mails_a_line = 0
+        self.after_each: Callable[[], None] = lambda: None
         self.port = free_port()
         self.controller: Controller | None = None
 
@@ -79,6 +83,8 @@ class MailServer:
     ) -> str:
         if self.mail_answer:
             return self.mail_answer
+        if self.mails_a_line and self.carried.get(session, 0) >= self.mails_a_line:
+            return "421 enough"
         envelope.mail_from = address
         return "250 OK"
 
@@ -99,6 +105,8 @@ class MailServer:
         self.taken.append(email.message_from_bytes(content, policy=email.policy.default))
         self.recipients += envelope.rcpt_tos
         self.return_paths.append(str(envelope.mail_from))
+        self.carried[session] = self.carried.get(session, 0) + 1
+        self.after_each()
         if self.hang_up:
             transport: Any = server.transport
             transport.abort()

@@ -25,14 +25,17 @@ from bookings.models import House, MailText, Notice, NoticeKind, Party
 logger = logging.getLogger(__name__)
 
 
-def build(notice: Notice, *, now: datetime, tried: MailText | None = None) -> EmailMultiAlternatives:
+def build(
+    notice: Notice, *, now: datetime, house: House | None = None, tried: MailText | None = None
+) -> EmailMultiAlternatives:
     """The message as it is true at ``now``, in the language of the party, with a Message-ID that never changes.
 
-    With the hosts' own words, if they wrote any for this kind and language; ``tried`` is a text not in use yet.
+    With the hosts' own words, if they wrote any for this kind and language; ``tried`` is a text not in use yet. Whoever
+    builds many hands in the house, to be read once.
     """
     party = notice.party
     with translation.override(party.language):
-        house = House.objects.first()
+        house = house or House.objects.first()
         words = words_of(notice, now=now) | news_of(notice) | {"house": house}
         words |= _own_words(notice, words, tried or text_in_use(notice))
         text = _tidy(_render(notice, "_base.txt", words, escape=False))

@@ -34,8 +34,7 @@ def _never_told(notice: Notice) -> list[Notice]:
 
 
 def _never_left(notice: Notice) -> bool:
-    """Whether nobody tried to hand it over; that it is no longer true is found by the first claim, and ends it."""
-    return notice.attempts == int(notice.status == NoticeStatus.VOID)
+    return notice.begun_at is None
 
 
 def _is_another(name: str, was: Any, notice: Notice) -> bool:

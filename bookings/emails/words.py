@@ -18,7 +18,6 @@ from bookings.models import (
     SIGN_UP_OFFER,
     Ahead,
     Booking,
-    BookingEvent,
     BookingStatus,
     Notice,
     NoticeKind,
@@ -161,7 +160,10 @@ def words_of(notice: Notice, *, now: datetime) -> dict[str, object]:
 
 def _live_bookings(party: Party) -> list[Booking]:
     """What the party has now: held places first, then its lines in the order of its wishes."""
-    live = party.bookings.live().select_related("session__venue", "session__season__tour")
+    # Whoever builds many mails has read all of these at once.
+    live = vars(party).get("live_bookings")
+    if live is None:
+        live = party.bookings.live().select_related("session__venue", "session__season__tour")
     return sorted(live, key=lambda booking: (SHOWN_FIRST.index(BookingStatus(booking.status)), booking.preference))
 
 
@@ -214,7 +216,7 @@ def offer_shown_until(booking: Booking, *, now: datetime) -> datetime | None:
 
 def ending(booking: Booking) -> dict[str, object]:
     """Who ended the booking and what it was before: the row alone does not tell."""
-    event = BookingEvent.objects.filter(booking=booking, to_status=booking.status).last()
+    event = next((event for event in reversed(booking.events.all()) if event.to_status == booking.status), None)
     return {
         "by_host": bool(event and event.who.startswith("host")),
         "by_clock": bool(event and event.who == "clock"),

@@ -30,6 +30,7 @@ from bookings.models.notices import (
 )
 from bookings.models.parties import OF_THE_ADDRESS, Member, Party, person_key
 from bookings.models.reminders import PlannedReminder, ReminderPlan
+from bookings.models.senders import Breaker, Sender
 from bookings.models.tours import (
     GUIDE_LANGUAGES,
     LAST_CALL,
@@ -65,6 +66,7 @@ __all__ = [
     "BookingEvent",
     "BookingMoved",
     "BookingStatus",
+    "Breaker",
     "Consent",
     "Decision",
     "DecisionReason",
@@ -84,6 +86,7 @@ __all__ = [
     "ReminderPlan",
     "Season",
     "SeasonMode",
+    "Sender",
     "SessionState",
     "SwapWish",
     "Tour",

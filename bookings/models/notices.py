@@ -84,11 +84,11 @@ class NoticeStatus(models.TextChoices):
 
 class NoticeQuerySet(models.QuerySet["Notice"]):
     def due(self, now: datetime) -> Self:
-        """What can be claimed now, the most urgent first; a lease that ran out counts as not claimed."""
-        return self.filter(
-            Q(status=NoticeStatus.QUEUED, next_attempt_at__lte=now)
-            | Q(status=NoticeStatus.SENDING, lease_until__lte=now)
-        ).order_by("lane", "next_attempt_at", "pk")
+        """What can be claimed now, the most urgent first; a lease that ran out counts as not claimed.
+
+        Of one lane this is a range of an index, whatever waits for later: a claim's ``next_attempt_at`` is its lease.
+        """
+        return self.unsettled().filter(next_attempt_at__lte=now).order_by("lane", "next_attempt_at", "pk")
 
     def unsettled(self) -> Self:
         return self.filter(status__in=[NoticeStatus.QUEUED, NoticeStatus.SENDING])
@@ -111,6 +111,9 @@ class Notice(models.Model):
     next_attempt_at = models.DateTimeField(_("next try"))
     expires_at = models.DateTimeField(_("useless after"), null=True, blank=True)
     lease_until = models.DateTimeField(_("claimed until"), null=True, blank=True)
+    # Since when it may have left: the server was asked to take the text, and has not clearly refused it.
+    begun_at = models.DateTimeField(_("begun"), null=True, blank=True, editable=False)
+    times_begun = models.PositiveSmallIntegerField(default=0, editable=False)
     sent_at = models.DateTimeField(_("handed over"), null=True, blank=True)
     # When another mail server told that this mail did not arrive, or was called unwanted.
     reported_at = models.DateTimeField(_("reported back"), null=True, blank=True)
@@ -140,6 +143,9 @@ class Notice(models.Model):
             # What the hosts' page of mails counts: read from these alone, never from the rows.
             models.Index(fields=["party", "status"], name="notice_state"),
             models.Index(fields=["sent_at", "party"], name="notice_handed_over", condition=Q(sent_at__isnull=False)),
+            models.Index(
+                fields=["begun_at"], name="notice_unproven_begun", condition=Q(kind__in=sorted(UNPROVEN_KINDS))
+            ),
         ]
 
     def __str__(self) -> str:

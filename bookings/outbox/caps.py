@@ -1,30 +1,64 @@
-"""How many mails an address gets that anybody who knows it can cause."""
+"""How many mails anybody can cause who only knows an address. Counted in the outbox, so it holds without Redis."""
 
+import logging
 from datetime import datetime, timedelta
 
-from bookings.models import UNPROVEN_KINDS, Notice, NoticeKind, NoticeStatus
-from bookings.outbox.claims import SERVER_REST
+from django.conf import settings
+from django.db.models import Count, Q, QuerySet
 
-# At most so many mails an hour reach an address on the mere word of whoever filled in the form.
-UNPROVEN_AN_HOUR = 3
-HOUR = timedelta(hours=1)
+from bookings.models import UNPROVEN_KINDS, Notice, NoticeKind, NoticeStatus
+
+logger = logging.getLogger(__name__)
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+# At most so many mails reach an address on the mere word of whoever filled in the form.
+UNPROVEN_AN_ADDRESS = {HOUR: 3, DAY: 8}
 # Kinds that anybody who knows an address can cause, also of a mailbox that is proven.
 ASKED_BY_ANYBODY = frozenset({NoticeKind.LINK, NoticeKind.ALREADY_IN})
 
+# Of all addresses together: where so large a part bounces, somebody is trying out addresses.
+BOUNCED_AT_MOST, BOUNCED_OF_AT_LEAST = 0.2, 50
+ALL_REST = timedelta(minutes=10)
 
-def capped_until(notice: Notice, *, now: datetime) -> datetime | None:
-    """When the hour allows this mail, or None if it does now.
 
-    Counted after the own claim is committed: of two workers at least one sees the other's claim. Both may wait, they
-    never both pass.
+def is_capped(notice: Notice) -> bool:
+    return notice.kind in UNPROVEN_KINDS and (not notice.party.is_proven or notice.kind in ASKED_BY_ANYBODY)
+
+
+def capped_until(notice: Notice, *, now: datetime, is_begun: bool = False) -> datetime | None:
+    """When the address may get this mail, or None if it may now. Every try that may have left counts.
+
+    Asked before a mail is built, and again once its own try is committed (``is_begun``): of two workers at least one
+    then sees the other's. Both may wait, they never both pass.
     """
-    if notice.kind not in UNPROVEN_KINDS or (notice.party.is_proven and notice.kind not in ASKED_BY_ANYBODY):
+    same_address = _begun(now - DAY).filter(party__person_key=notice.party.person_key, times_begun__gt=0)
+    tries = [
+        at
+        for at, times in same_address.order_by("-begun_at").values_list("begun_at", "times_begun")
+        for _ in range(times)
+    ]
+    until = []
+    for window, most in UNPROVEN_AN_ADDRESS.items():
+        within = [at for at in tries if at and at > now - window][int(is_begun) :]
+        if len(within) >= most:
+            until.append(within[most - 1] + window)
+    return max(until, default=None)
+
+
+def all_capped_until(*, now: datetime) -> datetime | None:
+    """When mails to addresses that nobody has proven go on, if there are too many or too many come back."""
+    of_the_hour = _begun(now - HOUR).aggregate(
+        all=Count("pk"), bounced=Count("pk", filter=Q(status=NoticeStatus.BOUNCED))
+    )
+    tried, bounced = of_the_hour["all"], of_the_hour["bounced"]
+    many_bounce = tried >= BOUNCED_OF_AT_LEAST and bounced > BOUNCED_AT_MOST * tried
+    if tried < settings.MAIL_UNPROVEN_AN_HOUR and not many_bounce:
         return None
-    same_address = Notice.objects.filter(kind__in=UNPROVEN_KINDS, party__person_key=notice.party.person_key)
-    others = same_address.exclude(pk=notice.pk)
-    times = others.filter(sent_at__gt=now - HOUR).order_by("-sent_at").values_list("sent_at", flat=True)
-    sent = [at for at in times if at]
-    if len(sent) >= UNPROVEN_AN_HOUR:
-        return sent[UNPROVEN_AN_HOUR - 1] + HOUR
-    sending = others.filter(status=NoticeStatus.SENDING, lease_until__gt=now).count()
-    return now + SERVER_REST if len(sent) + sending >= UNPROVEN_AN_HOUR else None
+    logger.error(
+        "Mails to unproven addresses rest for ten minutes: %s within the hour, %s of them bounced", tried, bounced
+    )
+    return now + ALL_REST
+
+
+def _begun(since: datetime) -> QuerySet[Notice]:
+    return Notice.objects.filter(kind__in=UNPROVEN_KINDS, begun_at__gt=since)

@@ -1,20 +1,20 @@
-"""Whose row it is: taken by one conditional UPDATE with a lease, and marked only by the worker that has it still."""
+"""Whose rows they are: taken a few at a time with a lease, and marked only by the worker that has them still."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Prefetch, Q, QuerySet, Value
+from django.db.models.functions import Least
 
 from bookings.emails import PROVE_WITHIN, message_id
-from bookings.models import Booking, Notice, NoticeKind, NoticeStatus, Party
+from bookings.models import Booking, Lane, Notice, NoticeKind, NoticeStatus, Party
 from bookings.outbox.order import in_turn
 
 # A claim that is not marked after this time counts as lost; longer than any single hand-over takes.
 LEASE = timedelta(minutes=2)
 MOST_ATTEMPTS = 8
-# After a failure of the server all rows of the batch rest this long; it counts as nobody's attempt.
-SERVER_REST = timedelta(seconds=30)
 # Better twice than never, should nobody know whether the server took it: somebody waits for these with a clock running.
 SENT_AGAIN = frozenset(
     {
@@ -31,56 +31,135 @@ SENT_AGAIN = frozenset(
 )
 
 
-def claim(notice_pk: int, *, now: datetime) -> Notice | None:
-    """Take the row if it is still due as it was seen: a claim by somebody else makes it not due."""
-    notice = in_turn(Notice.objects.due(now), now=now).filter(pk=notice_pk).first()
-    if notice is None:
-        return None
-    as_seen = Notice.objects.due(now).filter(pk=notice_pk, status=notice.status)
-    if notice.status == NoticeStatus.SENDING and not (notice.kind in SENT_AGAIN and notice.attempts < MOST_ATTEMPTS):
-        as_seen.update(status=_given_up(notice), lease_until=None, last_error="the worker was lost")
-        return None
-    claimed = as_seen.update(status=NoticeStatus.SENDING, lease_until=now + LEASE, attempts=F("attempts") + 1)
-    if not claimed:
-        return None
-    return Notice.objects.select_related(
+def claim(most: int, *, now: datetime) -> list[int]:
+    """Take up to so many due rows, the most urgent first, until ``now`` + LEASE; returns their keys in that order.
+
+    Two workers never wait for each other and never take the same row. A row whose worker was lost is taken alone: one
+    that kills its workers must not take others with it.
+    """
+    with transaction.atomic():
+        seen = _due(most, now=now)
+        if seen and seen[0].status == NoticeStatus.SENDING:
+            del seen[1:]
+        taken = [notice.pk for notice in seen if notice.status == NoticeStatus.QUEUED or _may_try_again(notice)]
+        if taken:
+            Notice.objects.filter(pk__in=taken).update(
+                status=NoticeStatus.SENDING, lease_until=now + LEASE, next_attempt_at=now + LEASE
+            )
+    return taken
+
+
+def _due(most: int, *, now: datetime) -> list[Notice]:
+    """One range of an index a lane. Rows that another worker is just claiming are passed over."""
+    seen: list[Notice] = []
+    for lane in Lane.values:
+        if len(seen) < most:
+            due = in_turn(Notice.objects.due(now).filter(lane=lane), now=now)
+            due = due.only("kind", "status", "attempts", "begun_at")
+            seen += due.select_for_update(skip_locked=True)[: most - len(seen)]
+    return seen
+
+
+def _may_try_again(lost: Notice) -> bool:
+    """Its worker was lost: the loss counts as a try. Settles the row that must not be tried again."""
+    given_up = None
+    if lost.begun_at and lost.kind not in SENT_AGAIN:
+        given_up = NoticeStatus.UNKNOWN
+    elif lost.attempts >= MOST_ATTEMPTS:
+        given_up = NoticeStatus.DEAD
+    row = Notice.objects.filter(pk=lost.pk)
+    if given_up:
+        row.update(status=given_up, lease_until=None, last_error="the worker was lost")
+    else:
+        row.update(attempts=F("attempts") + 1)
+    return given_up is None
+
+
+def load(pks: Sequence[int], *, claimed_at: datetime) -> list[Notice]:
+    """The claimed rows with all that their mails speak of, in the order given; without those that are lost by now."""
+    rows = _claimed(pks, claimed_at).select_related(
         "party__season__tour", "booking__party", "booking__session__venue", "booking__session__season__tour"
-    ).get(pk=notice_pk)
+    )
+    live = Booking.objects.live().select_related("session__venue", "session__season__tour")
+    found = rows.prefetch_related(
+        "party__members", "booking__events", Prefetch("party__bookings", live, to_attr="live_bookings")
+    )
+    by_pk = {notice.pk: notice for notice in found}
+    return [by_pk[pk] for pk in pks if pk in by_pk]
 
 
-def _given_up(notice: Notice) -> NoticeStatus:
-    return NoticeStatus.DEAD if notice.kind in SENT_AGAIN else NoticeStatus.UNKNOWN
+def begin(notice: Notice, *, now: datetime) -> bool:
+    """The text is about to be offered to the server. False if the row is another worker's by now.
+
+    The notice in hand keeps what stood before, which ``settle`` puts back where nothing left.
+    """
+    begun = _own(notice).update(
+        begun_at=now,
+        times_begun=F("times_begun") + 1,
+        attempts=notice.attempts + 1,
+        lease_until=now + LEASE,
+        next_attempt_at=now + LEASE,
+        message_id=message_id(notice),
+    )
+    if begun:
+        notice.lease_until = now + LEASE
+    return bool(begun)
+
+
+def release(pks: Sequence[int], *, claimed_at: datetime, error: str = "") -> None:
+    """What was claimed and not touched goes back, and was not tried."""
+    changes: dict[str, Any] = {"last_error": error} if error else {}
+    _claimed(pks, claimed_at).update(
+        status=NoticeStatus.QUEUED,
+        lease_until=None,
+        next_attempt_at=Least(F("created_at"), Value(claimed_at)),
+        **changes,
+    )
 
 
 def put_off(notice: Notice, until: datetime, *, error: str = "") -> None:
     """Later, and this try does not count."""
-    settle(notice, NoticeStatus.QUEUED, error=error, next_attempt_at=until, attempts=F("attempts") - 1)
+    settle(notice, NoticeStatus.QUEUED, error=error, next_attempt_at=until)
 
 
 def settle(notice: Notice, status: NoticeStatus, *, error: str = "", **changes: Any) -> None:
+    """Mark a row of which nothing left in this try."""
+    before = {name: getattr(notice, name) for name in ("attempts", "begun_at", "times_begun")}
+    _own(notice).update(status=status, lease_until=None, last_error=error, **before | changes)
+
+
+def leave_open(notice: Notice, status: NoticeStatus, *, error: str, **changes: Any) -> None:
+    """Mark a row that may have left: that it was begun stays written."""
     _own(notice).update(status=status, lease_until=None, last_error=error, **changes)
 
 
-@transaction.atomic
 def mark_sent(notice: Notice, *, handed_over_at: datetime) -> None:
     """The mail has left; the times that count from it begin."""
-    _own(notice).update(
-        status=NoticeStatus.SENT,
-        sent_at=handed_over_at,
-        lease_until=None,
-        message_id=message_id(notice),
-        last_error="",
-    )
+    sent: dict[str, Any] = {
+        "status": NoticeStatus.SENT,
+        "sent_at": handed_over_at,
+        "lease_until": None,
+        "last_error": "",
+    }
     match notice.kind:
         case NoticeKind.PROVE if notice.booking_id:
-            Booking.objects.filter(pk=notice.booking_id).start_sign_up_clock(handed_over_at=handed_over_at)
+            with transaction.atomic():
+                _own(notice).update(**sent)
+                Booking.objects.filter(pk=notice.booking_id).start_sign_up_clock(handed_over_at=handed_over_at)
         case NoticeKind.IN_LINE:
             ends = handed_over_at + PROVE_WITHIN
-            Party.objects.filter(
-                Q(prove_by=None) | Q(prove_by__gt=ends), pk=notice.party_id, mailbox_proven_at=None
-            ).update(prove_by=ends)
+            later = Q(prove_by=None) | Q(prove_by__gt=ends)
+            with transaction.atomic():
+                _own(notice).update(**sent)
+                Party.objects.filter(later, pk=notice.party_id, mailbox_proven_at=None).update(prove_by=ends)
+        case _:
+            _own(notice).update(**sent)
 
 
 def _own(notice: Notice) -> QuerySet[Notice]:
     """The row as this worker claimed it: nothing, if the lease ran out and it is another worker's by now."""
-    return Notice.objects.filter(pk=notice.pk, status=NoticeStatus.SENDING, attempts=notice.attempts)
+    return Notice.objects.filter(pk=notice.pk, status=NoticeStatus.SENDING, lease_until=notice.lease_until)
+
+
+def _claimed(pks: Sequence[int], claimed_at: datetime) -> QuerySet[Notice]:
+    return Notice.objects.filter(pk__in=pks, status=NoticeStatus.SENDING, lease_until=claimed_at + LEASE)

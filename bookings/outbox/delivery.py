@@ -1,43 +1,68 @@
-"""Handing over what is owed, row after row over one connection."""
+"""Handing over what is due: a few rows at a time, each with its own words and its own fate, over one connection."""
 
 import logging
-import smtplib
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from time import monotonic
 
-from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.mail import EmailMultiAlternatives, get_connection
-from django.core.mail.backends.base import BaseEmailBackend
 from django.db import DatabaseError
-from django.utils import timezone
 
 from bookings.emails import build
-from bookings.models import Notice, NoticeStatus
-from bookings.outbox.caps import capped_until
-from bookings.outbox.claims import SERVER_REST, claim, mark_sent, put_off, settle
-from bookings.outbox.failures import ServerTrouble, close, failed, in_short
+from bookings.models import House, Notice, NoticeStatus
+from bookings.outbox.breaker import mails_allowed, open_breaker, strike, took_mail
+from bookings.outbox.caps import all_capped_until, capped_until, is_capped
+from bookings.outbox.claims import (
+    MOST_ATTEMPTS,
+    SENT_AGAIN,
+    begin,
+    claim,
+    leave_open,
+    load,
+    mark_sent,
+    put_off,
+    release,
+    settle,
+)
+from bookings.outbox.dialogue import Broken, Refused, Stage, close_line, drop_line, hand_over, open_line
+from bookings.outbox.failures import BACK_OFF, Verdict, verdict
 from bookings.outbox.truth import still_true
 
 logger = logging.getLogger(__name__)
 
+# Rows are claimed so many at a time, and the lanes read again after that: an offer waits for no more than these.
+AT_ONCE = 20
 # One run of the clock takes at most so many notices and starts none after so many seconds.
 BATCH = 200
 BATCH_SECONDS = 30
+# What a row told this long ago is read again before its mail is built.
+STALE = timedelta(seconds=1)
 
 Clock = Callable[[], datetime]
 
 
-@shared_task(name="bookings.deliver", ignore_result=True)
-def deliver(notice_pk: int) -> None:
-    _deliver([notice_pk], clock=_clock_from(timezone.now()))
+class ServerTrouble(Exception):
+    """The server takes no mail at all now; trying the next row would fail in the same way."""
 
 
-def deliver_due(now: datetime, limit: int = BATCH) -> int:
+def deliver_due(now: datetime, limit: int = BATCH, seconds: float = BATCH_SECONDS) -> int:
     """Hand over what is due, the most urgent lane first, over one connection; returns how many the server took."""
-    due = sorted(Notice.objects.due(now).values_list("lane", "pk")[:limit])  # A newer one may wait for an older one.
-    return _deliver([pk for _lane, pk in due], clock=_clock_from(now))
+    clock = _clock_from(now)
+    work = _Work(clock, ends=now + timedelta(seconds=seconds))
+    seen = 0
+    try:
+        allowed = mails_allowed(min(AT_ONCE, limit), now=now)
+        while allowed and (claimed := work.some(allowed)):
+            seen += claimed
+            if work.is_over or seen >= limit or clock() >= work.ends:
+                break
+            if allowed > 1 or work.has_spoken:
+                allowed = mails_allowed(min(AT_ONCE, limit - seen), now=clock())
+    finally:
+        close_line(work.line)
+    return work.sent
 
 
 def _clock_from(now: datetime) -> Clock:
@@ -46,73 +71,191 @@ def _clock_from(now: datetime) -> Clock:
     return lambda: now + timedelta(seconds=monotonic() - started)
 
 
-def _deliver(notice_pks: Sequence[int], *, clock: Clock) -> int:
-    if not notice_pks:
-        return 0
-    connection = get_connection()
-    begun, sent = clock(), 0
-    try:
-        for done, notice_pk in enumerate(notice_pks):
-            if clock() - begun > timedelta(seconds=BATCH_SECONDS):
-                break
-            try:
-                _open(connection)
-                sent += _deliver_one(notice_pk, connection, clock=clock)
-            except ServerTrouble as trouble:
-                _rest(notice_pks[done:], now=clock(), error=str(trouble))
-                break
-    finally:
-        close(connection)
-    return sent
+class _Work:
+    """One line to the server, and what it has carried."""
 
+    def __init__(self, clock: Clock, *, ends: datetime) -> None:
+        self.clock = clock
+        self.ends = ends
+        self.line = get_connection()
+        self.line_is_fresh = False
+        self.has_spoken = False
+        self.is_over = False
+        self.sent = 0
+        self.sent_and_told = 0  # of them, those of which the breaker knows
+        self.house: House | None = None
+        self.all_capped_until: datetime | None = None
 
-def _open(connection: BaseEmailBackend) -> None:
-    try:
-        connection.open()
-    except (OSError, smtplib.SMTPException) as error:
-        raise ServerTrouble(in_short(error)) from error
-
-
-def _rest(notice_pks: Sequence[int], *, now: datetime, error: str) -> None:
-    """Nothing was tried on these rows, so no attempt is counted; what another worker has claimed stays its own."""
-    logger.warning("The mail server takes nothing (%s); %s notices wait", error, len(notice_pks))
-    Notice.objects.filter(pk__in=notice_pks, status=NoticeStatus.QUEUED, next_attempt_at__lte=now).update(
-        next_attempt_at=now + SERVER_REST, last_error=error
-    )
-
-
-def _deliver_one(notice_pk: int, connection: BaseEmailBackend, *, clock: Clock) -> bool:
-    """Claim, check, build, hand over, mark. Raises ServerTrouble with the row queued again."""
-    notice = claim(notice_pk, now=clock())
-    if notice is None:
-        return False
-    now = clock()
-    if notice.expires_at and notice.expires_at <= now:
-        settle(notice, NoticeStatus.EXPIRED)
-    elif not still_true(notice, now):
-        settle(notice, NoticeStatus.VOID)
-    elif until := capped_until(notice, now=now):
-        put_off(notice, until)
-    elif message := _built(notice, now=now):
+    def some(self, most: int) -> int:
+        """Claim some rows and hand them over; the rest goes back untouched. Returns how many were claimed."""
+        claimed_at = self.clock()
+        left = claim(most, now=claimed_at)
+        number, error = len(left), ""
         try:
-            connection.send_messages([message])
-        except Exception as error:
-            failed(notice, error, connection, now=clock())
+            self._each(left, claimed_at)
+        except ServerTrouble as trouble:
+            self.is_over, error = True, str(trouble)
+            open_breaker(error, now=self.clock())
+        except SoftTimeLimitExceeded:
+            logger.warning("The time of a slice was up; %s notices go back", len(left))
+            self.is_over = True
+        finally:
+            if left:
+                release(left, claimed_at=claimed_at, error=error)
+        if not error:
+            self._tell_of_success()
+        return number
+
+    def _each(self, left: list[int], claimed_at: datetime) -> None:
+        """Takes from ``left`` each row it has begun with. Raises ServerTrouble."""
+        loaded: list[Notice] = []
+        touched: set[int] = set()
+        read_at = claimed_at
+        while left and self.clock() < self.ends:
+            if not loaded or self.clock() - read_at > STALE or loaded[0].party_id in touched:
+                read_at, touched = self.clock(), set()
+                loaded = load(left, claimed_at=claimed_at)
+                left[:] = [notice.pk for notice in loaded]
+                if not loaded:
+                    return
+                self.house = House.objects.first()
+                has_capped = any(map(is_capped, loaded))
+                self.all_capped_until = all_capped_until(now=read_at) if has_capped else None
+            notice = loaded.pop(0)
+            touched.add(notice.party_id)
+            self._connect()
+            left.pop(0)
+            self.sent += self._one(notice)
+
+    def _connect(self) -> None:
+        try:
+            self.line_is_fresh = open_line(self.line)
+        except (Refused, Broken) as failure:
+            drop_line(self.line)
+            raise ServerTrouble(str(failure)) from failure
+
+    def _one(self, notice: Notice) -> bool:
+        """Check, build, hand over, mark. Raises ServerTrouble with the row queued again."""
+        now = self.clock()
+        if notice.expires_at and notice.expires_at <= now:
+            settle(notice, NoticeStatus.EXPIRED)
+        elif not still_true(notice, now):
+            settle(notice, NoticeStatus.VOID)
+        elif until := self._capped_until(notice, now=now):
+            put_off(notice, until)
+        elif built := _built(notice, house=self.house, now=now):
+            return self._handed_over(notice, *built)
+        return False
+
+    def _capped_until(self, notice: Notice, *, now: datetime) -> datetime | None:
+        if not is_capped(notice):
+            return None
+        return self.all_capped_until or capped_until(notice, now=now)
+
+    def _handed_over(self, notice: Notice, message: EmailMultiAlternatives, text: bytes) -> bool:
+        begun = False
+
+        def begin_now() -> bool:
+            nonlocal begun
+            begun = begin(notice, now=self.clock())
+            if begun and is_capped(notice) and (until := capped_until(notice, now=self.clock(), is_begun=True)):
+                put_off(notice, until)
+                return False
+            return begun
+
+        self.has_spoken = True
+        try:
+            try:
+                taken = hand_over(self.line, message, text, begin=begin_now)
+            except (Refused, Broken) as failure:
+                if self.line_is_fresh or begun or not _closed_meanwhile(failure):
+                    raise
+                drop_line(self.line)
+                self._connect()
+                taken = hand_over(self.line, message, text, begin=begin_now)
+        except (Refused, Broken) as failure:
+            self._failed(notice, failure)
+            return False
+        except (ServerTrouble, SoftTimeLimitExceeded) as reason:
+            drop_line(self.line)
+            self._fate_unknown(notice, type(reason).__name__) if begun else put_off(notice, self.clock())
+            raise
+        if taken:
+            mark_sent(notice, handed_over_at=self.clock())
+        return taken
+
+    def _failed(self, notice: Notice, failure: Refused | Broken) -> None:
+        short, now, tries = str(failure), self.clock(), notice.attempts + 1
+        logger.warning("Notice %s (%s): %s", notice.pk, notice.kind, short)
+        if isinstance(failure, Broken) or failure.code == 421:
+            drop_line(self.line)
+        match verdict(failure):
+            case Verdict.SERVER:
+                put_off(notice, now, error=short)
+                raise ServerTrouble(short)
+            case Verdict.ADDRESS:
+                settle(notice, NoticeStatus.BOUNCED, error=short, attempts=tries, begun_at=now)
+            case Verdict.MAIL:
+                settle(notice, NoticeStatus.DEAD, error=short, attempts=tries)
+            case Verdict.WAIT:
+                self._later(notice, NoticeStatus.DEAD, short)
+            case Verdict.SUSPECT:
+                refused = isinstance(failure, Refused)
+                self._later(notice, NoticeStatus.BOUNCED if refused else NoticeStatus.DEAD, short)
+                self._strike(notice, short)
+            case Verdict.UNKNOWN:
+                self._fate_unknown(notice, short)
+                self._strike(notice, short)
+
+    def _later(self, notice: Notice, at_last: NoticeStatus, short: str) -> None:
+        tries, now = notice.attempts + 1, self.clock()
+        if tries >= MOST_ATTEMPTS:
+            settle(notice, at_last, error=short, attempts=tries)
         else:
-            mark_sent(notice, handed_over_at=clock())
-            return True
-    return False
+            settle(notice, NoticeStatus.QUEUED, error=short, attempts=tries, next_attempt_at=now + _rest(tries))
+
+    def _fate_unknown(self, notice: Notice, short: str) -> None:
+        tries = notice.attempts + 1
+        if notice.kind not in SENT_AGAIN:
+            leave_open(notice, NoticeStatus.UNKNOWN, error=short)
+        elif tries >= MOST_ATTEMPTS:
+            leave_open(notice, NoticeStatus.DEAD, error=short)
+        else:
+            leave_open(notice, NoticeStatus.QUEUED, error=short, next_attempt_at=self.clock() + _rest(tries))
+
+    def _strike(self, notice: Notice, short: str) -> None:
+        """Perhaps the server's failure; what it took in between says no."""
+        self._tell_of_success()
+        if strike(notice, short, now=self.clock()):
+            raise ServerTrouble(short)
+
+    def _tell_of_success(self) -> None:
+        if self.sent > self.sent_and_told:
+            self.sent_and_told = self.sent
+            took_mail(now=self.clock())
 
 
-def _built(notice: Notice, *, now: datetime) -> EmailMultiAlternatives | None:
-    """The message, or nothing where it cannot be built: one such row must not hold up the others."""
+def _closed_meanwhile(failure: Refused | Broken) -> bool:
+    """Servers close a line that rested, or carried its fill; that is no failure of the mail that comes next."""
+    if isinstance(failure, Refused):
+        return failure.code == 421
+    return failure.stage in {Stage.SENDER, Stage.RECIPIENT}
+
+
+def _rest(tries: int) -> timedelta:
+    return BACK_OFF[min(tries, len(BACK_OFF)) - 1]
+
+
+def _built(notice: Notice, *, house: House | None, now: datetime) -> tuple[EmailMultiAlternatives, bytes] | None:
+    """The message and its text, or nothing where it cannot be built: one such row must not hold up the others."""
     try:
-        return build(notice, now=now)
-    except DatabaseError:
+        message = build(notice, now=now, house=house)
+        return message, message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+    except (DatabaseError, SoftTimeLimitExceeded):
         raise  # Not the row's fault; the lease brings it back.
     except Exception as error:
         # Where, not what: the words of the error may hold a name or an address.
         where = "".join(traceback.format_tb(error.__traceback__))
         logger.error("Notice %s (%s) cannot be built: %s\n%s", notice.pk, notice.kind, type(error).__name__, where)
-        settle(notice, NoticeStatus.DEAD, error=in_short(error))
+        settle(notice, NoticeStatus.DEAD, error=type(error).__name__, attempts=notice.attempts + 1)
         return None

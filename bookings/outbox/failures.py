@@ -1,72 +1,45 @@
-"""What a failed hand-over tells, and what becomes of its row."""
+"""What a failed hand-over tells: about the address, about this mail, about us, or only that it must wait."""
 
-import logging
-import smtplib
-import traceback
-from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
+from enum import Enum, auto
 
-from django.core.mail.backends.base import BaseEmailBackend
-
-from bookings.models import Notice, NoticeStatus
-from bookings.outbox.claims import MOST_ATTEMPTS, SENT_AGAIN, SERVER_REST, put_off, settle
-
-logger = logging.getLogger(__name__)
+from bookings.outbox.dialogue import Broken, Refused, Stage
 
 # After a failure that concerns one row it rests this long, the last value again and again.
 BACK_OFF = [timedelta(seconds=30), *(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))]
 
 
-class ServerTrouble(Exception):
-    """The server takes no mail at all now; trying the next row would fail in the same way."""
+class Verdict(Enum):
+    ADDRESS = auto()  # nobody is there: bounced, and on the host's list
+    MAIL = auto()  # the server will never take this text: set aside
+    SERVER = auto()  # it takes nothing from us now: the breaker opens, the row waits and no try is counted
+    SUSPECT = auto()  # perhaps not about this row alone: it waits, and a few such in a row open the breaker
+    WAIT = auto()  # for a while, and for this row alone
+    UNKNOWN = auto()  # it may have left: sent again or held, by kind
 
 
-def failed(notice: Notice, error: Exception, connection: BaseEmailBackend, *, now: datetime) -> None:
-    """Sort by what the failure tells: about the address, about the server, about this mail, or nothing at all."""
-    short = in_short(error)
-    logger.warning("Notice %s (%s): %s", notice.pk, notice.kind, short)
-    if _refuses_recipient(error):
-        return settle(notice, NoticeStatus.BOUNCED, error=short)
-    close(connection)  # Whatever state it is in, the next row gets a fresh one.
-    if isinstance(error, smtplib.SMTPSenderRefused):
-        put_off(notice, now + SERVER_REST, error=short)
-        raise ServerTrouble(short)
-    if notice.kind not in SENT_AGAIN and _may_have_left(error):
-        return settle(notice, NoticeStatus.UNKNOWN, error=short)
-    if notice.attempts >= MOST_ATTEMPTS:
-        return settle(notice, NoticeStatus.DEAD, error=short)
-    rest = BACK_OFF[min(notice.attempts, len(BACK_OFF)) - 1]
-    return settle(notice, NoticeStatus.QUEUED, error=short, next_attempt_at=now + rest)
+# Not logged in, or a sender the server does not want: no other row would fare better.
+NOT_LET_IN = {530, 535, 538}
+NOT_OUR_ADDRESS = {"5.1.7", "5.1.8", "5.7.8", "5.7.9"}
+ABOUT_A_MAILBOX = {550, 551, 552, 553}
 
 
-def _refuses_recipient(error: Exception) -> bool:
-    match error:
-        case smtplib.SMTPRecipientsRefused():
-            return any(code >= 500 for code, _words in error.recipients.values())
-        case smtplib.SMTPDataError():
-            return error.smtp_code >= 500
-    return False
-
-
-def _may_have_left(error: Exception) -> bool:
-    """Whether the line broke while the text was on its way: the server may have taken it without our hearing so."""
-    if isinstance(error, smtplib.SMTPResponseException):
-        return False  # It answered.
-    frames = traceback.walk_tb(error.__traceback__)
-    return any(frame.f_code is smtplib.SMTP.data.__code__ for frame, _line in frames)
-
-
-def in_short(error: Exception) -> str:
-    """Class and SMTP code, for the log and the row. The server's words may repeat the address."""
-    match error:
-        case smtplib.SMTPResponseException():
-            return f"{type(error).__name__} {error.smtp_code}"
-        case smtplib.SMTPRecipientsRefused():
-            codes = sorted({code for code, _words in error.recipients.values()})
-            return " ".join([type(error).__name__, *map(str, codes)])
-    return type(error).__name__
-
-
-def close(connection: BaseEmailBackend) -> None:
-    with suppress(OSError, smtplib.SMTPException):  # What was handed over is marked already.
-        connection.close()
+def verdict(failure: Refused | Broken) -> Verdict:
+    """Sources: RFC 5321 section 4.2 and, for the enhanced codes, RFC 3463. Large providers say 5.7.x of a mailbox that
+    wants nothing from us, of a text they do not trust and of a sender without SPF alike."""
+    if isinstance(failure, Broken):
+        return {Stage.CONNECT: Verdict.SERVER, Stage.SENDER: Verdict.SERVER, Stage.TEXT: Verdict.UNKNOWN}.get(
+            failure.stage, Verdict.SUSPECT
+        )
+    stage, code, enhanced = failure.stage, failure.code, failure.enhanced
+    if stage is Stage.CONNECT or code in NOT_LET_IN or enhanced in NOT_OUR_ADDRESS:
+        return Verdict.SERVER
+    if enhanced == "5.3.4" or enhanced.startswith("5.6.") or (stage, code) == (Stage.SENDER, 552):
+        return Verdict.MAIL
+    if stage is Stage.SENDER:
+        return Verdict.SERVER
+    if code < 500:
+        return Verdict.WAIT
+    if enhanced.startswith(("5.1.", "5.2.", "5.4.")) or (not enhanced and code in ABOUT_A_MAILBOX):
+        return Verdict.ADDRESS
+    return Verdict.SUSPECT

@@ -1,6 +1,5 @@
 """Owing a party a mail, in the transaction of the change that it tells."""
 
-import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -9,11 +8,7 @@ from django.db import transaction
 
 from bookings.models import CALENDAR_KINDS, LANES, ROWS_A_STATEMENT, Booking, Notice, NoticeKind, Party
 from bookings.outbox.caps import HOUR
-from bookings.outbox.delivery import deliver
-
-logger = logging.getLogger(__name__)
-
-NUDGE_EXPIRES = 60
+from bookings.outbox.senders import nudge
 
 
 def post(
@@ -31,7 +26,7 @@ def post(
     A kind that may bring a calendar entry notes the number of the entry, which the change raised before.
     ``facts`` are what the rows will no longer tell when the mail is built (an old time); never personal data.
     """
-    notice, created = Notice.objects.get_or_create(
+    _notice, created = Notice.objects.get_or_create(
         dedupe_key=f"{kind}:{key}",
         defaults={
             "kind": kind,
@@ -46,7 +41,7 @@ def post(
         },
     )
     if created:
-        transaction.on_commit(lambda: _nudge(notice.pk), robust=True)
+        transaction.on_commit(nudge, robust=True)
 
 
 def post_all(
@@ -89,13 +84,3 @@ def post_at_most_hourly(kind: NoticeKind, party: Party, *, now: datetime) -> Non
     """Owe a mail that anybody who knows the address can cause: never two within an hour."""
     if not party.notices.filter(kind=kind, created_at__gt=now - HOUR).exists():
         post(kind, party, key=f"{party.pk}:{now:%Y%m%d%H}", now=now)
-
-
-def _nudge(notice_pk: int) -> None:
-    """Wake a worker; only speed depends on it, the clock finds the row anyway."""
-    if not deliver.app.conf.broker_url:
-        return
-    try:
-        deliver.apply_async((notice_pk,), expires=NUDGE_EXPIRES, retry=False, ignore_result=True)
-    except Exception as error:
-        logger.warning("Notice %s: no worker could be told (%s)", notice_pk, type(error).__name__)

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from django.db.models import BooleanField, QuerySet
 from django.db.models.expressions import RawSQL
 
-from bookings.models import Lane, Notice, NoticeStatus
-from bookings.outbox.claims import SERVER_REST
+from bookings.models import Breaker, Lane, Notice, NoticeStatus
 
 # As the index `notice_owed` says it, sign for sign: SQLite takes a partial index only for words it can compare.
 OWED = RawSQL("status IN ('queued', 'sending')", [], output_field=BooleanField())
@@ -43,12 +42,5 @@ def late_lanes(now: datetime) -> dict[Lane, datetime]:
 
 
 def mail_server_is_silent(now: datetime) -> bool:
-    """Whether mail waits for a server that has taken nothing for a while.
-
-    A mail that rests because the server was away has a cause and no try: a try counts only when the server answers.
-    """
-    owed = Notice.objects.filter(OWED, status=NoticeStatus.QUEUED, lane__in=list(Lane), attempts=0)
-    refused = owed.filter(next_attempt_at__lte=now + SERVER_REST, created_at__lt=now - REFUSES_AT_MOST)
-    if not refused.exclude(last_error="").exists():
-        return False
-    return not Notice.objects.filter(sent_at__gt=now - REFUSES_AT_MOST).exists()
+    """Whether the mail server has taken nothing for a while; see `bookings.outbox.breaker`."""
+    return Breaker.objects.filter(opened_at__lte=now - REFUSES_AT_MOST).exists()

@@ -4,9 +4,12 @@ from functools import partial
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from bookings.domain.invariants import broken_promises
 from tests.factories import NOON
+from tests.owed import use
+from tests.smtp import MailServer
 
 
 @pytest.fixture
@@ -20,3 +23,9 @@ def promises_kept(db: None) -> Iterator[None]:
     """After the test every promise that can be read from the rows is kept."""
     yield
     assert list(broken_promises(now=NOON)) == []
+
+
+@pytest.fixture
+def office(mail_server: MailServer, settings: Settings) -> MailServer:
+    use(settings, mail_server.port)
+    return mail_server

@@ -1,14 +1,12 @@
 import smtplib
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from itertools import count
+from datetime import datetime
 from time import monotonic
 from typing import Any
 
 import pytest
 from celery import Celery, current_app
-from django.core import mail
 from django.db import connection, transaction
 from pytest_django import Settings
 
@@ -16,19 +14,17 @@ from bookings import outbox
 from bookings.domain import sessions, visit
 from bookings.domain.people import Person
 from bookings.models import (
-    LANES,
     Booking,
     BookingStatus,
+    Breaker,
     Notice,
     NoticeKind,
     NoticeStatus,
     OfferSource,
-    Party,
     TourSession,
 )
-from bookings.outbox import delivery
-from bookings.outbox.claims import claim
-from bookings.outbox.failures import failed
+from bookings.outbox import claims
+from bookings.outbox.breaker import mails_allowed, open_breaker
 from tests.factories import (
     DAY,
     HOUR,
@@ -43,49 +39,19 @@ from tests.factories import (
     make_sign_up,
     make_waiting,
 )
+from tests.owed import MINUTE, SECOND, About, breaker_now, in_threads, owe, owe_confirmation, owe_link, state, use
 from tests.smtp import MailServer, free_port, running_mail_server, silent_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-_numbers = count(1)
-
-
-@pytest.fixture
-def office(mail_server: MailServer, settings: Settings) -> MailServer:
-    use(settings, mail_server.port)
-    return mail_server
-
-
-def use(settings: Settings, port: int) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 1
-
-
-def owe(kind: NoticeKind, booking: Booking | None = None, *, party: Party | None = None, **given: Any) -> Notice:
-    values = {
-        "lane": LANES[kind],
-        "dedupe_key": f"{kind}:{next(_numbers)}",
-        "created_at": NOON,
-        "next_attempt_at": NOON,
-    }
-    owed_to = party or (booking.party if booking else None)
-    assert owed_to
-    return Notice.objects.create(kind=kind, party=owed_to, booking=booking, **values | given)
-
-
-def owe_confirmation(**given: Any) -> Notice:
-    return owe(NoticeKind.CONFIRMED, make_booking(), **given)
-
-
-def state(notice: Notice) -> tuple[str, int, str]:
-    notice.refresh_from_db()
-    return notice.status, notice.attempts, notice.last_error
 
 
 def handed_over_at(notice: Notice) -> datetime:
     notice.refresh_from_db()
     assert notice.sent_at
     return notice.sent_at
+
+
+TAKES_NOTHING = "broke off at connect: ConnectionRefusedError"
 
 
 def subjects(office: MailServer) -> list[str]:
@@ -177,22 +143,18 @@ def test_nothing_is_sent_twice(office: MailServer) -> None:
 
 
 def test_two_workers_at_once_hand_over_once(office: MailServer) -> None:
-    notices = [owe_confirmation().pk for _ in range(5)]
+    for _ in range(5):
+        owe_confirmation()
     together = threading.Barrier(4)
 
     def work() -> None:
         together.wait()
         try:
-            for pk in notices:
-                delivery._deliver([pk], clock=lambda: NOON)
+            outbox.deliver_due(NOON)
         finally:
             connection.close()
 
-    workers = [threading.Thread(target=work) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    in_threads(4, work)
 
     assert len(office.taken) == 5
     assert set(Notice.objects.values_list("status", "attempts")) == {("sent", 1)}
@@ -203,16 +165,17 @@ def test_no_transaction_is_open_while_the_server_is_spoken_to(
 ) -> None:
     owe_confirmation()
     seen = []
-    whole = smtplib.SMTP.sendmail
+    whole = smtplib.SMTP.getreply
 
     def watched(self: smtplib.SMTP, *args: Any, **kwargs: Any) -> Any:
         seen.append((connection.in_atomic_block, Notice.objects.get().status))
         return whole(self, *args, **kwargs)
 
-    monkeypatch.setattr(smtplib.SMTP, "sendmail", watched)
+    monkeypatch.setattr(smtplib.SMTP, "getreply", watched)
     outbox.deliver_due(NOON)
 
-    assert seen == [(False, "sending")]
+    assert len(seen) >= 5
+    assert set(seen) == {(False, "sending"), (False, "sent")}  # It says goodbye after the mark.
 
 
 # --- what is no longer true
@@ -409,16 +372,16 @@ def test_a_session_moved_back_to_another_end_is_told_by_its_end(office: MailServ
 def test_a_mail_that_may_have_left_is_answered_by_one_of_the_way_back(office: MailServer) -> None:
     session = make_booking().session
     move(session, START + DAY, now=NOON)
-    office.data_answer = "451 later"
+    office.hang_up = True
     outbox.deliver_due(NOON)
-    office.data_answer = ""
+    office.hang_up = False
     move(session, START, now=NOON + SECOND)
 
     outbox.deliver_due(NOON + HOUR)
 
     assert changes() == ["void", "sent"]
-    assert "The session now starts on Saturday 13 February at 09:30." in office.text(0)
-    assert "It was planned for Sunday 14 February 2027, 09:30" in office.text(0)
+    assert "The session now starts on Saturday 13 February at 09:30." in office.text(1)
+    assert "It was planned for Sunday 14 February 2027, 09:30" in office.text(1)
 
 
 def test_a_move_that_could_not_be_sent_is_not_forgotten_by_the_next(office: MailServer) -> None:
@@ -512,38 +475,68 @@ def test_a_waiting_party_has_a_day_from_the_hand_over(office: MailServer, before
 # --- failures
 
 
-def test_a_server_that_is_down_costs_no_row_an_attempt(settings: Settings) -> None:
+def test_a_server_that_is_down_costs_no_row_an_attempt_and_is_tried_once_a_minute(settings: Settings) -> None:
     use(settings, free_port())
     notices = [owe_confirmation() for _ in range(3)]
 
-    for minute in range(12):
-        outbox.deliver_due(NOON + minute * MINUTE)
+    for seconds in range(0, 12 * 60, 20):
+        outbox.deliver_due(NOON + seconds * SECOND)
 
-    assert [state(notice) for notice in notices] == [("queued", 0, "ConnectionRefusedError")] * 3
-    assert notices[0].next_attempt_at >= NOON + 11 * MINUTE + 30 * SECOND
+    assert [state(notice) for notice in notices] == [("queued", 0, TAKES_NOTHING)] * 3
+    breaker = Breaker.objects.get()
+    assert breaker_now() == (About(NOON), TAKES_NOTHING, None)
+    assert breaker.probe_at
+    assert NOON + 12 * MINUTE < breaker.probe_at < NOON + 13 * MINUTE
     with running_mail_server() as office:
         use(settings, office.port)
+        assert outbox.deliver_due(NOON + 11 * MINUTE + 50 * SECOND) == 0
         assert outbox.deliver_due(NOON + 15 * MINUTE) == 3
+    assert breaker_now() == (None, "", About(NOON + 15 * MINUTE))
 
 
-def test_a_server_that_hangs_delays_and_loses_nothing(settings: Settings) -> None:
+def test_of_all_workers_one_tries_a_server_that_is_down(settings: Settings) -> None:
+    with running_mail_server() as office:
+        use(settings, office.port)
+        owe_confirmation()
+        open_breaker("for the test", now=NOON)
+        together = threading.Barrier(4)
+        allowed: list[int] = []
+
+        def work() -> None:
+            together.wait()
+            try:
+                allowed.append(mails_allowed(20, now=NOON + MINUTE))
+            finally:
+                connection.close()
+
+        in_threads(4, work)
+
+    assert sorted(allowed) == [0, 0, 0, 1]
+
+
+def test_a_server_that_hangs_is_asked_no_more_by_the_next_row(settings: Settings) -> None:
     with silent_server() as port:
         use(settings, port)
-        notice = owe_confirmation()
+        notices = [owe_confirmation() for _ in range(3)]
+        begun = monotonic()
         outbox.deliver_due(NOON)
+        outbox.deliver_due(NOON + 30 * SECOND)
 
-    status, attempts, _error = state(notice)
-    assert (status, attempts) == ("queued", 0)
+    assert monotonic() - begun < 2 * settings.EMAIL_TIMEOUT
+    assert [state(notice) for notice in notices] == [("queued", 0, "broke off at connect: TimeoutError")] * 3
 
 
-def test_a_server_that_refuses_our_address_stops_the_batch(office: MailServer) -> None:
+def test_a_server_that_refuses_our_address_stops_the_batch(
+    office: MailServer, caplog: pytest.LogCaptureFixture
+) -> None:
     office.mail_answer = "550 not you"
     notices = [owe_confirmation() for _ in range(3)]
 
     outbox.deliver_due(NOON)
 
-    assert [state(notice) for notice in notices] == [("queued", 0, "SMTPSenderRefused 550")] * 3
+    assert [state(notice) for notice in notices] == [("queued", 0, "refused at sender: 550")] * 3
     assert office.connections == 1
+    assert "The mail server takes nothing (refused at sender: 550)" in caplog.text
 
 
 def test_not_now_rests_longer_each_time_and_ends_after_eight_tries(office: MailServer) -> None:
@@ -560,7 +553,7 @@ def test_not_now_rests_longer_each_time_and_ends_after_eight_tries(office: MailS
         now = notice.next_attempt_at + SECOND
 
     assert rests[:7] == [30, 60, 300, 900, 3600, 3600, 3600]
-    assert state(notice) == ("dead", 8, "SMTPRecipientsRefused 451")
+    assert state(notice) == ("dead", 8, "refused at recipient: 451")
 
 
 @pytest.mark.parametrize("stage", ["recipient_answer", "data_answer"])
@@ -570,7 +563,7 @@ def test_a_refused_recipient_is_a_bounce(office: MailServer, stage: str) -> None
 
     outbox.deliver_due(NOON)
 
-    error = {"recipient_answer": "SMTPRecipientsRefused 550", "data_answer": "SMTPDataError 550"}[stage]
+    error = {"recipient_answer": "refused at recipient: 550", "data_answer": "refused at text: 550"}[stage]
     assert state(notice) == ("bounced", 1, error)
 
 
@@ -634,34 +627,59 @@ def test_a_reminder_that_the_server_puts_off_goes_again(office: MailServer) -> N
 
     outbox.deliver_due(NOON)
 
-    assert state(notice) == ("queued", 1, "SMTPDataError 451")
+    assert state(notice) == ("queued", 1, "refused at text: 451")
+
+
+LOST: dict[str, Any] = {
+    "status": NoticeStatus.SENDING,
+    "lease_until": NOON + 2 * MINUTE,
+    "next_attempt_at": NOON + 2 * MINUTE,
+}
+BEGUN: dict[str, Any] = {"begun_at": NOON, "times_begun": 1, "attempts": 1}
 
 
 @pytest.mark.parametrize(
-    ("kind", "make", "status"),
-    [(NoticeKind.CONFIRMED, make_booking, "sent"), (NoticeKind.REMINDER, make_booking, "unknown")],
+    ("kind", "begun", "outcome"),
+    [
+        (NoticeKind.CONFIRMED, {}, ("sent", 2, "")),
+        (NoticeKind.CONFIRMED, BEGUN, ("sent", 3, "")),
+        (NoticeKind.REMINDER, {}, ("sent", 2, "")),
+        (NoticeKind.REMINDER, BEGUN, ("unknown", 1, "the worker was lost")),
+        (NoticeKind.REMINDER, {"attempts": 8}, ("dead", 8, "the worker was lost")),
+    ],
 )
 def test_a_lost_worker_is_made_good_after_the_lease(
-    office: MailServer, kind: NoticeKind, make: Any, status: str
+    office: MailServer, kind: NoticeKind, begun: dict[str, Any], outcome: tuple[str, int, str]
 ) -> None:
-    notice = owe(kind, make(), status=NoticeStatus.SENDING, attempts=1, lease_until=NOON + 2 * MINUTE)
+    notice = owe(kind, make_booking(), **LOST, **begun)
 
     outbox.deliver_due(NOON + MINUTE)
     assert state(notice)[0] == "sending"
 
     outbox.deliver_due(NOON + 2 * MINUTE)
-    assert state(notice)[0] == status
+    assert state(notice) == outcome
 
 
-def test_a_worker_that_comes_back_late_changes_nothing_any_more(office: MailServer) -> None:
+def test_a_row_whose_worker_was_lost_takes_no_others_with_it(office: MailServer) -> None:
+    lost = [owe_confirmation(**LOST) for _ in range(2)]
+    owe_confirmation(next_attempt_at=NOON + 3 * MINUTE)
+
+    assert [claims.claim(20, now=NOON + 4 * MINUTE) for _ in range(2)] == [[notice.pk] for notice in lost]
+
+
+def test_a_worker_that_comes_back_late_sends_and_changes_nothing_any_more(office: MailServer) -> None:
     owed = owe_confirmation()
-    notice = claim(owed.pk, now=NOON)
-    assert notice
-    outbox.deliver_due(NOON + 3 * MINUTE)
+    assert claims.claim(1, now=NOON) == [owed.pk]
+    (notice,) = claims.load([owed.pk], claimed_at=NOON)
+    assert claims.claim(1, now=NOON + 3 * MINUTE) == [owed.pk]
 
-    failed(notice, TimeoutError(), mail.get_connection(), now=NOON + 4 * MINUTE)
+    assert claims.begin(notice, now=NOON + 4 * MINUTE) is False
+    claims.settle(notice, NoticeStatus.DEAD)
+    claims.release([owed.pk], claimed_at=NOON)
 
-    assert state(owed) == ("sent", 2, "")
+    assert state(owed) == ("sending", 1, "")
+    outbox.deliver_due(NOON + 6 * MINUTE)
+    assert state(owed) == ("sent", 3, "")
 
 
 def test_neither_log_nor_row_keeps_what_is_personal(office: MailServer, caplog: pytest.LogCaptureFixture) -> None:
@@ -673,15 +691,11 @@ def test_neither_log_nor_row_keeps_what_is_personal(office: MailServer, caplog: 
 
     logged = [record.getMessage() for record in caplog.records if record.name.startswith("bookings")]
     said = " ".join([*logged, state(notice)[2]])
-    assert f"Notice {notice.pk} (confirmed): SMTPRecipientsRefused 550" in said
+    assert f"Notice {notice.pk} (confirmed): refused at recipient: 550" in said
     assert not {word for word in ("lin@", "visitors.example", "Lin") if word in said}
 
 
 # --- the cap
-
-
-def owe_link(email: str = "lin@visitors.example", **given: Any) -> Notice:
-    return owe(NoticeKind.LINK, party=make_party(email=email, ended_at=NOON), **given)
 
 
 def test_an_address_gets_at_most_three_unproven_mails_an_hour_and_none_is_lost(office: MailServer) -> None:
@@ -691,7 +705,8 @@ def test_an_address_gets_at_most_three_unproven_mails_an_hour_and_none_is_lost(o
     assert [outbox.deliver_due(NOON + number * MINUTE) for number in range(1, 3)] == [4, 0]
     assert [state(notice)[:2] for notice in [*notices, other]] == [("sent", 1)] * 3 + [("queued", 0), ("sent", 1)]
 
-    first_hour_over = handed_over_at(notices[0]) + HOUR
+    assert notices[0].begun_at
+    first_hour_over = notices[0].begun_at + HOUR
     assert notices[3].next_attempt_at == first_hour_over
     assert outbox.deliver_due(first_hour_over + SECOND) == 1
 
@@ -705,7 +720,7 @@ def test_the_tag_of_an_address_is_the_same_mailbox(office: MailServer) -> None:
 
 def test_mails_on_their_way_count(office: MailServer) -> None:
     for _ in range(3):
-        owe_link(status=NoticeStatus.SENDING, attempts=1, lease_until=NOON + MINUTE)
+        owe_link(**LOST, **BEGUN)
     notice = owe_link()
 
     assert outbox.deliver_due(NOON) == 0

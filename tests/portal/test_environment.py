@@ -103,3 +103,18 @@ def test_local_keys_are_made_once_and_are_for_their_owner_only(tmp_path):
     assert json.loads((tmp_path / "var" / "secrets").read_text()) == made
     assert made["SECRET_KEY"] != made["PERSON_KEY"]
     assert [path.name for path in (tmp_path / "var").iterdir()] == ["secrets"]
+
+
+@pytest.mark.parametrize(
+    ("given", "number", "problems"),
+    [
+        ("", 2, []),
+        ("5", 5, []),
+        ("0", 2, ["MAIL_SENDERS must be a whole number above 0"]),
+        ("many", 2, ["MAIL_SENDERS must be a whole number above 0"]),
+    ],
+)
+def test_a_number_that_is_none_is_named(given, number, problems):
+    env = Environment({"MAIL_SENDERS": given}, required=False)
+
+    assert (env.number("MAIL_SENDERS", default=2), env.problems) == (number, problems)

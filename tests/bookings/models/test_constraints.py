@@ -11,6 +11,7 @@ from django.db import IntegrityError, models, transaction
 from bookings.models import (
     Booking,
     BookingStatus,
+    Breaker,
     Consent,
     Heartbeat,
     House,
@@ -19,6 +20,7 @@ from bookings.models import (
     Party,
     PlannedReminder,
     Season,
+    Sender,
     SwapWish,
     Tour,
     TourSession,
@@ -149,6 +151,8 @@ BAD_ROWS: dict[str, Callable[[], object]] = {
     "reminder_plan_time_once": lambda: make_season(reminders=[{"days": 1, "at": time(18)}] * 2),
     "reminder_plan_hours_once": lambda: make_season(reminders=[{"hours": 2}] * 2),
     "planned_reminder_once": a_reminder_planned_twice,
+    "breaker_is_one_row": lambda: Breaker.objects.create(pk=2),
+    "breaker_open_has_a_next_try": lambda: Breaker.objects.create(pk=1, opened_at=NOON),
 }
 COUNTER_HALVES: list[tuple[str, Callable[[], object]]] = [
     ("tour_party_range", lambda: make_tour(smallest_party=0)),
@@ -169,6 +173,7 @@ UNIQUE_COLUMNS: dict[str, Callable[[], object]] = {
     "Party.code": lambda: [make_party(code="BCDFGHJK") for _party in range(2)],
     "Party.submission_key": lambda: [make_party(submission_key=uuid.UUID(int=1)) for _party in range(2)],
     "Notice.dedupe_key": lambda: [make_notice() for _notice in range(2)],
+    "Sender.number": lambda: [Sender.objects.create(number=1) for _slot in range(2)],
     "Heartbeat.name": lambda: [Heartbeat.objects.create(name="worker", seen_at=NOON) for _beat in range(2)],
 }
 

@@ -1,0 +1,55 @@
+"""Who hands mail over, and whether the mail server takes any: shared by all workers, so it stands in rows."""
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+class Sender(models.Model):
+    """One slot for handing mail over. Whoever takes it works for a moment and gives it back; a lost one runs out."""
+
+    number = models.PositiveSmallIntegerField(unique=True)
+    busy_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("sender")
+        verbose_name_plural = _("senders")
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class Breaker(models.Model):
+    """One row: open while the mail server takes nothing. Then one mail a minute is tried, and the rest wait."""
+
+    opened_at = models.DateTimeField(_("takes nothing since"), null=True, blank=True)
+    why = models.CharField(_("why"), max_length=200, blank=True)
+    probe_at = models.DateTimeField(_("next try"), null=True, blank=True)
+    # Failures in a row that may be the server's, each of another mail than the one before.
+    strikes = models.PositiveSmallIntegerField(default=0)
+    struck_by = models.PositiveBigIntegerField(null=True, blank=True)
+    last_taken_at = models.DateTimeField(_("last took a mail"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("mail server")
+        verbose_name_plural = _("mail server")
+        constraints = [
+            models.CheckConstraint(name="breaker_is_one_row", condition=Q(pk=1)),
+            models.CheckConstraint(
+                name="breaker_open_has_a_next_try", condition=Q(opened_at=None) | Q(probe_at__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.why or "closed"
+
+    @classmethod
+    def now_standing(cls) -> Self:
+        """The row, made where it is missing."""
+        return cls.objects.filter(pk=1).first() or cls.objects.get_or_create(pk=1)[0]
+
+    def may_be_tried(self, now: datetime) -> bool:
+        return self.opened_at is None or self.probe_at is None or self.probe_at <= now

@@ -1,0 +1,54 @@
+"""Whether the mail server is spoken to at all. What it refuses to everybody is nobody's failed try."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce, Greatest
+
+from bookings.models import Breaker, Notice
+
+logger = logging.getLogger(__name__)
+
+# While it is open one mail is tried this often.
+PROBE_EVERY = timedelta(minutes=1)
+# So many failures in a row that may be the server's, each of another mail, open it.
+STRIKES = 3
+
+
+def mails_allowed(wanted: int, *, now: datetime) -> int:
+    """``wanted`` while the server takes mail; while it does not, one for whoever comes first in each minute."""
+    if Breaker.now_standing().opened_at is None:
+        return wanted
+    probe = Breaker.objects.filter(pk=1, opened_at__isnull=False, probe_at__lte=now)
+    return 1 if probe.update(probe_at=now + PROBE_EVERY) else 0
+
+
+def open_breaker(why: str, *, now: datetime) -> None:
+    Breaker.now_standing()
+    opened = Breaker.objects.filter(pk=1, opened_at=None).update(
+        opened_at=now, why=why, probe_at=now + PROBE_EVERY, strikes=0, struck_by=None
+    )
+    if opened:
+        logger.error("The mail server takes nothing (%s); all mail waits, one is tried each minute", why)
+    else:
+        Breaker.objects.filter(pk=1).update(why=why)
+
+
+def strike(notice: Notice, why: str, *, now: datetime) -> bool:
+    """A failure that may be the server's; returns whether that makes too many. The same mail again tells nothing."""
+    Breaker.now_standing()
+    by_another = Q(struck_by=None) | ~Q(struck_by=notice.pk)
+    Breaker.objects.filter(by_another, pk=1).update(strikes=F("strikes") + 1, struck_by=notice.pk)
+    return Breaker.objects.filter(pk=1, strikes__gte=STRIKES).exists()
+
+
+def took_mail(*, now: datetime) -> None:
+    """The server has just taken a mail: whatever was, it works again."""
+    row = Breaker.now_standing()
+    if row.opened_at:
+        logger.warning("The mail server takes mail again; it took nothing since %s", row.opened_at)
+    last = Greatest(Coalesce("last_taken_at", Value(now)), Value(now))
+    Breaker.objects.filter(pk=1).update(
+        opened_at=None, why="", probe_at=None, strikes=0, struck_by=None, last_taken_at=last
+    )

@@ -1,0 +1,85 @@
+"""Who hands mail over, and when: a few slots that a nudge or the clock fills for a moment, again and again.
+
+However many wake them, no more than ``MAIL_SENDERS`` work at a time, so that mail never takes all workers from the
+clock, and the beat's frequent call costs next to nothing.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from celery import shared_task
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from bookings.models import Breaker, Lane, Notice, Sender
+from bookings.outbox.delivery import deliver_due
+
+logger = logging.getLogger(__name__)
+
+# A sender works so long, then gives the worker back; what is still owed wakes the next one.
+SLICE_SECONDS = 2.0
+SLICE_OF = 1_000
+# A slot that was not given back in this time was lost with its worker.
+SLOT = timedelta(seconds=30)
+# The slots after the first help only while mail leaves: a server that hangs holds one worker, not all.
+HELPS_WITHIN = timedelta(seconds=10)
+NUDGE_EXPIRES = 60
+
+
+@shared_task(name="bookings.deliver", ignore_result=True)
+def deliver(_notice_pk: int | None = None) -> None:
+    """What a nudge calls. Which row it was sent for no longer matters: the most urgent goes first."""
+    if send_a_slice(now=timezone.now()):
+        nudge()
+
+
+def send_a_slice(*, now: datetime) -> bool:
+    """Hand over what is due for a moment, if a slot is free; returns whether more is due after that."""
+    breaker = Breaker.now_standing()
+    if not breaker.may_be_tried(now) or not is_mail_due(now=now):
+        return False
+    with _slot(breaker, now=now) as taken:
+        if taken:
+            deliver_due(now, limit=SLICE_OF, seconds=SLICE_SECONDS)
+    after = timezone.now()
+    return taken and Breaker.now_standing().may_be_tried(after) and is_mail_due(now=after)
+
+
+def is_mail_due(*, now: datetime) -> bool:
+    """One look at the beginning of each lane."""
+    return any(Notice.objects.due(now).filter(lane=lane).exists() for lane in Lane.values)
+
+
+def nudge() -> None:
+    """Wake a worker; only speed depends on it, the clock finds the rows anyway."""
+    if not deliver.app.conf.broker_url:
+        return
+    try:
+        deliver.apply_async((), expires=NUDGE_EXPIRES, retry=False, ignore_result=True)
+    except Exception as error:
+        logger.warning("Mail is owed; no worker could be told (%s)", type(error).__name__)
+
+
+@contextmanager
+def _slot(breaker: Breaker, *, now: datetime) -> Iterator[bool]:
+    taken_mail = breaker.last_taken_at is not None and breaker.last_taken_at > now - HELPS_WITHIN
+    slots = settings.MAIL_SENDERS if taken_mail else 1
+    number = next((number for number in range(1, slots + 1) if _take(number, now=now)), None)
+    try:
+        yield number is not None
+    finally:
+        if number is not None:
+            Sender.objects.filter(number=number, busy_until=now + SLOT).update(busy_until=None)
+
+
+def _take(number: int, *, now: datetime) -> bool:
+    free = Sender.objects.filter(Q(busy_until=None) | Q(busy_until__lte=now), number=number)
+    if free.update(busy_until=now + SLOT):
+        return True
+    if Sender.objects.filter(number=number).exists():
+        return False
+    Sender.objects.bulk_create([Sender(number=number)], ignore_conflicts=True)
+    return bool(free.update(busy_until=now + SLOT))

@@ -1,0 +1,329 @@
+"""Who hands mail over, how much of it at a time, and what a server that fails does to the rest."""
+
+import smtplib
+import threading
+from contextlib import ExitStack, suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django import Settings
+
+from bookings import outbox
+from bookings.models import Breaker, Notice, NoticeKind, NoticeStatus, Sender
+from bookings.outbox import claims, senders
+from tests.costs import all_pages_of, taken_back
+from tests.factories import DAY, HOUR, NOON, make_booking, make_house, make_offered, make_party, make_sign_up
+from tests.owed import MINUTE, SECOND, breaker_now, in_threads, owe, owe_confirmation, owe_link, owe_reminders, state
+from tests.smtp import MailServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+# --- the line to the server
+
+
+def test_a_line_that_the_server_closed_between_two_mails_costs_no_try(office: MailServer) -> None:
+    office.mails_a_line = 2
+    notices = [owe_confirmation() for _ in range(5)]
+
+    assert outbox.deliver_due(NOON) == 5
+
+    assert [state(notice) for notice in notices] == [("sent", 1, "")] * 5
+    assert (office.connections, set(office.handed_over().values())) == (3, {1})
+
+
+def test_a_server_that_refuses_three_mails_in_a_row_is_asked_no_more(
+    office: MailServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    office.data_answer = "554 5.7.1 not from you"
+    notices = [owe_confirmation() for _ in range(5)]
+
+    outbox.deliver_due(NOON)
+
+    why = "refused at text: 554 5.7.1"
+    assert [state(notice)[:2] for notice in notices] == [("queued", 1)] * 3 + [("queued", 0)] * 2
+    assert breaker_now()[1:] == (why, None)
+    assert f"The mail server takes nothing ({why})" in caplog.text
+
+
+def test_one_mail_that_is_refused_again_and_again_ends_as_a_bounce_and_stops_nobody(office: MailServer) -> None:
+    suspect = owe_confirmation()
+    office.refused_recipients = {suspect.party.email: "554 5.7.1 wants nothing from you"}
+    now = NOON
+
+    for _ in range(8):
+        outbox.deliver_due(now)
+        suspect.refresh_from_db()
+        now = suspect.next_attempt_at + SECOND
+
+    assert state(suspect) == ("bounced", 8, "refused at recipient: 554 5.7.1")
+    assert breaker_now() == (None, "", None)
+
+
+def test_what_the_server_takes_in_between_ends_the_count(office: MailServer) -> None:
+    notices = [owe_confirmation(next_attempt_at=NOON + number * SECOND) for number in range(6)]
+    office.refused_recipients = {notices[number].party.email: "554 no" for number in (0, 1, 3, 4)}
+
+    assert outbox.deliver_due(NOON + MINUTE) == 2
+
+    assert breaker_now()[:2] == (None, "")
+
+
+def test_a_probe_that_finds_nothing_to_say_tries_the_next(office: MailServer) -> None:
+    expired = owe_confirmation(expires_at=NOON)
+    good = owe_confirmation()
+    Breaker.objects.create(pk=1, opened_at=NOON - HOUR, probe_at=NOON, why="for the test")
+
+    assert outbox.deliver_due(NOON) == 1
+    assert (state(expired)[0], state(good)[0], breaker_now()[0]) == ("expired", "sent", None)
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcome"),
+    [
+        pytest.param(4, ("queued", 0, ""), id="before the text"),
+        pytest.param(5, ("unknown", 1, "SoftTimeLimitExceeded"), id="with the text on its way"),
+    ],
+)
+def test_time_that_is_up_ends_the_slice_and_not_the_row(
+    office: MailServer, monkeypatch: pytest.MonkeyPatch, answers: int, outcome: tuple[str, int, str]
+) -> None:
+    first, second = (owe(NoticeKind.REMINDER, make_booking(), next_attempt_at=NOON - n * SECOND) for n in (2, 1))
+    whole, heard = smtplib.SMTP.getreply, []
+
+    def interrupted(self: smtplib.SMTP) -> Any:
+        heard.append(1)
+        if len(heard) == answers:
+            raise SoftTimeLimitExceeded
+        return whole(self)
+
+    monkeypatch.setattr(smtplib.SMTP, "getreply", interrupted)
+    outbox.deliver_due(NOON)
+
+    assert (state(first), state(second)) == (outcome, ("queued", 0, ""))
+    assert Notice.objects.due(NOON + SECOND).count() == [1, 2][outcome[0] == "queued"]
+
+
+# --- lanes and slices
+
+
+def test_an_offer_does_not_wait_behind_five_thousand_reminders(office: MailServer) -> None:
+    make_house()
+    owe_reminders(5_000)
+    offered = make_offered(email="waits@visitors.example")
+
+    def post() -> None:
+        owe(NoticeKind.OFFER, offered)
+        connection.close()
+
+    def post_an_offer() -> None:
+        if len(office.taken) == 90:
+            in_threads(1, post)
+
+    office.after_each = post_an_offer
+    outbox.deliver_due(NOON, 200)
+
+    assert office.recipients.index(offered.party.email) <= 90 + 20
+    assert len(office.taken) == 200
+
+
+def test_two_workers_never_take_the_same_row() -> None:
+    pks = owe_reminders(200)
+    together = threading.Barrier(4)
+    taken: list[int] = []
+
+    def work() -> None:
+        together.wait()
+        try:
+            while some := claims.claim(20, now=NOON):
+                taken.extend(some)
+        finally:
+            connection.close()
+
+    in_threads(4, work)
+    assert sorted(taken) == sorted(pks)
+
+
+def test_a_mail_costs_a_few_statements_however_many_leave(office: MailServer) -> None:
+    make_house()
+    asked = []
+    for number in (20, 40):
+        owe_reminders(number)
+        with CaptureQueriesContext(connection) as captured:
+            assert outbox.deliver_due(NOON, 100) == number
+        asked.append(len(captured))
+
+    assert (asked[1] - asked[0]) / 20 <= 3.1, asked
+
+
+@pytest.mark.postgres
+def test_looking_for_mail_reads_no_row_that_is_not_due() -> None:
+    owe_reminders(20)
+    owe(NoticeKind.OFFER, make_offered())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO bookings_notice (kind, party_id, booking_id, dedupe_key, lane, facts, status, attempts,"
+            " created_at, next_attempt_at, times_begun, message_id, last_error)"
+            " SELECT kind, party_id, booking_id, 'later:' || number, lane, facts, status, 0,"
+            " created_at, created_at + interval '9 days', 0, '', ''"
+            " FROM bookings_notice, generate_series(1, 100000) AS number WHERE kind = 'offer'"
+        )
+        cursor.execute("ANALYZE bookings_notice")
+    costs = {
+        "look": cost_of_notices(lambda: senders.is_mail_due(now=NOON - DAY)),
+        "claim": cost_of_notices(lambda: claims.claim(20, now=NOON)),
+    }
+    assert costs["look"] <= 4 * 4
+    # Twenty rows are found, read and written again, each with its indexes.
+    assert costs["claim"] <= 20 * 30
+
+
+def cost_of_notices(act: Any) -> int:
+    """Pages that the statements of an act read and write, by the plan that was carried out."""
+    with taken_back(), CaptureQueriesContext(connection) as captured:
+        act()
+    asked = [query["sql"] for query in captured if not query["sql"].startswith(("SAVEPOINT", "RELEASE"))]
+    with taken_back(), connection.cursor() as cursor:
+        pages = 0
+        for sql in asked:
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}")
+            pages += all_pages_of(cursor.fetchone()[0][0]["Plan"])
+    return pages
+
+
+# --- slots
+
+
+def test_a_slice_takes_a_slot_and_gives_it_back(office: MailServer) -> None:
+    notice = owe_confirmation(next_attempt_at=timezone.now())
+
+    assert senders.send_a_slice(now=timezone.now()) is False
+
+    assert state(notice)[0] == "sent"
+    assert list(Sender.objects.values_list("number", "busy_until")) == [(1, None)]
+
+
+def test_a_slot_that_was_given_back_even_by_a_failure_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    owe_confirmation(next_attempt_at=timezone.now())
+    monkeypatch.setattr(smtplib.SMTP, "__init__", ZeroDivisionError)
+
+    with suppress(ZeroDivisionError):
+        senders.send_a_slice(now=timezone.now())
+
+    assert list(Sender.objects.values_list("number", "busy_until")) == [(1, None)]
+
+
+@pytest.mark.parametrize(("seconds_ago", "slots"), [(None, 1), (60, 1), (5, 2)])
+def test_the_second_sender_helps_only_while_mail_leaves(
+    seconds_ago: int | None, slots: int, settings: Settings
+) -> None:
+    settings.MAIL_SENDERS = 2
+    last = NOON - timedelta(seconds=seconds_ago) if seconds_ago else None
+    breaker = Breaker.objects.create(pk=1, last_taken_at=last)
+
+    with ExitStack() as stack:
+        taken = [stack.enter_context(senders._slot(breaker, now=NOON)) for _ in range(3)]
+        assert taken == [True, slots == 2, False]
+
+
+def test_the_slot_of_a_lost_worker_is_taken_after_half_a_minute() -> None:
+    Sender.objects.create(number=1, busy_until=NOON + 30 * SECOND)
+    breaker = Breaker.objects.create(pk=1)
+
+    with senders._slot(breaker, now=NOON + 29 * SECOND) as early:
+        pass
+    with senders._slot(breaker, now=NOON + 30 * SECOND) as late:
+        pass
+    assert (early, late) == (False, True)
+
+
+def test_while_the_server_takes_nothing_no_sender_is_held(office: MailServer) -> None:
+    owe_confirmation(next_attempt_at=timezone.now())
+    Breaker.objects.create(pk=1, opened_at=timezone.now(), probe_at=timezone.now() + MINUTE)
+
+    assert senders.send_a_slice(now=timezone.now()) is False
+    assert (Sender.objects.count(), office.connections) == (0, 0)
+
+
+# --- caps
+
+
+def test_an_address_gets_at_most_eight_unproven_mails_a_day(office: MailServer) -> None:
+    for number in range(10):
+        owe_link(next_attempt_at=NOON + number * SECOND)
+    sent = [outbox.deliver_due(NOON + number * 61 * MINUTE) for number in range(1, 5)]
+
+    assert sent == [3, 3, 2, 0]
+    first = Notice.objects.order_by("begun_at").filter(begun_at__isnull=False).first()
+    assert first
+    assert first.begun_at
+    waiting = Notice.objects.filter(status=NoticeStatus.QUEUED)
+    assert list(waiting.values_list("next_attempt_at", "attempts")) == [(first.begun_at + DAY, 0)] * 2
+
+
+def test_tries_whose_fate_is_unknown_count_against_the_cap(office: MailServer) -> None:
+    office.hang_up = True
+    notice = owe(NoticeKind.PROVE, make_sign_up(offer_expires_at=NOON + 6 * HOUR))
+
+    for number in range(60):
+        outbox.deliver_due(NOON + number * MINUTE)
+
+    assert len(office.taken) == 3
+    assert state(notice)[:2] == ("queued", 3)
+
+
+def test_of_two_workers_with_the_last_mail_of_the_hour_at_most_one_sends(office: MailServer) -> None:
+    for _ in range(2):
+        owe_link(status=NoticeStatus.SENT, sent_at=NOON, begun_at=NOON, times_begun=1)
+    for _ in range(4):
+        owe_link()
+    together = threading.Barrier(4)
+
+    def work() -> None:
+        together.wait()
+        try:
+            outbox.deliver_due(NOON + MINUTE, 1)
+        finally:
+            connection.close()
+
+    in_threads(4, work)
+    assert len(office.taken) <= 1
+    assert outbox.deliver_due(NOON + 2 * MINUTE) + len(office.taken) >= 1
+
+
+def unproven(number: int, **given: Any) -> None:
+    """Mails to as many addresses that nobody has proven, begun half an hour ago."""
+    begun: dict[str, Any] = {"begun_at": NOON - 30 * MINUTE, "times_begun": 1, "sent_at": NOON - 30 * MINUTE}
+    for _ in range(number):
+        owe(NoticeKind.IN_LINE, party=make_party(proven=False), **{"status": NoticeStatus.SENT} | begun | given)
+
+
+@pytest.mark.parametrize(
+    ("sent", "bounced", "most", "rests"),
+    [(40, 10, 100, False), (39, 11, 100, True), (38, 11, 100, False), (4, 0, 5, False), (5, 0, 5, True)],
+)
+def test_mails_to_unproven_addresses_rest_when_too_many_or_too_many_come_back(
+    sent: int,
+    bounced: int,
+    most: int,
+    rests: bool,
+    office: MailServer,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings.MAIL_UNPROVEN_AN_HOUR = most
+    unproven(sent)
+    unproven(bounced, status=NoticeStatus.BOUNCED)
+    proof, news = owe(NoticeKind.PROVE, make_sign_up()), owe_confirmation()
+
+    outbox.deliver_due(NOON)
+
+    assert (state(proof)[:2], state(news)[0]) == ((("queued", 0) if rests else ("sent", 1)), "sent")
+    assert ("Mails to unproven addresses rest" in caplog.text) == rests
+    if rests:
+        assert NOON + 10 * MINUTE <= proof.next_attempt_at <= NOON + 11 * MINUTE
