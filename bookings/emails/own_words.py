@@ -143,7 +143,7 @@ def fill(text: str, values: Mapping[str, Callable[[], str]]) -> str:
                 return "{"
             case "}}":
                 return "}"
-        if found[1] is None or found[1] not in values:
+        if found[1] not in values:
             raise BrokenText(found[0])
         return values[found[1]]()
 

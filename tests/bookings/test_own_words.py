@@ -16,7 +16,7 @@ from bookings.emails.own_words import (
     filled_with_samples,
     placeholders_of,
 )
-from bookings.models import MailText, Notice, NoticeKind, Party
+from bookings.models import UNPROVEN_KINDS, MailText, Notice, NoticeKind, Party
 from tests.bookings.test_emails import LANGUAGES, example, html_of, sent_as, text_of
 from tests.factories import NOON, make_house, make_season
 
@@ -238,3 +238,15 @@ def test_one_text_a_season_kind_and_language_that_says_something():
         write(notice, subject="Two")
     with pytest.raises(IntegrityError), transaction.atomic():
         MailText.objects.update(subject="", words="")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", sorted(UNPROVEN_KINDS))
+def test_to_a_mailbox_nobody_has_proven_no_text_of_a_host_brings_more_than_the_leads_name(kind: NoticeKind):
+    notice = example(kind, proven=False, companions=["canary 1"], access_needs="canary 2", phone="canary 3")
+    write(notice, words="\n\n".join(f"{{{name}}}" for name in placeholders_of(kind)))
+
+    sent = sent_as(notice)
+
+    assert "Lin Xiaoyun" in text_of(sent)
+    assert "canary" not in text_of(sent) + html_of(sent) + str(sent["Subject"])
