@@ -1,15 +1,15 @@
 """When mail stands still: lanes that wait too long, and a server that takes nothing."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 
 from bookings import outbox
-from bookings.models import LANES, Lane, Notice, NoticeKind, NoticeStatus
+from bookings.models import LANES, Breaker, Lane, Notice, NoticeKind, NoticeStatus
 from bookings.outbox.silence import waiting_in
-from tests.factories import HOUR, NOON, make_party
+from tests.factories import NOON, make_party
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
@@ -54,31 +54,16 @@ def test_a_lane_is_late_when_its_first_mail_has_waited_for_longer_than_it_may(
     assert list(outbox.late_lanes(NOON)) == [LANES[kind]] * is_late
 
 
-REFUSED: dict[str, Any] = {"last_error": "ConnectionRefusedError", "next_attempt_at": NOON + MINUTE / 3}
-
-
 @pytest.mark.parametrize(
-    ("values", "is_silent"),
-    [
-        (REFUSED, True),
-        ({}, False),  # waits for the next beat
-        ({**REFUSED, "attempts": 1}, False),  # it was answered: this mail is the trouble
-        ({**REFUSED, "status": "bounced"}, False),
-        ({**REFUSED, "created_at": NOON - MINUTE}, False),  # for a minute only
-        ({**REFUSED, "next_attempt_at": NOON + HOUR}, False),
-    ],
+    ("open_since", "is_silent"), [(None, False), (NOON - MINUTE, False), (NOON - 2 * MINUTE, True)]
 )
-def test_a_server_is_silent_when_mail_waits_for_it_untried(values: dict[str, Any], is_silent: bool):
-    owe(minutes=5, **values)
+def test_a_server_is_silent_when_it_has_taken_nothing_for_two_minutes(open_since: datetime | None, is_silent: bool):
+    Breaker.objects.create(pk=1, opened_at=open_since, probe_at=NOON)
     assert outbox.mail_server_is_silent(NOON) is is_silent
 
 
-def test_a_server_that_took_a_mail_just_now_is_not_silent():
-    owe(minutes=5, **REFUSED)
-    owe(minutes=5, status=NoticeStatus.SENT, sent_at=NOON - MINUTE)
+def test_a_server_that_was_never_spoken_to_is_not_silent():
     assert outbox.mail_server_is_silent(NOON) is False
-    Notice.objects.filter(status=NoticeStatus.SENT).update(sent_at=NOON - 3 * MINUTE)
-    assert outbox.mail_server_is_silent(NOON) is True
 
 
 def test_the_first_of_a_lane_is_found_by_the_index_of_what_is_owed():

@@ -6,7 +6,7 @@ import pytest
 
 from bookings import outbox
 from bookings.admin.standing import bar, machinery, season_figures, tag, touched, with_places_offered
-from bookings.models import Booking, Heartbeat, Lane, Notice, NoticeKind, NoticeStatus, TourSession
+from bookings.models import Booking, Breaker, Heartbeat, Lane, Notice, NoticeKind, NoticeStatus, TourSession
 from bookings.tallies import Tally
 from portal.views import session_words
 from tests.factories import HOUR, NOON, make_booking, make_offered, make_party, make_season, make_session
@@ -108,15 +108,16 @@ def test_every_page_of_staff_asks_the_same_few_questions_however_many_mails_ther
 
 
 @pytest.mark.parametrize(
-    ("values", "late", "silent"),
+    ("values", "open_since", "late", "silent"),
     [
-        ({}, {}, False),
-        ({"next_attempt_at": NOON - HOUR}, {Lane.OFFER: NOON - HOUR}, False),
-        ({"created_at": NOON - HOUR, "last_error": "OSError", "next_attempt_at": NOON}, {}, True),
+        ({}, None, {}, False),
+        ({"next_attempt_at": NOON - HOUR}, None, {Lane.OFFER: NOON - HOUR}, False),
+        ({}, NOON - HOUR, {}, True),
     ],
 )
-def test_the_machinery_tells_of_late_mail_and_of_a_server_that_takes_nothing(values, late, silent):
+def test_the_machinery_tells_of_late_mail_and_of_a_server_that_takes_nothing(values, open_since, late, silent):
     Heartbeat.objects.create(name="clock", seen_at=NOON)
+    Breaker.objects.create(pk=1, opened_at=open_since, probe_at=NOON)
     owe(**values)
     told = machinery(now=NOON)
     assert (told.late_lanes, told.server_is_silent) == (late, silent)
