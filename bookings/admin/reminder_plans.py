@@ -4,7 +4,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.forms import BaseInlineFormSet, ModelForm
+from django.db.models import TimeField
+from django.forms import BaseInlineFormSet, ModelForm, TimeInput
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -52,6 +53,10 @@ class ReminderPlanInline(admin.TabularInline):
     form = ReminderPlanForm
     formset = ReminderPlanFormSet
     fields = [*SHAPE]
+    verbose_name_plural = _("reminders, like “7 days before”, “1 day before at 18:00” or “2 hours before”")
+    # The browser's own field: it needs no script, and "now" is no time of a reminder.
+    formfield_overrides = {TimeField: {"widget": TimeInput(attrs={"type": "time"}, format="%H:%M")}}
 
     def get_extra(self, request: HttpRequest, obj: Season | None = None, **kwargs: Any) -> int:
-        return 0 if obj else len(USUAL)
+        """One empty row: without a script a page can add none."""
+        return 1 if obj else len(USUAL) + 1

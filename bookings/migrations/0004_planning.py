@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('days', models.PositiveSmallIntegerField(blank=True, null=True, validators=[django.core.validators.MaxValueValidator(60)], verbose_name='days before')),
-                ('at', models.TimeField(blank=True, help_text='Venue time, like 18:00. Empty: the time of day at which the session starts.', null=True, verbose_name='at')),
+                ('at', models.TimeField(blank=True, help_text='Empty: the time of day at which the session starts.', null=True, verbose_name='at (venue time)')),
                 ('hours', models.PositiveSmallIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(72)], verbose_name='or hours before')),
                 ('since', models.DateTimeField(editable=False)),
                 ('season', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reminder_plans', to='bookings.season', verbose_name='season')),

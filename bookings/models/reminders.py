@@ -26,10 +26,10 @@ class ReminderPlan(models.Model):
         _("days before"), null=True, blank=True, validators=[MaxValueValidator(MOST_DAYS)]
     )
     at = models.TimeField(
-        _("at"),
+        _("at (venue time)"),
         null=True,
         blank=True,
-        help_text=_("Venue time, like 18:00. Empty: the time of day at which the session starts."),
+        help_text=_("Empty: the time of day at which the session starts."),
     )
     hours = models.PositiveSmallIntegerField(
         _("or hours before"),

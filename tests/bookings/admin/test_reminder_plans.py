@@ -65,7 +65,7 @@ def test_a_new_season_begins_with_reminders_a_week_and_a_day_before(host):
     page = host.get(ADD)
     [formset] = [inline.formset for inline in page.context["inline_admin_formsets"]]
 
-    assert [form.initial for form in formset.forms] == [{"days": 7}, {"days": 1}]
+    assert [form.initial for form in formset.forms] == [{"days": 7}, {"days": 1}, {}]
 
     host.post(ADD, season_fields(Season(tour=make_tour())) | reminders({"days": 7}, {"days": 1}))
     season = Season.objects.get()
@@ -131,6 +131,15 @@ def test_what_is_no_plan_is_refused_in_words(host, rows, told):
     [objection] = save(host, season, *rows)
 
     assert (objection.startswith(told), plans(season)) == (True, [])
+
+
+def test_without_a_script_there_is_a_row_for_another_reminder(host):
+    season = make_season(reminders=[{"days": 1, "at": time(18)}])
+
+    page = host.get(reverse("admin:bookings_season_change", args=[season.pk])).content.decode()
+
+    assert '<input type="time" name="reminder_plans-0-at" value="18:00"' in page
+    assert '<input type="time" name="reminder_plans-1-at"' in page
 
 
 def test_a_stored_plan_cannot_be_emptied_but_only_removed(host):
