@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from bookings.domain.reconfirming import SILENT, plan_asks
 from bookings.models import (
     Booking,
     BookingEvent,
@@ -91,7 +92,10 @@ class Example:
     def _write_sessions(self) -> None:
         now = self.now
         common: dict[str, Any] = {"tour": self.tour, "asks_phone": True}
-        self.season = make_season(opens_at=now - 30 * DAY, closes_at=now + 90 * DAY, **common)
+        # Long before the sessions: the confirmed party is asked whether it is still coming.
+        self.season = make_season(
+            opens_at=now - 30 * DAY, closes_at=now + 90 * DAY, asks_again_days=44, releases_silent=True, **common
+        )
         self.session("places", days=40, label=both("New Year · day 5", "新春 · 初五"))
         self.session("few", days=41, max_parties=3, language="en")
         self.session("waitlist", days=42, max_parties=2)
@@ -148,6 +152,9 @@ class Example:
         by_host = self.booking("few", BookingStatus.CANCELLED, ended_at=now - HOUR)
         BookingEvent.objects.filter(booking=by_host).update(who="host:lin")
         parties["by_host"] = by_host.party
+        silent = self.booking("few", BookingStatus.CANCELLED, ended_at=now - HOUR)
+        BookingEvent.objects.filter(booking=silent).update(who="clock", why=SILENT)
+        parties["silent"] = silent.party
         parties["called_off"] = self.booking("called off", BookingStatus.CALLED_OFF, ended_at=now - HOUR).party
         erased = make_party(season=self.season, lead_name="", email="", person_key=None, companions=[], size=1)
         Party.objects.filter(pk=erased.pk).update(erased_at=now, ended_at=now - DAY)
@@ -161,3 +168,4 @@ class Example:
             created_at=now - timedelta(hours=3),
             next_attempt_at=now,
         )
+        plan_asks(now=now)

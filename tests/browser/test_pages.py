@@ -19,7 +19,7 @@ from tests.browser.example import Example
 
 LANGUAGES = pytest.mark.parametrize("language", ["en", "zh-hans"])
 # Parts of the party's page, not states of it.
-PARTS = {"_keeps", "_outlook", "_rest", "_side", "_told", "_why"}
+PARTS = {"_keeps", "_outlook", "_rest", "_side", "_still_coming", "_told", "_why"}
 
 
 class Visitor:
@@ -171,6 +171,7 @@ def test_staff_pages_are_open_to_everybody(visitor: Visitor, example: Example, c
         "mails": url("admin:bookings_season_mails", example.season.pk),
         "mail texts": url("admin:bookings_mailtext_changelist"),
         "new mail text": url("admin:bookings_mailtext_add"),
+        "coming": url("admin:bookings_season_coming", example.season.pk),
         "seasons": url("admin:bookings_season_changelist"),
         "season": url("admin:bookings_season_change", example.season.pk),
         "sessions": url("admin:bookings_toursession_changelist"),
