@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from bookings import outbox
-from bookings.domain import reminders, retention, sessions, swaps, waitlist
+from bookings.domain import announcements, reminders, retention, sessions, swaps, waitlist
 from bookings.models import Heartbeat
 
 
@@ -31,6 +31,11 @@ def exchange_met_wishes() -> None:
 @shared_task(name="bookings.plan_reminders", ignore_result=True)
 def plan_reminders() -> None:
     reminders.plan_reminders(now=timezone.now())
+
+
+@shared_task(name="bookings.owe_announcements", ignore_result=True)
+def owe_announcements() -> None:
+    announcements.owe_announcements(now=timezone.now())
 
 
 @shared_task(name="bookings.close_lines", ignore_result=True)
