@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from bookings import outbox
-from bookings.domain import reconfirming, reminders, retention, sessions, swaps, waitlist
+from bookings.domain import announcements, reconfirming, reminders, retention, sessions, swaps, waitlist
 from bookings.models import Heartbeat
 
 
@@ -39,6 +39,11 @@ def ask_who_is_coming() -> None:
     now = timezone.now()
     reconfirming.plan_asks(now=now)
     reconfirming.release_silent(now=now)
+
+
+@shared_task(name="bookings.owe_announcements", ignore_result=True)
+def owe_announcements() -> None:
+    announcements.owe_announcements(now=timezone.now())
 
 
 @shared_task(name="bookings.close_lines", ignore_result=True)

@@ -183,6 +183,7 @@ _every = {
     "bookings.heartbeat": 30.0,
     "bookings.plan_reminders": 30.0,
     "bookings.ask_who_is_coming": 60.0,
+    "bookings.owe_announcements": 10.0,
     "bookings.close_lines": 60.0,
     "bookings.drop_unproven": 60.0,
     "bookings.end_first_calls": 60.0,

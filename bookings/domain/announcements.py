@@ -47,9 +47,9 @@ def recipients(announcement: Announcement) -> QuerySet[Party]:
 
 
 def audience(announcement: Announcement) -> Audience:
-    """Who would get it now; or who got it, once it was sent."""
+    """Who would get it now; or who got it, once it is owed to all."""
     parties = recipients(announcement)
-    if announcement.posted_at:
+    if announcement.owed_at:
         key = outbox.mailing_key(NoticeKind.ANNOUNCEMENT, f"{announcement.pk}")
         parties = Party.objects.filter(notices__dedupe_key__startswith=key)
     languages = dict(parties.order_by().values_list("language").annotate(Count("pk")))
@@ -57,8 +57,8 @@ def audience(announcement: Announcement) -> Audience:
 
 
 @transaction.atomic
-def send(announcement_pk: int, *, now: datetime, who: str) -> int:
-    """Owe it to every party that may be sent it now; returns how many parties. Whoever joins later does not get it.
+def send(announcement_pk: int, *, now: datetime, who: str) -> None:
+    """Promise it to every party that may be sent it; the clock owes it to them one part after the other.
 
     Raises AlreadySent, NobodyToTell, and LanguageMissing where a party would read it in a language it did not choose.
     """
@@ -71,14 +71,24 @@ def send(announcement_pk: int, *, now: datetime, who: str) -> int:
     names = dict(settings.LANGUAGES)
     if missing := [names[language] for language in sorted(languages) if not _is_written_in(announcement, language)]:
         raise LanguageMissing(missing)
-    return outbox.post_to_parties(
-        NoticeKind.ANNOUNCEMENT,
-        recipients(announcement),
-        key=f"{announcement.pk}",
-        now=now,
-        expires_at=now + STAYS_NEWS,
-        facts={"announcement": announcement.pk},
-    )
+
+
+def owe_announcements(*, now: datetime) -> int:
+    """Owe what was promised and is not owed to everybody yet; returns how many parties were gone through. Stopped in
+    the middle, it begins anew and owes nobody twice. Whoever joins after the promise does not get it."""
+    owed = 0
+    for announcement in Announcement.objects.filter(posted_at__lte=now, owed_at=None).order_by("pk"):
+        promised_at = announcement.posted_at or now
+        owed += outbox.post_to_parties(
+            NoticeKind.ANNOUNCEMENT,
+            recipients(announcement).filter(asked_at__lte=promised_at),
+            key=f"{announcement.pk}",
+            now=now,
+            expires_at=promised_at + STAYS_NEWS,
+            facts={"announcement": announcement.pk},
+        )
+        Announcement.objects.filter(pk=announcement.pk).update(owed_at=now)
+    return owed
 
 
 def stop(party_pk: int, *, now: datetime) -> None:

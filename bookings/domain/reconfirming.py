@@ -13,14 +13,13 @@ from typing import NamedTuple
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
-from bookings.domain import visit
+from bookings.domain import reports, visit
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import for_each, in_one_transaction, lock_party
 from bookings.models import (
     Booking,
     BookingEvent,
     BookingStatus,
-    Heartbeat,
     Notice,
     NoticeKind,
     NoticeStatus,
@@ -154,7 +153,7 @@ def delivery_is_proven(booking: Booking, *, now: datetime) -> bool:
 
 def reports_are_heard(*, now: datetime) -> bool:
     """Whether what becomes of handed-over mail is reported to us: the hook is set up and was heard of lately."""
-    return Heartbeat.objects.filter(name="reports", seen_at__gt=now - REPORTS_HEARD_WITHIN).exists()
+    return reports.are_heard(since=now - REPORTS_HEARD_WITHIN)
 
 
 def _is_silent_for_long(asked: Asked, *, now: datetime) -> bool:

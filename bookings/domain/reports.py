@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from email import message_from_bytes, message_from_string, policy
 from email.message import Message
 from email.utils import getaddresses
@@ -24,8 +24,6 @@ from bookings.models import Booking, BookingStatus, Heartbeat, Notice, NoticeKin
 logger = logging.getLogger(__name__)
 
 HEARTBEAT = "reports"
-# Whether reports would reach us is known by any mail that came the same way within this time.
-HEARD_LATELY = timedelta(days=3)
 # A report returns at most the whole mail, and ours are small.
 LONGEST_REPORT = 512 * 1024
 MOST_PARTS = 50
@@ -68,9 +66,9 @@ def take_report(raw: bytes, *, now: datetime) -> Meaning:
     return report.meaning if _mark(notice, report, now=now) else Meaning.NOTHING
 
 
-def are_heard(*, now: datetime) -> bool:
-    """Whether a mail that did not arrive would have been reported to us: the way was used lately."""
-    return Heartbeat.objects.filter(name=HEARTBEAT, seen_at__gt=now - HEARD_LATELY).exists()
+def are_heard(*, since: datetime) -> bool:
+    """Whether a mail that did not arrive would have been reported to us: the way was used since then."""
+    return Heartbeat.objects.filter(name=HEARTBEAT, seen_at__gt=since).exists()
 
 
 def offers_to_dead_addresses(season: Season) -> QuerySet[Booking]:

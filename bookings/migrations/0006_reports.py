@@ -53,6 +53,7 @@ class Migration(migrations.Migration):
                 ('words', i18nfield.fields.I18nTextField(help_text='An empty line begins a new paragraph. Parties see it as written.', verbose_name='words')),
                 ('posted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='sent')),
                 ('posted_by', models.CharField(blank=True, editable=False, max_length=160, verbose_name='sent by')),
+                ('owed_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('season', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='announcements', to='bookings.season', verbose_name='season')),
             ],
             options={

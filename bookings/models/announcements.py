@@ -17,6 +17,9 @@ class Announcement(models.Model):
     posted_at = models.DateTimeField(_("sent"), null=True, blank=True, editable=False)
     posted_by = models.CharField(_("sent by"), max_length=160, blank=True, editable=False)
 
+    # When the last party was owed its mail: very many are owed in parts, so that nobody's sign-up waits for it.
+    owed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
     class Meta:
         verbose_name = _("announcement")
         verbose_name_plural = _("announcements")

@@ -1,7 +1,6 @@
 """Owing one mail to very many parties at once."""
 
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from django.db.models import QuerySet
@@ -20,10 +19,12 @@ def post_to_parties(
 ) -> int:
     """Owe each party one email of this kind, however often it is posted; returns how many parties.
 
-    Nobody is nudged: the clock finds the rows. Parties are read and written a chunk at a time.
+    Nobody is nudged: the clock finds the rows. Parties are read and written a chunk at a time, each by itself where no
+    transaction is open.
     """
-    owed, party_pks = 0, parties.order_by("pk").values_list("pk", flat=True).iterator(chunk_size=ROWS_A_STATEMENT)
-    while chunk := list(islice(party_pks, ROWS_A_STATEMENT)):
+    owed = last = 0
+    pks = parties.order_by("pk").values_list("pk", flat=True)
+    while chunk := list(pks.filter(pk__gt=last)[:ROWS_A_STATEMENT]):
         Notice.objects.bulk_create(
             (
                 Notice(
@@ -40,7 +41,7 @@ def post_to_parties(
             ),
             ignore_conflicts=True,
         )
-        owed += len(chunk)
+        owed, last = owed + len(chunk), chunk[-1]
     return owed
 
 

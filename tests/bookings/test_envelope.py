@@ -68,6 +68,7 @@ def test_from_the_mail_that_left_to_the_report_that_came_back(mail_server):
 def test_an_announcement_leaves_after_everything_else(mail_server):
     booking = make_booking(email="lin@visitors.example")
     announcements.send(make_announcement(booking.session.season).pk, now=NOON, who="host:lin")
+    announcements.owe_announcements(now=NOON)
     outbox.post(NoticeKind.REMINDER, booking.party, booking=booking, key="1", now=NOON)
 
     assert outbox.deliver_due(NOON) == 2

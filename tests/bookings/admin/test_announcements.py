@@ -5,7 +5,9 @@ from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from bookings.domain.announcements import owe_announcements
 from bookings.models import Announcement, Booking, Notice, Season
 from tests.acts import owed
 from tests.factories import NOON, make_announcement, make_booking, make_season, make_session
@@ -36,8 +38,9 @@ def told(response) -> list[str]:
 
 
 def test_a_host_writes_it_in_both_languages_sees_to_how_many_it_goes_and_sends_it(host):
-    session = make_session()
-    first, second = make_booking(session), make_booking(session, language="zh-hans")
+    session, asked_at = make_session(), timezone.now()
+    first = make_booking(session, asked_at=asked_at)
+    second = make_booking(session, asked_at=asked_at, language="zh-hans")
     written = {
         "subject_0": "No car park",
         "subject_1": "停车场关闭",
@@ -56,6 +59,7 @@ def test_a_host_writes_it_in_both_languages_sees_to_how_many_it_goes_and_sends_i
     assert (Notice.objects.count(), Announcement.objects.get().posted_at) == (0, None)
 
     assert told(host.post(LISTED, press | {"confirmed": "1"}, follow=True)) == ["Done for 1 row."]
+    assert owe_announcements(now=timezone.now()) == 2
     assert owed() == [("announcement", first.party_id), ("announcement", second.party_id)]
     assert Announcement.objects.get().posted_by == "host:lin"
     again = host.post(LISTED, press | {"confirmed": "1"}, follow=True)

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from bookings import outbox
 from bookings.domain import announcements, retention, visit
-from bookings.models import Announcement, BookingStatus, Lane, Notice, NoticeStatus, Party
+from bookings.models import Announcement, BookingStatus, Lane, Notice, NoticeKind, NoticeStatus, Party
 from tests.acts import owed
 from tests.factories import (
     DAY,
@@ -31,7 +31,9 @@ LIN = "host:lin"
 
 
 def send(announcement: Announcement) -> int:
-    return announcements.send(announcement.pk, now=NOON, who=LIN)
+    """A host presses and the clock beats; how many parties it is owed to."""
+    announcements.send(announcement.pk, now=NOON, who=LIN)
+    return announcements.owe_announcements(now=NOON)
 
 
 def test_it_goes_once_to_every_party_that_comes_or_waits():
@@ -58,7 +60,23 @@ def test_it_goes_once_to_every_party_that_comes_or_waits():
     assert (announcement.posted_at, announcement.posted_by) == (NOON, LIN)
     with pytest.raises(announcements.AlreadySent):
         send(announcement)
+    assert announcements.owe_announcements(now=NOON + HOUR) == 0
     assert Notice.objects.count() == 2
+
+
+def test_stopped_in_the_middle_it_goes_on_and_owes_nobody_twice():
+    session = make_session()
+    first, second = make_booking(session), make_booking(session)
+    announcement = make_announcement(session.season)
+    announcements.send(announcement.pk, now=NOON, who=LIN)
+    key = f"announcement:{announcement.pk}:{first.party_id}"
+    outbox.post(NoticeKind.ANNOUNCEMENT, first.party, key=key.partition(":")[2], now=NOON)
+    make_booking(session, asked_at=NOON + HOUR)
+
+    assert announcements.owe_announcements(now=NOON + 2 * HOUR) == 2
+
+    assert owed() == [("announcement", first.party_id), ("announcement", second.party_id)]
+    assert Announcement.objects.get().owed_at == NOON + 2 * HOUR
 
 
 def test_who_joins_later_does_not_change_whom_it_went_to():
