@@ -13,6 +13,7 @@ from bookings.models import (
     Consent,
     Heartbeat,
     House,
+    MailText,
     Member,
     Notice,
     Party,
@@ -103,6 +104,16 @@ def two_members_at_one_position():
     Member.objects.create(party=party, position=2, name="Lin Jun", age_from=6)
 
 
+def make_mail_text(season, **given):
+    return MailText.objects.create(season=season, kind="reminder", language="en", changed_at=NOON, **given)
+
+
+def two_texts_for_one_mail():
+    season = make_season()
+    make_mail_text(season, subject="One")
+    make_mail_text(season, subject="Two")
+
+
 BAD_ROWS: dict[str, Callable[[], object]] = {
     "house_is_one_row": lambda: House.objects.create(pk=2, name=make_house().name, email="a@works.example"),
     "tour_party_range": lambda: make_tour(smallest_party=4, largest_party=3),
@@ -134,6 +145,8 @@ BAD_ROWS: dict[str, Callable[[], object]] = {
     "booking_number_once_a_session": two_bookings_with_one_number,
     "notice_lease_iff_sending": lambda: make_notice(lease_until=NOON),
     "notice_sent_has_a_time": lambda: make_notice(status="sent"),
+    "mail_text_one_a_kind_and_language": two_texts_for_one_mail,
+    "mail_text_says_something": lambda: make_mail_text(make_season()),
 }
 COUNTER_HALVES: list[tuple[str, Callable[[], object]]] = [
     ("tour_party_range", lambda: make_tour(smallest_party=0)),
