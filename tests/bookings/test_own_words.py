@@ -4,7 +4,6 @@ import logging
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
 from django.utils import translation
 
 from bookings.emails import build
@@ -228,16 +227,6 @@ def test_what_a_visitor_typed_is_put_in_as_it_is_and_never_read_as_a_name():
     notice = Notice.objects.get()
 
     assert build(notice, now=NOON).subject == "code code, Wei Jun 2"
-
-
-@pytest.mark.django_db
-def test_one_text_a_season_kind_and_language_that_says_something():
-    notice = example(NoticeKind.CONFIRMED)
-    write(notice, subject="One")
-    with pytest.raises(IntegrityError), transaction.atomic():
-        write(notice, subject="Two")
-    with pytest.raises(IntegrityError), transaction.atomic():
-        MailText.objects.update(subject="", words="")
 
 
 @pytest.mark.django_db

@@ -15,6 +15,7 @@ from bookings.models import (
     Consent,
     Heartbeat,
     House,
+    MailText,
     Member,
     Notice,
     Party,
@@ -113,6 +114,16 @@ def a_reminder_planned_twice():
         PlannedReminder.objects.create(session=session, starts_at=START, which="7", planned_at=NOON, is_complete=False)
 
 
+def make_mail_text(season, **given):
+    return MailText.objects.create(season=season, kind="reminder", language="en", changed_at=NOON, **given)
+
+
+def two_texts_for_one_mail():
+    season = make_season()
+    make_mail_text(season, subject="One")
+    make_mail_text(season, subject="Two")
+
+
 BAD_ROWS: dict[str, Callable[[], object]] = {
     "house_is_one_row": lambda: House.objects.create(pk=2, name=make_house().name, email="a@works.example"),
     "tour_party_range": lambda: make_tour(smallest_party=4, largest_party=3),
@@ -153,6 +164,8 @@ BAD_ROWS: dict[str, Callable[[], object]] = {
     "planned_reminder_once": a_reminder_planned_twice,
     "breaker_is_one_row": lambda: Breaker.objects.create(pk=2),
     "breaker_open_has_a_next_try": lambda: Breaker.objects.create(pk=1, opened_at=NOON),
+    "mail_text_one_a_kind_and_language": two_texts_for_one_mail,
+    "mail_text_says_something": lambda: make_mail_text(make_season()),
 }
 COUNTER_HALVES: list[tuple[str, Callable[[], object]]] = [
     ("tour_party_range", lambda: make_tour(smallest_party=0)),
