@@ -14,10 +14,20 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from bookings import outbox
-from bookings.models import Breaker, Notice, NoticeKind, NoticeStatus, Sender
+from bookings.models import UNPROVEN_KINDS, Breaker, Notice, NoticeKind, NoticeStatus, Sender
 from bookings.outbox import claims, senders
 from tests.costs import all_pages_of, taken_back
-from tests.factories import DAY, HOUR, NOON, make_booking, make_house, make_offered, make_party, make_sign_up
+from tests.factories import (
+    DAY,
+    HOUR,
+    NOON,
+    make_booking,
+    make_house,
+    make_offered,
+    make_party,
+    make_sign_up,
+    make_waiting,
+)
 from tests.owed import MINUTE, SECOND, breaker_now, in_threads, owe, owe_confirmation, owe_link, owe_reminders, state
 from tests.smtp import MailServer
 
@@ -327,3 +337,19 @@ def test_mails_to_unproven_addresses_rest_when_too_many_or_too_many_come_back(
     assert ("Mails to unproven addresses rest" in caplog.text) == rests
     if rests:
         assert NOON + 10 * MINUTE <= proof.next_attempt_at <= NOON + 11 * MINUTE
+
+
+@pytest.mark.parametrize("kind", sorted(UNPROVEN_KINDS))
+def test_a_mail_to_an_unproven_address_holds_the_lead_s_name_and_nothing_else_that_was_typed(
+    office: MailServer, kind: NoticeKind
+) -> None:
+    typed: dict[str, Any] = {"phone": "canary-phone", "access_needs": "canary-needs", "companions": ["Canary Companion"]}
+    make = make_waiting if kind == NoticeKind.IN_LINE else make_sign_up
+    booking = make(lead_name="Lin <b>Xiaoyun</b>\nhttps://evil.example", proven=False, **typed)
+    owe(kind, booking)
+
+    assert outbox.deliver_due(NOON) == 1
+
+    parts = [str(part.get_content()) for part in office.taken[0].walk() if part.get_content_maintype() == "text"]
+    said = " ".join([office.taken[0]["Subject"], *parts]).casefold()
+    assert not {word for word in ("canary", "evil.example", "<b>xiaoyun") if word in said}

