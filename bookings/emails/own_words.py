@@ -129,9 +129,9 @@ def placeholders_of(kind: str) -> dict[str, Placeholder]:
 
 def text_in_use(notice: Notice) -> MailText | None:
     """What the hosts of the season wrote for this mail in the language of the party."""
-    party = notice.party
-    texts = MailText.objects.filter(season=party.season_id, kind=notice.kind, language=party.language, in_use=True)
-    return texts.first()
+    season, of_mail = notice.party.season, (notice.kind, notice.party.language)
+    in_use = (text for text in season.mail_texts.all() if text.in_use)
+    return next((text for text in in_use if (text.kind, text.language) == of_mail), None)
 
 
 def fill(text: str, values: Mapping[str, Callable[[], str]]) -> str:

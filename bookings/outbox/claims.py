@@ -82,7 +82,10 @@ def load(pks: Sequence[int], *, claimed_at: datetime) -> list[Notice]:
     )
     live = Booking.objects.live().select_related("session__venue", "session__season__tour")
     found = rows.prefetch_related(
-        "party__members", "booking__events", Prefetch("party__bookings", live, to_attr="live_bookings")
+        "party__members",
+        "party__season__mail_texts",
+        "booking__events",
+        Prefetch("party__bookings", live, to_attr="live_bookings"),
     )
     by_pk = {notice.pk: notice for notice in found}
     return [by_pk[pk] for pk in pks if pk in by_pk]
@@ -126,6 +129,13 @@ def settle(notice: Notice, status: NoticeStatus, *, error: str = "", **changes: 
     """Mark a row of which nothing left in this try."""
     before = {name: getattr(notice, name) for name in ("attempts", "begun_at", "times_begun")}
     _own(notice).update(status=status, lease_until=None, last_error=error, **before | changes)
+
+
+def bounce(notice: Notice, *, status: str, now: datetime, **changes: Any) -> None:
+    """The server knows that the address takes no mail: the mail is settled, and hosts see it of the party."""
+    settle(notice, NoticeStatus.BOUNCED, **changes)
+    party = Party.objects.filter(pk=notice.party_id, email=notice.party.email, erased_at=None)
+    party.update(mail_failed_at=now, mail_failure=status)
 
 
 def leave_open(notice: Notice, status: NoticeStatus, *, error: str, **changes: Any) -> None:

@@ -18,6 +18,7 @@ from bookings.outbox.claims import (
     MOST_ATTEMPTS,
     SENT_AGAIN,
     begin,
+    bounce,
     claim,
     leave_open,
     load,
@@ -194,7 +195,8 @@ class _Work:
                 put_off(notice, now, error=short)
                 raise ServerTrouble(short)
             case Verdict.ADDRESS:
-                settle(notice, NoticeStatus.BOUNCED, error=short, attempts=tries, begun_at=now)
+                status = failure.enhanced or str(failure.code) if isinstance(failure, Refused) else ""
+                bounce(notice, status=status, now=now, error=short, attempts=tries, begun_at=now)
             case Verdict.MAIL:
                 settle(notice, NoticeStatus.DEAD, error=short, attempts=tries)
             case Verdict.WAIT:

@@ -565,6 +565,8 @@ def test_a_refused_recipient_is_a_bounce(office: MailServer, stage: str) -> None
 
     error = {"recipient_answer": "refused at recipient: 550", "data_answer": "refused at text: 550"}[stage]
     assert state(notice) == ("bounced", 1, error)
+    notice.party.refresh_from_db()
+    assert (notice.party.mail_failed_at is not None, notice.party.mail_failure) == (True, "550")
 
 
 def test_one_bad_address_does_not_hold_up_the_next(office: MailServer) -> None:

@@ -343,7 +343,8 @@ def test_mails_to_unproven_addresses_rest_when_too_many_or_too_many_come_back(
 def test_a_mail_to_an_unproven_address_holds_the_lead_s_name_and_nothing_else_that_was_typed(
     office: MailServer, kind: NoticeKind
 ) -> None:
-    typed: dict[str, Any] = {"phone": "canary-phone", "access_needs": "canary-needs", "companions": ["Canary Companion"]}
+    typed: dict[str, Any] = {"phone": "canary-phone", "access_needs": "canary-needs"}
+    typed["companions"] = ["Canary Companion"]
     make = make_waiting if kind == NoticeKind.IN_LINE else make_sign_up
     booking = make(lead_name="Lin <b>Xiaoyun</b>\nhttps://evil.example", proven=False, **typed)
     owe(kind, booking)
