@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from bookings.models import (
 )
 from bookings.outbox import deliver_due
 from tests.factories import DAY, HOUR, NOON, START, make_booking, make_season, make_session, make_venue, make_waiting
+from tests.long_lines import fill_line
 
 pytestmark = pytest.mark.django_db
 WEEK_BEFORE, DAY_BEFORE = START - 7 * DAY, START - DAY
@@ -379,3 +381,22 @@ def test_what_is_planned_to_its_end_costs_few_queries_however_many_come():
 
     # Sessions, their season, its plans, how far they are planned; and that there are no more sessions.
     assert len(queries) == 5
+
+
+def test_memory_does_not_grow_with_the_bookings():
+    """Rows are read in thousands: what 2,000 and 5,000 take at most is about the same."""
+    season = make_season(reminders=[{"days": 1}])
+    few, many = (make_session(season=season, starts_at=START + days * DAY) for days in (0, 3))
+    fill_line([few], parties=2000, status=BookingStatus.CONFIRMED, in_line=False)
+    fill_line([many], parties=5000, status=BookingStatus.CONFIRMED, in_line=False)
+
+    def most_memory(session: TourSession) -> int:
+        due = session.starts_at - DAY
+        tracemalloc.start()
+        assert plan_reminders(now=due) == session.bookings.count()
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    of_few = most_memory(few)
+    assert most_memory(many) < 1.2 * of_few
