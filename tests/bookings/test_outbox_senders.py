@@ -96,8 +96,8 @@ def test_a_probe_that_finds_nothing_to_say_tries_the_next(office: MailServer) ->
 @pytest.mark.parametrize(
     ("answers", "outcome"),
     [
-        pytest.param(4, ("queued", 0, ""), id="before the text"),
-        pytest.param(5, ("unknown", 1, "SoftTimeLimitExceeded"), id="with the text on its way"),
+        pytest.param(5, ("queued", 0, ""), id="before the text"),
+        pytest.param(6, ("unknown", 1, "SoftTimeLimitExceeded"), id="with the text on its way"),
     ],
 )
 def test_time_that_is_up_ends_the_slice_and_not_the_row(
@@ -343,8 +343,11 @@ def test_mails_to_unproven_addresses_rest_when_too_many_or_too_many_come_back(
 def test_a_mail_to_an_unproven_address_holds_the_lead_s_name_and_nothing_else_that_was_typed(
     office: MailServer, kind: NoticeKind
 ) -> None:
-    typed: dict[str, Any] = {"phone": "canary-phone", "access_needs": "canary-needs"}
-    typed["companions"] = ["Canary Companion"]
+    typed: dict[str, Any] = {
+        "phone": "canary-phone",
+        "access_needs": "canary-needs",
+        "companions": ["Canary Companion"],
+    }
     make = make_waiting if kind == NoticeKind.IN_LINE else make_sign_up
     booking = make(lead_name="Lin <b>Xiaoyun</b>\nhttps://evil.example", proven=False, **typed)
     owe(kind, booking)
