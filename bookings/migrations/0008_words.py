@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
             name='MailText',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('prove', 'prove your mailbox'), ('in_line', 'you are in line'), ('confirmed', 'confirmed'), ('offer', 'offer'), ('offer_lapsed', 'offer lapsed'), ('already_in', 'already in'), ('link', 'your link again'), ('reminder', 'reminder'), ('still_coming', 'still coming?'), ('changed', 'changed'), ('cancelled', 'cancelled'), ('called_off', 'called off'), ('recalled', 'offer recalled'), ('swapped', 'swapped'), ('line_closed', 'the line has closed'), ('announcement', 'announcement')], max_length=14, verbose_name='mail')),
+                ('kind', models.CharField(choices=[('prove', 'prove your mailbox'), ('in_line', 'you are in line'), ('confirmed', 'confirmed'), ('offer', 'offer'), ('offer_lapsed', 'offer lapsed'), ('already_in', 'already in'), ('link', 'your link again'), ('reminder', 'reminder'), ('still_coming', 'still coming?'), ('changed', 'changed'), ('cancelled', 'cancelled'), ('called_off', 'called off'), ('recalled', 'offer recalled'), ('swapped', 'swapped'), ('line_closed', 'the line has closed')], max_length=14, verbose_name='mail')),
                 ('language', models.CharField(choices=[('en', 'English'), ('zh-hans', '中文')], max_length=12, verbose_name='language')),
                 ('subject', models.CharField(blank=True, max_length=120, verbose_name='subject')),
                 ('words', models.TextField(blank=True, max_length=3000, verbose_name='words')),

@@ -15,7 +15,12 @@ class MailText(models.Model):
     """Subject, words or both of one kind of mail in one language; what is left empty stays ours."""
 
     season = models.ForeignKey(Season, on_delete=models.CASCADE, related_name="mail_texts", verbose_name=_("season"))
-    kind = models.CharField(_("mail"), max_length=14, choices=NoticeKind.choices)
+    # An announcement is a host's own words already.
+    kind = models.CharField(
+        _("mail"),
+        max_length=14,
+        choices=[choice for choice in NoticeKind.choices if choice[0] != NoticeKind.ANNOUNCEMENT],
+    )
     language = models.CharField(_("language"), max_length=12, choices=settings.LANGUAGES)
     subject = models.CharField(_("subject"), max_length=LONGEST_SUBJECT, blank=True)
     words = models.TextField(_("words"), max_length=3000, blank=True)

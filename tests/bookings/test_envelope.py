@@ -41,7 +41,7 @@ def test_each_mail_has_a_return_path_of_its_own_and_the_sender_people_know(mail_
 
 def test_a_resent_mail_has_the_return_path_it_had(mail_server):
     notice = make_sent()
-    Notice.objects.update(status=NoticeStatus.QUEUED, sent_at=None)
+    Notice.objects.update(status=NoticeStatus.QUEUED, sent_at=None, next_attempt_at=NOON)
     outbox.deliver_due(NOON)
     assert mail_server.return_paths == [mail_server.return_paths[0]] * 2
     assert mail_server.handed_over().total() == 2

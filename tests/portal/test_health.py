@@ -5,7 +5,7 @@ from django.db import OperationalError
 from django.db.models import QuerySet
 
 from bookings import outbox
-from bookings.models import Heartbeat, Lane, Notice, NoticeKind
+from bookings.models import Breaker, Heartbeat, Lane, NoticeKind
 from tests.factories import NOON, make_party
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -64,12 +64,11 @@ def test_mail_is_well_while_no_lane_waits_too_long(client, seconds, status, told
 
 def test_mail_is_ill_when_the_server_takes_nothing_or_the_clock_stands_still(client):
     clock_seen(12)
-    outbox.post(NoticeKind.LINK, make_party(), key="1", now=NOON - timedelta(minutes=3))
-    Notice.objects.update(last_error="OSError", next_attempt_at=NOON + timedelta(seconds=20))
+    Breaker.objects.create(pk=1, opened_at=NOON - timedelta(minutes=3), probe_at=NOON)
     status, told, _type = answer(client.get("/healthz/mail"))
     assert (status, told.splitlines()[1]) == (503, "mail server: takes nothing")
 
-    Notice.objects.all().delete()
+    Breaker.objects.update(opened_at=None)
     Heartbeat.objects.update(seen_at=NOON - timedelta(minutes=2))
     status, told, _type = answer(client.get("/healthz/mail"))
     assert (status, told.splitlines()[0]) == (503, "clock: 120 s ago (stands still)")

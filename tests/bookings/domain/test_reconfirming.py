@@ -179,7 +179,7 @@ def test_planning_asks_the_database_as_often_for_many_parties_as_for_one() -> No
     with CaptureQueriesContext(connection) as many:
         plan_asks(now=ASKED_AT)
 
-    assert (len(few), len(many)) == (4, 4)
+    assert (len(few), len(many)) == (3, 3)
 
 
 # --- answering

@@ -33,6 +33,7 @@ from tests.factories import (
     NOON,
     START,
     both,
+    make_announcement,
     make_booking,
     make_house,
     make_offered,
@@ -165,6 +166,7 @@ BAD_ROWS: dict[str, Callable[[], object]] = {
     "breaker_is_one_row": lambda: Breaker.objects.create(pk=2),
     "breaker_open_has_a_next_try": lambda: Breaker.objects.create(pk=1, opened_at=NOON),
     "mail_text_one_a_kind_and_language": two_texts_for_one_mail,
+    "announcement_sent_by_somebody": lambda: make_announcement(posted_at=NOON),
     "mail_text_says_something": lambda: make_mail_text(make_season()),
 }
 COUNTER_HALVES: list[tuple[str, Callable[[], object]]] = [
