@@ -74,6 +74,10 @@ class _Group(NamedTuple):
         share = (number - last) / max(self.end - last, 1)
         return lower + int((self.size - lower) * min(max(share, 0), 1))
 
+    def is_read_up_to(self, number: int) -> bool:
+        """Nobody of it is in line at all where it is empty: who asks holds an offer elsewhere."""
+        return not self.front or number <= self.front[-1].number
+
 
 def parties_ahead(booking: Booking, *, now: datetime) -> Ahead:
     """Counts the parties as they would be asked: first call, in the last call then short notice, then the number.
@@ -108,7 +112,7 @@ def _ahead_in_a_long_line(
         all_short, short_and_lower = int(group.size * share), int(lower * share)
     ahead += short_and_lower if own.short_notice else all_short + lower - short_and_lower
     is_counted = called.size == len(called.front) and len(short) <= COUNTED
-    if is_counted and (own.short_notice or own.number <= group.front[-1].number) and ahead <= COUNTED:
+    if is_counted and (own.short_notice or group.is_read_up_to(own.number)) and ahead <= COUNTED:
         return Ahead(ahead, is_most=ahead > 0)
     return _about(ahead)
 

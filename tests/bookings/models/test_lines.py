@@ -174,3 +174,19 @@ def test_it_costs_as_many_queries_in_any_long_line(django_assert_num_queries, pa
     last = in_order(session)[-1]
     with django_assert_num_queries(queries):
         parties_ahead(last, now=now)
+
+
+def test_in_the_last_call_a_party_with_first_call_that_answers_an_offer_elsewhere_stands_before_a_long_line():
+    session = make_full_session()
+    fill_line([session], parties=130)
+    called = make_waiting(session, first_call=True)
+    make_offered(make_session(season=session.season), party=called.party)
+    assert ahead_of(called, now=LAST_CALL) == [Ahead(0)]
+
+
+def test_in_the_last_call_whoever_alone_has_no_first_call_stands_behind_all_others():
+    session = make_full_session()
+    fill_line([session], parties=101, first_call=True)
+    last = make_waiting(session)
+    make_offered(make_session(season=session.season), party=last.party)
+    assert ahead_of(last, now=LAST_CALL) == [Ahead(100, is_about=True)]
