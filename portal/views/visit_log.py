@@ -173,9 +173,8 @@ def _before_whom_it_was_saved(stands: Standing, booking: Booking, saved: Booking
         return "saved_behind_unproven"
     if _held_another_offer(stands, booking, at):
         return "saved_behind_offered"
-    if booking.is_too_large and not (saved.first_call and not booking.first_call):
-        return "saved_behind_limit"
-    return "saved_first_call"
+    # Nothing else lets a party behind go first: where the limit takes this one in now, it was raised since.
+    return "saved_first_call" if saved.first_call and not booking.first_call else "saved_behind_limit"
 
 
 def _stands_before(other: Booking, booking: Booking) -> bool:

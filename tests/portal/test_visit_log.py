@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bookings.domain import check_in, visit, waitlist
+from bookings.domain import check_in, sessions, visit, waitlist
 from bookings.domain.people import Person
 from bookings.models import (
     Booking,
@@ -333,6 +333,21 @@ def test_who_went_before_a_party_that_is_too_large_for_what_is_given_out_is_told
     assert read(large) == [
         f"1 place was saved for number 3, {why}",
         f"1 place was offered to number 2, {why}",
+        "You joined the waitlist.",
+    ]
+
+
+def test_places_saved_behind_a_limit_that_was_raised_since_are_not_told_as_first_call(read):
+    session = make_session(capacity=10, sell_limit=2)
+    make_booking(session, size=1)
+    large = make_waiting(session, size=3)
+    make_waiting(session, size=2)
+    waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.CANCELLED)
+    sessions.resize(session.pk, capacity=10, max_parties=10, sell_limit=3, now=NOON)
+    assert read(large) == [
+        "2 places are free. You are 3, so they are saved for you until there is room for all of you.",
+        "1 place was saved for number 2, behind you: fewer places are given out in this session than you would come "
+        "with. You keep your number.",
         "You joined the waitlist.",
     ]
 
