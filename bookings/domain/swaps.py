@@ -7,10 +7,10 @@ booking ends them, because only those of confirmed bookings count.
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Case, Exists, ExpressionWrapper, F, IntegerField, OuterRef, QuerySet, When, Window
+from django.db.models.functions import Greatest, RowNumber
 from django.utils.translation import gettext_lazy as _
 
 from bookings.domain import waitlist
@@ -260,12 +260,18 @@ def _check_exchange(mine: Booking, theirs: Booking, *, now: datetime) -> None:
 
 
 def _most_people(leaving: Booking) -> int:
-    """How large a party may be that comes instead of this one: more places only where nobody waits for them.
+    return int(_with_most_people().values_list("most_people", flat=True).get(pk=leaving.pk))
+
+
+def _with_most_people() -> QuerySet[Any]:
+    """How large a party may be that comes instead of each: more places only where nobody waits or is called first.
 
     The number of parties stays as it is.
     """
-    session = leaving.session
-    return leaving.places + (0 if session.parties_waiting else session.places_free)
+    free = F("session__sell_limit") - F("session__places_held") - F("session__places_kept")
+    more = Case(When(session__parties_waiting=0, then=Greatest(free, 0)), default=0)
+    most_people = ExpressionWrapper(F("places") + more, output_field=IntegerField())
+    return Booking.objects.annotate(most_people=most_people)
 
 
 def _end_all(locked: Locked, *, now: datetime, why: str) -> set[TourSession]:
@@ -305,18 +311,15 @@ def _wishes_that_fit(booking: Booking, *, now: datetime) -> QuerySet[SwapWish]:
     """Wishes of others for the session of this booking with which ``_check_exchange`` agrees, but for their ages."""
     if booking.status != BookingStatus.CONFIRMED or not booking.session.serves_its_line(now):
         return SwapWish.objects.none()
-    has_room = Q(booking__places__gte=booking.places) | Q(
-        booking__session__parties_waiting=0,
-        booking__session__sell_limit__gte=F("booking__session__places_held") - F("booking__places") + booking.places,
-    )
+    has_room = _with_most_people().filter(pk=OuterRef("booking"), most_people__gte=booking.party.size)
     wishes = _standing(now=now).filter(wanted=booking.session_id, booking__session__season=booking.session.season_id)
-    return wishes.filter(has_room, booking__places__lte=_most_people(booking))
+    return wishes.filter(Exists(has_room), booking__party__size__lte=_most_people(booking))
 
 
 def _first_that_meets(party_pk: int, *, now: datetime) -> SwapWish | None:
     """The oldest wish that meets one of the party's own."""
     confirmed = Booking.objects.filter(party=party_pk, status=BookingStatus.CONFIRMED)
-    booking = confirmed.select_related("session__season__tour", "session__venue").first()
+    booking = confirmed.select_related("session__season__tour", "session__venue", "party").first()
     if booking is None:
         return None
     own = SwapWish.objects.filter(booking=booking).values("wanted")

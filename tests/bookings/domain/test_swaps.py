@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError
 
-from bookings.domain import swaps, visit, waitlist
+from bookings.domain import sessions, swaps, visit, waitlist
 from bookings.domain.people import NoAdult, TooYoung
 from bookings.models import Booking, Notice, Party, SwapWish, TourSession
 from tests.acts import ledger, owed, people, statuses
@@ -265,6 +265,24 @@ def test_a_larger_party_sees_only_wishes_with_room_for_all_of_it(season):
     assert open_to(large) == [(with_room.session, 2)]
 
 
+def test_places_kept_for_first_call_are_no_room_for_a_larger_party_and_the_next_wish_is_exchanged(
+    season, django_capture_on_commit_callbacks
+):
+    sought = full(season, size=3)
+    session = make_session(season=season, capacity=6)
+    two, three = make_booking(session, size=2), make_booking(session, size=3)
+    called_off = make_session(season=season, starts_at=START + DAY)
+    make_booking(called_off, size=1)
+    with django_capture_on_commit_callbacks(execute=True):
+        sessions.call_off(called_off.pk, reason="The line stands still.", now=NOON, who="host:lin")
+
+    wish(two, sought.session)
+    wish(three, sought.session, now=NOON + HOUR)
+    assert open_to(sought) == [(session, 3)]
+    assert wish(sought, session, now=NOON + 2 * HOUR) is True
+    assert holds(sought, two, three) == [session, session, sought.session]
+
+
 def test_parties_of_one_size_swap_whatever_the_limits_are_now(pair):
     mine, theirs = pair
     TourSession.objects.update(sell_limit=1)
@@ -481,6 +499,6 @@ def test_what_a_party_could_say_yes_to_costs_as_many_queries_with_many_wishes(
     for _party in range(many):
         wish(make_booking(other), mine.session)
         wish(full(season), mine.session)
-    mine = Booking.objects.select_related("session__season").get(pk=mine.pk)
-    with django_assert_num_queries(2):
+    mine = Booking.objects.select_related("session__season", "party").get(pk=mine.pk)
+    with django_assert_num_queries(3):
         assert len(swaps.open_wishes_for(mine, now=NOON)) == 1 + many
