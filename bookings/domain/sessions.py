@@ -24,6 +24,8 @@ from bookings.models import (
 
 # Why a booking waits again, as its history tells: the host took the offer back.
 RECALLED = "recalled"
+# Why a party that was checked in is expected again: its session takes place on another day.
+MOVED_AWAY = "moved to another day"
 
 # What ends with its session, also at the gate: it is called off before it begins, so nobody has had the visit. Whoever
 # was missed before the session was given a later time stays so.
@@ -254,13 +256,17 @@ def move(
     """Give the session another time; everybody who holds places or waits is told old and new.
 
     Another moment of the roster's lock alone is told only to whom it leaves less time to answer an offer: all others
-    come and leave at the same times. An offer to which it leaves none is taken back, and counts as no lapse.
+    come and leave at the same times. An offer to which it leaves none is taken back, and counts as no lapse. Whoever
+    is checked in already is expected again if the day at the gate is another one.
     Raises AlreadyCalledOff, AlreadyBegun or TimeHasPassed.
     """
-    offered = Booking.objects.filter(session=session_pk, status=BookingStatus.OFFERED)
-    lines = lock_everybody(offered, session=session_pk, elsewhere=_lines_left_for(offered))
+    touched = Booking.objects.filter(session=session_pk)
+    offered = touched.filter(status=BookingStatus.OFFERED)
+    changing = touched.filter(status__in=[BookingStatus.OFFERED, BookingStatus.CHECKED_IN])
+    lines = lock_everybody(changing, session=session_pk, elsewhere=_lines_left_for(offered))
     session = lines.pop(session_pk)
     check_move(session, starts_at=starts_at, now=now)
+    day = session.be_there_at.date()
     times = {"starts_at": (session.starts_at, starts_at), "ends_at": (session.ends_at, ends_at)}
     facts = {name: old.isoformat() for name, (old, new) in times.items() if old != new}
     session.starts_at, session.ends_at, session.roster_locks_at = starts_at, ends_at, roster_locks_at
@@ -269,10 +275,18 @@ def move(
     if facts:
         session.calendar_sequence += 1
     session.save(update_fields=["starts_at", "ends_at", "roster_locks_at", "moved_at", "calendar_sequence"])
+    if session.be_there_at.date() != day:
+        _expect_again(session, now=now, who=who)
     _shorten_offers(session, now=now, who=who)
     if facts:
         _tell_of_change(session.bookings.live().filter(party__mailbox_proven_at__isnull=False), facts, now=now)
     waitlist.serve_all([session, *lines.values()], now=now, trigger=DecisionTrigger.CAPACITY)
+
+
+def _expect_again(session: TourSession, *, now: datetime, who: str) -> None:
+    """A check-in is of its day. The caller holds the locks of the session and of these parties."""
+    for booking in session.bookings.filter(status=BookingStatus.CHECKED_IN).select_related("party"):
+        booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why=MOVED_AWAY)
 
 
 def _tell_of_change(bookings: QuerySet[Booking], facts: dict[str, str], *, now: datetime) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from bookings.domain.explaining import last_serving, serving_in_words
 from bookings.domain.offers import in_last_call, offer_ends
 from bookings.domain.reconfirming import SILENT, STILL_COMING
+from bookings.domain.sessions import MOVED_AWAY
 from bookings.domain.swaps import SWAPPED
 from bookings.domain.visit import comes_as
 from bookings.domain.waitlist import SAID_YES_ELSEWHERE, WAITS_FOR_ALL
@@ -92,7 +93,7 @@ def _own(stands: Standing) -> Iterator[Entry]:
         elif event.to_status == BookingStatus.OFFERED and booking.offer_source == OfferSource.SIGN_UP:
             kind = "kept"
         elif event.to_status == BookingStatus.CONFIRMED and event.from_status == BookingStatus.CHECKED_IN:
-            kind = "undone"
+            kind = "expected_again" if event.why == MOVED_AWAY else "undone"
         if event.who.startswith("host:") and kind in {"cancelled", "withdrawn", "declined"}:
             kind = "by_host"
         yield Entry(event.happened_at, kind, booking, places, booking.queue_number)

@@ -133,6 +133,21 @@ def test_a_whole_story_is_told_newest_first(read_timed, django_capture_on_commit
     ]
 
 
+def test_a_check_in_before_the_session_moved_to_another_day_counts_no_longer(read):
+    session = make_session()
+    booking = make_booking(session)
+    later, now = START + 7 * DAY, START - HOUR
+    check_in.check_in_party(booking.pk, now=now, who="host:lin")
+    sessions.move(
+        session.pk, starts_at=later, ends_at=later + 2 * HOUR, roster_locks_at=later - DAY, now=now, who="host:lin"
+    )
+    assert read(booking, now=now) == [
+        "The session was moved to another day, so your check-in counts no longer.",
+        "You were checked in.",
+        "You said yes.",
+    ]
+
+
 def test_fewer_people_and_other_names_are_told_apart(read):
     party = make_booking(size=3, companions=["Wei Jun", "Wei Min"]).party
     lead, *companions = [Person(*told) for told in party.people()]

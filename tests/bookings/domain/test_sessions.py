@@ -362,6 +362,32 @@ def test_parties_at_the_gate_are_told_that_their_session_moved():
     assert [part.get_param("method") for part in message.message().walk() if part.get_param("method")] == ["REQUEST"]
 
 
+def test_whoever_was_checked_in_is_expected_again_on_the_day_its_session_moved_to():
+    session = make_session()
+    here, missing = make_booking(session, "checked in", arrived=2), make_booking(session, "no-show")
+    later, now = START + 7 * DAY, START - HOUR
+
+    sessions.move(
+        session.pk, starts_at=later, ends_at=later + 2 * HOUR, roster_locks_at=later - DAY, now=now, who="host:lin"
+    )
+
+    assert statuses(session) == {here: "confirmed", missing: "no-show"}
+    here = Booking.objects.get(pk=here.pk)
+    assert (here.arrived, here.status_since) == (None, now)
+    event = here.events.latest("pk")
+    assert (event.from_status, event.to_status, event.who, event.why) == (
+        "checked in",
+        "confirmed",
+        "host:lin",
+        sessions.MOVED_AWAY,
+    )
+    assert owed(here.party) == [("changed", here.party_id)]
+    message = build(here.party.notices.get(), now=now)
+    assert "say so on your page" in message.body
+    visit.cancel_places(here.party_id, now=now + DAY)
+    assert ledger(session) == {"places": 0, "parties": 0, "offered": 0, "waiting": 0}
+
+
 def test_whoever_was_missed_before_the_session_got_a_later_time_stays_so_and_is_not_told():
     session = make_session()
     missing, expected = make_booking(session, "no-show"), make_booking(session)
