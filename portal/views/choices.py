@@ -153,7 +153,7 @@ def _act_of(
 
 
 def _has_room(told: SessionWords, party: Party, *, is_called: bool) -> bool:
-    if is_called and may_have_what_is_kept(told.session, size=party.size):
+    if is_called and told.act and may_have_what_is_kept(told.session, size=party.size):
         return True
     return told.state == SessionState.PLACES and told.session.room_for(party.size) > 0
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bookings.domain import choices, waitlist
+from bookings.domain import choices, sessions, waitlist
 from bookings.models import BookingStatus, Party
 from tests.acts import owed, statuses
 from tests.factories import (
@@ -415,6 +415,16 @@ def test_places_that_went_meanwhile_are_refused_with_what_else_can_be_done(clien
     response = press(client, held.party, take, given_up=held.pk)
     assert refused(response, "All places of this session are taken. You can stand in its line.")
     assert statuses(held.session)[held] == "confirmed"
+
+
+@pytest.mark.parametrize("act", [sessions.close_sign_up, sessions.call_off])
+def test_first_call_takes_nothing_in_a_session_that_takes_nobody(client, act):
+    gone = called_off()
+    shut = make_session(season=gone.session.season, capacity=4)
+    how = {"reason": "A power cut.", "who": "host:lin"} if act is sessions.call_off else {}
+    act(shut.pk, now=NOON, **how)
+    take = f"{SESSIONS}{shut.pk}/take/"
+    assert answer(page(client, gone.party, take)) == (303, address(gone.party, SESSIONS))
 
 
 def test_the_question_is_not_asked_of_who_cannot_move(client):
