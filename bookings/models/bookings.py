@@ -261,8 +261,8 @@ class Booking(models.Model):
     in_line = models.BooleanField(_("in line"), default=False, editable=False)
     least = models.PositiveSmallIntegerField(_("fewest places it would take now"), default=1, editable=False)
     short_notice = models.BooleanField(_("can come at short notice"), default=False, editable=False)
-    # Chosen while ``Party.first_call_until`` was ahead; who chose in time stands ahead in this line for good, unless it
-    # lets an offer lapse.
+    # Chosen while ``Party.first_call_until`` was ahead; who chose in time stands ahead in this line from then on. Who
+    # lets an offer lapse stands at the end without; while its first call lasts it may use it here again.
     first_call = models.BooleanField(_("has first call"), default=False, editable=False)
 
     objects = BookingQuerySet.as_manager()

@@ -176,6 +176,25 @@ def test_a_line_the_party_waits_in_already_becomes_its_first_call_without_a_new_
         choices.join_line(party.pk, full.pk, now=NOON)
 
 
+def test_whoever_lets_an_offer_lapse_stands_at_the_end_and_may_use_its_first_call_there_again():
+    season = make_season()
+    session = make_full_session(season=season, capacity=4)
+    party = first_called(season=season)
+    offer = make_offered(session, party=party, first_call=True, queue_number=1)
+    TourSession.objects.filter(pk=session.pk).update(next_queue_number=2)
+    make_waiting(session)
+
+    waitlist.lapse_offers(now=NOON + 2 * HOUR)
+    offer.refresh_from_db()
+    at_the_end = (offer.status, offer.first_call, offer.queue_number)
+    choices.join_line(party.pk, session.pk, now=NOON + 3 * HOUR)
+    offer.refresh_from_db()
+    assert (at_the_end, (offer.status, offer.first_call, offer.queue_number)) == (
+        ("waiting", False, 3),
+        ("waiting", True, 3),
+    )
+
+
 def test_first_call_ends_at_its_time():
     season = make_season()
     full = make_full_session(season=season)
