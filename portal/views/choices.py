@@ -21,7 +21,7 @@ from portal.templatetags.times import day_name
 from portal.views.answers import see_other
 from portal.views.season_pages import Day
 from portal.views.session_words import SessionWords, describe, describe_all, row
-from portal.views.visit import NEEDS_ANOTHER_LOOK, act, can_choose, for_the_party, party_page, to_party_page
+from portal.views.visit import NEEDS_ANOTHER_LOOK, can_choose, for_the_party, party_page, to_party_page
 from portal.views.visit_state import Line, Standing, standing
 
 
@@ -197,7 +197,16 @@ def drop(request: HttpRequest, party: Party, now: datetime) -> None:
     domain.drop_choice(booking.pk, now=now)
 
 
-no_other_date = act(lambda _request, party, now: domain.give_up_first_call(party.pk, now=now))
+@for_the_party
+def no_other_date(request: HttpRequest, party: Party) -> HttpResponse:
+    """First call is given up by a press on a page of its own: what was kept goes to others and cannot be taken back."""
+    now = timezone.now()
+    if request.method == "POST":
+        domain.give_up_first_call(party.pk, now=now)
+    elif has_first_call(party, now=now):
+        context = {"party": party, "standing": standing(party, now=now), "now": now, "section": "visit"}
+        return render(request, "portal/visit_no_other_date.html", context)
+    return to_party_page(party)
 
 
 @_pressed

@@ -26,6 +26,7 @@ from tests.portal.visits import address, dump, enter, press
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "house")]
 
 SESSIONS = "sessions/"
+NONE = "sessions/none/"
 LATER = START + 7 * DAY
 
 
@@ -193,17 +194,39 @@ def test_first_call_with_nothing_else_leads_to_another_date_and_to_no_new_sign_u
     assert "Sessions you can choose" in words(client.get(address(gone.party, SESSIONS)))
 
 
-def test_who_wants_no_other_date_gives_up_first_call_in_one_press_and_a_second_is_harmless(client):
+def test_who_wants_no_other_date_is_asked_before_it_gives_up_first_call(client):
+    gone = called_off()
+    make_session(season=gone.session.season)
+    ask = address(gone.party, NONE)
+    before = dump()
+    assert ask in links(page(client, gone.party, ""))
+    asked = client.get(ask)
+    assert dump() == before
+    assert (
+        "Give up first call? What you give up The first choice among the other dates, until 20:00 tomorrow. The places "
+        "kept for you go to others at once, so you cannot take it back. Give up first call Keep first call"
+    ) in words(asked)
+    assert f'action="{ask}"' in asked.content.decode()
+
+
+def test_a_party_that_waits_reads_that_its_lines_stay(client):
+    gone = called_off()
+    make_waiting(make_full_session(season=gone.session.season), party=gone.party)
+    assert ("Your lines for other sessions stay." in words(page(client, gone.party, NONE))) is True
+
+
+def test_who_gives_up_first_call_ends_it_in_one_press_and_a_second_is_harmless(client):
     gone = called_off()
     make_session(season=gone.session.season)
     enter(client, gone.party)
 
-    pressed = [client.post(address(gone.party, "sessions/none/")).status_code for _press in range(2)]
+    pressed = [client.post(address(gone.party, NONE)).status_code for _press in range(2)]
 
     told = words(client.get(address(gone.party)))
     gone.party.refresh_from_db()
     assert (pressed, gone.party.first_call_until, gone.party.ended_at) == ([303, 303], None, NOON)
     assert ("You have first call" in told, "We are sorry that it does not work out this time." in told) == (False, True)
+    assert answer(client.get(address(gone.party, NONE))) == (303, address(gone.party)), "nothing is left to give up"
 
 
 def test_a_season_with_nothing_else_to_choose_says_so(client):
