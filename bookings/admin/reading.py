@@ -16,7 +16,8 @@ MAIL_POLICY = {
     "frame-ancestors": [SELF],
     "sandbox": [],
 }
-# What stands in place of the secret of a party's link: a host who reads a mail does not become the party.
+# What stands in place of the secrets in a party's mails: a host who reads one does not become the party, nor ends
+# announcements for it.
 LEFT_OUT = "…"
 
 
@@ -33,4 +34,4 @@ def with_pictures(message: EmailMultiAlternatives) -> str:
 
 
 def without_secret(words: str, notice: Notice) -> str:
-    return words.replace(notice.party.link_token, LEFT_OUT)
+    return words.replace(notice.party.link_token, LEFT_OUT).replace(notice.party.stop_token, LEFT_OUT)

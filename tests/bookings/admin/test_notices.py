@@ -5,9 +5,9 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from bookings import outbox
-from bookings.domain import waitlist
+from bookings.domain import announcements, waitlist
 from bookings.models import Booking, BookingStatus, Notice, NoticeKind, NoticeStatus
-from tests.factories import HOUR, NOON, make_booking, make_offered
+from tests.factories import HOUR, NOON, make_announcement, make_booking, make_offered, make_session
 
 pytestmark = pytest.mark.django_db
 
@@ -94,6 +94,17 @@ def test_whoever_reads_a_mail_of_a_party_does_not_get_its_link(host, notice, pag
     shown = host.get(reverse(f"admin:bookings_notice_{page}", args=[notice.pk])).content.decode()
     assert f"/visit/{notice.party.code}/…/" in shown
     assert notice.party.link_token not in shown
+
+
+@pytest.mark.parametrize("page", ["preview", "html"])
+def test_whoever_reads_an_announcement_does_not_get_the_address_that_stops_them_for_the_party(host, page):
+    announcement = make_announcement()
+    party = make_booking(make_session(season=announcement.season)).party
+    announcements.send(announcement.pk, now=NOON, who="host:lin")
+    announcements.owe_announcements(now=NOON)
+    shown = host.get(reverse(f"admin:bookings_notice_{page}", args=[Notice.objects.get().pk])).content.decode()
+    assert f"/mail/stop/{party.code}/…/" in shown
+    assert party.stop_token not in shown
 
 
 def test_the_picture_of_the_code_is_shown_where_the_mail_names_it(host, notice):
