@@ -21,6 +21,8 @@ def in_words(notice: Notice, *, now: datetime) -> str:
             return _("is being handed over")
         case NoticeStatus.SENT if notice.sent_at:
             return _("handed over %(at)s") % {"at": moment(notice.sent_at, now=now)}
+        case NoticeStatus.UNKNOWN if notice.begun_at:
+            return _("perhaps handed over %(at)s, not sent again") % {"at": moment(notice.begun_at, now=now)}
         case NoticeStatus.UNKNOWN:
             return _("perhaps handed over, not sent again")
         case NoticeStatus.BOUNCED:

@@ -33,7 +33,7 @@ class FailedFilter(admin.SimpleListFilter):
     parameter_name = "delivery"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("failed", _("could not be delivered"))]
+        return [("failed", _("did not arrive, or perhaps did not"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Notice]) -> QuerySet[Notice]:
         if self.value() == "failed":

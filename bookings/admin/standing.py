@@ -170,7 +170,7 @@ def machinery(*, now: datetime) -> Machinery:
 
 
 def failed_mails(*, now: datetime) -> QuerySet[Notice]:
-    """Mails that could not be delivered and about which a host can still do something.
+    """Mails that did not arrive, or perhaps did not, and about which a host can still do something.
 
     One that was owed again counts no longer: if that fails too, it counts itself.
     """
@@ -178,7 +178,8 @@ def failed_mails(*, now: datetime) -> QuerySet[Notice]:
     same_booking = Q(booking=OuterRef("booking")) | Q(booking=None)
     later = Notice.objects.filter(same_booking, party=OuterRef("party"), kind=OuterRef("kind"), pk__gt=OuterRef("pk"))
     useless = Q(expires_at__lte=long_ago) | Q(booking__session__ends_at__lte=long_ago)
-    failed = Notice.objects.filter(status__in=[NoticeStatus.BOUNCED, NoticeStatus.DEAD], party__erased_at=None)
+    statuses = [NoticeStatus.BOUNCED, NoticeStatus.DEAD, NoticeStatus.UNKNOWN]
+    failed = Notice.objects.filter(status__in=statuses, party__erased_at=None)
     return failed.exclude(useless).exclude(Exists(later))
 
 

@@ -40,6 +40,8 @@ MINUTE = timedelta(minutes=1)
         ),
         ({"status": "sending", "lease_until": NOON + MINUTE}, "is being handed over"),
         ({"status": "sending", "lease_until": NOON}, "waits: its sender was lost, the next one sees to it"),
+        ({"status": "unknown", "begun_at": NOON + 3 * MINUTE}, "perhaps handed over 12:03, not sent again"),
+        ({"status": "unknown", "begun_at": NOON - DAY}, "perhaps handed over 2027-01-17 12:00, not sent again"),
         ({"status": "unknown"}, "perhaps handed over, not sent again"),
         ({"status": "bounced", "last_error": "SMTPRecipientsRefused 550"}, "refused for this address (550)"),
         ({"status": "bounced", "last_error": "5.1.1"}, "refused for this address (5.1.1)"),
