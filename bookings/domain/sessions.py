@@ -278,6 +278,8 @@ def move(
     if session.be_there_at.date() != day:
         _expect_again(session, now=now, who=who)
     _shorten_offers(session, now=now, who=who)
+    if "ends_at" in facts:
+        outbox.follow_the_visit(session, ended_at=times["ends_at"][0])
     if facts:
         _tell_of_change(session.bookings.live().filter(party__mailbox_proven_at__isnull=False), facts, now=now)
     waitlist.serve_all([session, *lines.values()], now=now, trigger=DecisionTrigger.CAPACITY)

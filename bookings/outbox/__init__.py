@@ -8,13 +8,14 @@ says so: of a lost worker's rows it is known which may have left.
 
 from bookings.outbox.delivery import deliver_due
 from bookings.outbox.mailings import mailing_key, post_to_parties
-from bookings.outbox.posting import post, post_all, post_at_most_hourly
+from bookings.outbox.posting import follow_the_visit, post, post_all, post_at_most_hourly
 from bookings.outbox.senders import nudge, send_a_slice
 from bookings.outbox.silence import late_lanes, mail_server_is_silent, oldest_waiting
 from bookings.outbox.truth import still_true
 
 __all__ = [
     "deliver_due",
+    "follow_the_visit",
     "late_lanes",
     "mail_server_is_silent",
     "mailing_key",

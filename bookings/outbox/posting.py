@@ -6,9 +6,22 @@ from typing import Any
 
 from django.db import transaction
 
-from bookings.models import CALENDAR_KINDS, LANES, ROWS_A_STATEMENT, Booking, Notice, NoticeKind, Party
+from bookings.models import CALENDAR_KINDS, LANES, ROWS_A_STATEMENT, Booking, Notice, NoticeKind, Party, TourSession
 from bookings.outbox.caps import HOUR
 from bookings.outbox.senders import nudge
+
+# What tells of one visit and has no end of its own: once that is over nobody needs it any more.
+OF_A_VISIT = frozenset(
+    {
+        NoticeKind.CONFIRMED,
+        NoticeKind.SWAPPED,
+        NoticeKind.CANCELLED,
+        NoticeKind.CALLED_OFF,
+        NoticeKind.OFFER_LAPSED,
+        NoticeKind.RECALLED,
+        NoticeKind.LINE_CLOSED,
+    }
+)
 
 
 def post(
@@ -25,7 +38,10 @@ def post(
 
     A kind that may bring a calendar entry notes the number of the entry, which the change raised before.
     ``facts`` are what the rows will no longer tell when the mail is built (an old time); never personal data.
+    Unless ``expires_at`` says otherwise, a mail about a visit is useless once that is over.
     """
+    if expires_at is None and booking and kind in OF_A_VISIT:
+        expires_at = _end_for(kind, party, booking.session.ends_at)
     _notice, created = Notice.objects.get_or_create(
         dedupe_key=f"{kind}:{key}",
         defaults={
@@ -54,6 +70,11 @@ def post_all(
 ) -> None:
     """Owe the parties of very many bookings, each by its key, one email of this kind. Nobody is nudged: the clock
     finds the rows. The parties are at hand with their bookings, read after the change."""
+    ends = {booking.pk: expires_at for booking in bookings.values()}
+    if expires_at is None and kind in OF_A_VISIT:
+        sessions = TourSession.objects.in_bulk({booking.session_id for booking in bookings.values()})
+        for booking in bookings.values():
+            ends[booking.pk] = _end_for(kind, booking.party, sessions[booking.session_id].ends_at)
     Notice.objects.bulk_create(
         (
             Notice(
@@ -66,13 +87,26 @@ def post_all(
                 facts=facts or {},
                 created_at=now,
                 next_attempt_at=now,
-                expires_at=expires_at,
+                expires_at=ends[booking.pk],
             )
             for key, booking in bookings.items()
         ),
         batch_size=ROWS_A_STATEMENT,
         ignore_conflicts=True,
     )
+
+
+def follow_the_visit(session: TourSession, *, ended_at: datetime) -> None:
+    """Mails that wait are of use until the session's new end, where they were until its old one."""
+    waiting = Notice.objects.unsettled().filter(kind__in=OF_A_VISIT, booking__session=session, expires_at=ended_at)
+    waiting.update(expires_at=session.ends_at)
+
+
+def _end_for(kind: NoticeKind, party: Party, session_ends_at: datetime) -> datetime:
+    """Whoever was called off can still use its first call when the session would have been over."""
+    if kind == NoticeKind.CALLED_OFF and party.first_call_until:
+        return max(session_ends_at, party.first_call_until)
+    return session_ends_at
 
 
 def _calendar_number(kind: NoticeKind, party: Party) -> int | None:

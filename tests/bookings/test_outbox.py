@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from celery import Celery, current_app
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from bookings import outbox
@@ -275,6 +276,77 @@ def test_what_came_too_late_is_recorded_and_not_sent(office: MailServer) -> None
     outbox.deliver_due(NOON)
 
     assert (state(notice)[0], office.taken) == ("expired", [])
+
+
+OF_A_VISIT = {
+    NoticeKind.CONFIRMED,
+    NoticeKind.SWAPPED,
+    NoticeKind.CANCELLED,
+    NoticeKind.CALLED_OFF,
+    NoticeKind.OFFER_LAPSED,
+    NoticeKind.RECALLED,
+    NoticeKind.LINE_CLOSED,
+}
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_what_tells_of_a_visit_is_useless_once_the_visit_is_over_unless_it_ends_before(kind: NoticeKind) -> None:
+    booking = make_booking()
+    ends = booking.session.ends_at
+    outbox.post(kind, booking.party, booking=booking, key="1", now=NOON)
+    outbox.post_all(kind, {"2": booking}, now=NOON)
+    outbox.post(kind, booking.party, booking=booking, key="3", now=NOON, expires_at=NOON + HOUR)
+    outbox.post_all(kind, {"4": booking}, now=NOON, expires_at=NOON + HOUR)
+    outbox.post(kind, booking.party, key="5", now=NOON)
+    told = list(Notice.objects.order_by("pk").values_list("expires_at", flat=True))
+    end = ends if kind in OF_A_VISIT else None
+    assert told == [end, end, NOON + HOUR, NOON + HOUR, None]
+
+
+def test_mails_that_an_outage_held_up_beyond_the_visit_do_not_leave(office: MailServer) -> None:
+    booking = make_booking()
+    outbox.post(NoticeKind.CONFIRMED, booking.party, booking=booking, key="1", now=START - DAY)
+
+    outbox.deliver_due(START + 2 * DAY)
+
+    assert (Notice.objects.get().status, office.taken) == ("expired", [])
+
+
+def test_a_mail_that_waits_is_of_use_until_the_visit_is_over_at_its_new_time(office: MailServer) -> None:
+    booking = make_booking()
+    outbox.post(NoticeKind.CONFIRMED, booking.party, booking=booking, key="1", now=NOON)
+    outbox.post(NoticeKind.STILL_COMING, booking.party, booking=booking, key="2", now=NOON, expires_at=NOON + HOUR)
+
+    move(booking.session, START + 7 * DAY, now=NOON)
+
+    own = Notice.objects.exclude(kind=NoticeKind.CHANGED).order_by("pk")
+    assert list(own.values_list("expires_at", flat=True)) == [START + 7 * DAY + 2 * HOUR, NOON + HOUR]
+
+
+def test_who_was_called_off_is_told_for_as_long_as_its_first_call_lasts(office: MailServer) -> None:
+    session = make_session()
+    party = make_booking(session).party
+    make_session(season=session.season, starts_at=START + 30 * DAY)
+    sessions.call_off(session.pk, reason="A power cut.", now=START - HOUR, who="host:lin")
+    party.refresh_from_db()
+    notice = Notice.objects.get()
+    assert notice.expires_at == party.first_call_until == START - HOUR + 3 * DAY
+
+    outbox.deliver_due(START + 2 * DAY)
+
+    assert (state(notice)[0], subjects(office)) == ("sent", ["Called off"])
+
+
+def test_posting_for_many_reads_when_their_sessions_end_as_often_as_for_one() -> None:
+    def queries(parties: int) -> int:
+        session = make_session()
+        made = [make_booking(session).pk for _party in range(parties)]
+        bookings = {f"{pk}": Booking.objects.select_related("party").get(pk=pk) for pk in made}
+        with CaptureQueriesContext(connection) as captured:
+            outbox.post_all(NoticeKind.CALLED_OFF, bookings, now=NOON)
+        return len(captured)
+
+    assert queries(9) == queries(2)
 
 
 # --- changes that follow each other before the mail of the first has left
