@@ -1,15 +1,26 @@
 """Every mail there is, in its usual shape and in those that look another way, always about the same visit."""
 
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 
 from django.core.mail import EmailMultiAlternatives
 
+from bookings.domain.reconfirming import SILENT
 from bookings.emails import build
 from bookings.models import BookingEvent, BookingStatus, MailText, Notice, NoticeKind, Party
 from tests.bookings.test_emails import example, make_notice
-from tests.factories import DAY, HOUR, NOON, START, both, make_booking, make_house, make_session, make_venue
+from tests.factories import (
+    DAY,
+    HOUR,
+    NOON,
+    START,
+    both,
+    make_booking,
+    make_house,
+    make_season,
+    make_session,
+    make_venue,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 LANGUAGES = ["en", "zh-hans"]
@@ -52,6 +63,25 @@ def _called_off_with_first_call(language: str) -> Notice:
     return notice
 
 
+def _cancelled_for_silence(language: str) -> Notice:
+    notice = make_notice(NoticeKind.CANCELLED, make_booking(status=BookingStatus.CANCELLED, language=language))
+    BookingEvent.objects.filter(booking=notice.booking).update(who="clock", why=SILENT)
+    return notice
+
+
+def _asked_again(language: str) -> Notice:
+    return make_notice(NoticeKind.STILL_COMING, make_booking(language=language), again=True)
+
+
+def _asked_again_before_a_release(language: str) -> Notice:
+    session = make_session(season=make_season(asks_again_days=10, releases_silent=True))
+    return make_notice(NoticeKind.STILL_COMING, make_booking(session, language=language), again=True)
+
+
+def _reminder(language: str) -> Notice:
+    return example(NoticeKind.REMINDER, language=language)
+
+
 def _own_words(language: str) -> Notice:
     notice = example(NoticeKind.REMINDER, language=language)
     MailText.objects.create(
@@ -89,8 +119,20 @@ VARIANTS: dict[str, Callable[[str], Notice]] = {
     "changed-people": _fewer_people,
     "cancelled-by_host": _cancelled_by_host,
     "called_off-first_call": _called_off_with_first_call,
+    "cancelled-for_silence": _cancelled_for_silence,
+    "reminder-a_week": _reminder,
     "reminder-own_words": _own_words,
+    "reminder-today": _reminder,
+    "still_coming-again": _asked_again,
+    "still_coming-before_a_release": _asked_again_before_a_release,
     "confirmed-long_names": _long_names,
+}
+# When a reminder is read; any other mail at noon of the first day.
+MOMENTS = {
+    "reminder": START - DAY,
+    "reminder-own_words": START - DAY,
+    "reminder-a_week": START - 7 * DAY,
+    "reminder-today": START - 2 * HOUR,
 }
 MAILS = sorted([*map(str, NoticeKind), *VARIANTS])
 
@@ -103,16 +145,11 @@ def mail(name: str, language: str) -> tuple[str, str]:
     notice = variant(language) if variant else example(NoticeKind(name), language=language)
     Party.objects.filter(pk=notice.party.pk).update(code=CODE)
     notice = Notice.objects.get(pk=notice.pk)
-    message = build(notice, now=_moment(notice))
-    secret = notice.party.link_token
-    return (
-        f"Subject: {message.subject}\n\n{message.body}".replace(secret, TOKEN),
-        _html(message).replace(secret, TOKEN),
-    )
-
-
-def _moment(notice: Notice) -> datetime:
-    return START - DAY if notice.kind == NoticeKind.REMINDER else NOON
+    message = build(notice, now=MOMENTS.get(name, NOON))
+    told = [f"Subject: {message.subject}\n\n{message.body}", _html(message)]
+    for secret in (notice.party.link_token, notice.party.stop_token):
+        told = [words.replace(secret, TOKEN) for words in told]
+    return told[0], told[1]
 
 
 def _html(message: EmailMultiAlternatives) -> str:

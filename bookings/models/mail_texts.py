@@ -9,6 +9,8 @@ from bookings.models.notices import NoticeKind
 from bookings.models.tours import Season
 
 LONGEST_SUBJECT = 120
+# An announcement is a host's own words already.
+HAVE_WORDS_OF_OURS = [(kind.value, kind.label) for kind in NoticeKind if kind != NoticeKind.ANNOUNCEMENT]
 
 
 class MailText(models.Model):

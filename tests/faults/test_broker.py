@@ -7,9 +7,9 @@ import redis
 from django.utils import timezone
 
 from bookings.domain.invariants import broken_promises
-from bookings.models import Heartbeat, Notice
+from bookings.models import Notice, Party
 from portal.services import find_broker
-from tests.factories import DAY, make_house, make_session
+from tests.factories import DAY, make_house, make_offered, make_session
 from tests.faulty_smtp import Fault, FaultyServer, faulty_server
 from tests.owed import owe_confirmation, owe_reminders
 from tests.processes import processes, wait_until
@@ -51,8 +51,10 @@ def test_a_mail_server_that_hangs_does_not_hold_up_the_clock(tmp_path: Path) -> 
         owe_confirmation(next_attempt_at=timezone.now(), created_at=timezone.now())
     with faulty_server() as server:
         server.faults["mail"] = Fault(hangs=True)
-        with processes(tmp_path, "worker", "beat", email_url=server.url):
+        with processes(tmp_path, "worker", "beat", email_url=server.url) as running:
             wait_until(server.reached["mail"].is_set, what="a worker that hangs")
-            Heartbeat.objects.all().delete()
-            wait_until(lambda: Heartbeat.objects.filter(name="clock").exists(), what="the clock's next beat")
+            offer = make_offered(offer_expires_at=timezone.now())
+            lapsed = Party.objects.filter(pk=offer.party_id, lapses=1)
+            wait_until(lapsed.exists, what="the clock's next round")
             assert server.connections == 1
+            running.kill("worker")  # Asked to stop, it would wait for the server.

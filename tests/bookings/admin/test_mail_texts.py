@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from bookings.models import BookingStatus, MailText, NoticeKind
+from bookings.models.mail_texts import HAVE_WORDS_OF_OURS
 from tests.bookings.test_emails import example
 from tests.factories import NOON, make_booking, make_season, make_session
 
@@ -117,7 +118,7 @@ def test_the_preview_is_in_the_language_of_the_text(host, season):
     assert "打开您的页面" in page(host, "html", text)
 
 
-@pytest.mark.parametrize("kind", [kind for kind, _name in MailText._meta.get_field("kind").choices])
+@pytest.mark.parametrize("kind", [kind for kind, _name in HAVE_WORDS_OF_OURS])
 def test_every_kind_can_be_shown_with_the_newest_that_fits_or_with_invented_data(host, season, kind):
     text = write(season, kind=kind, subject="{tour}: {code}", words="{our_words}")
     assert "How a car is made: 7KQM-3F9T" in page(host, "preview", text)
