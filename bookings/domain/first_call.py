@@ -9,7 +9,8 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Count, Max, QuerySet, Sum
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce, Greatest
 
 from bookings.domain.offers import LAST_CALL
 from bookings.models import Party, Season, SeasonMode, TourSession
@@ -50,10 +51,14 @@ def _last_lock(season: Season, *, without: Collection[int] = (), now: datetime) 
 
 
 def give(parties: QuerySet[Party], season: Season, *, until: datetime | None) -> None:
-    """Give these parties, whose rows the caller holds, first call in their season; ``None`` is none."""
+    """Give these parties, whose rows the caller holds, first call in their season; ``None`` is none.
+
+    What the season says is compared where it is written: the clock may note the last at this moment.
+    """
     parties.update(first_call_until=until)
-    if until and (season.first_call_until is None or season.first_call_until < until):
-        Season.objects.filter(pk=season.pk).update(first_call_until=until)
+    if until:
+        latest = Greatest(Coalesce("first_call_until", until), until)
+        Season.objects.filter(pk=season.pk).update(first_call_until=latest)
 
 
 def end_for(party: Party, *, now: datetime) -> None:
@@ -102,7 +107,17 @@ def may_have_what_is_kept(session: TourSession, *, size: int) -> bool:
 
 
 def seasons_that_keep() -> QuerySet[Season]:
-    return Season.objects.filter(first_call_until__isnull=False).select_related("tour").order_by("pk")
+    """Those that say so, and those whose parties do."""
+    called = Party.objects.filter(season=OuterRef("pk"), first_call_until__isnull=False)
+    keep = Season.objects.filter(Q(first_call_until__isnull=False) | Exists(called))
+    return keep.select_related("tour").order_by("pk")
+
+
+def seasons_that_forgot(*, now: datetime) -> QuerySet[Season]:
+    """Those that end what they keep before the last of their parties' first calls does, which is ``called_until``."""
+    called = Season.objects.filter(parties__first_call_until__gt=now)
+    seasons = called.annotate(called_until=Max("parties__first_call_until")).order_by("pk")
+    return seasons.filter(Q(first_call_until=None) | Q(first_call_until__lt=F("called_until")))
 
 
 def leads_nowhere(season: Season, *, now: datetime) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import Coalesce
 
+from bookings.domain.first_call import seasons_that_forgot
 from bookings.domain.offers import offer_ends
 from bookings.domain.reconfirming import AGAIN, RELEASED_AFTER, SILENT
 from bookings.domain.waitlist import next_in_line
@@ -35,6 +36,7 @@ def broken_promises(*, now: datetime) -> Iterator[str]:
     yield from _places_left_idle(now)
     yield from _dead_sessions_with_bookings()
     yield from _first_calls_forgotten(now)
+    yield from _first_calls_cut_short(now)
     yield from _places_kept_too_long(now)
     yield from _released_without_two_mails()
     yield from _notices_stuck(now)
@@ -109,6 +111,11 @@ def _dead_sessions_with_bookings() -> Iterator[str]:
 def _first_calls_forgotten(now: datetime) -> Iterator[str]:
     for party in Party.objects.filter(first_call_until__lte=now - PATIENCE):
         yield f"party {party.pk}: its first call ran out and was never ended"
+
+
+def _first_calls_cut_short(now: datetime) -> Iterator[str]:
+    for season in seasons_that_forgot(now=now):
+        yield f"season {season.pk}: keeps no places any more while first calls stand in it"
 
 
 def _places_kept_too_long(now: datetime) -> Iterator[str]:

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from bookings.domain import choices, sessions, visit
+from bookings.domain import choices, first_call, sessions, visit
 from bookings.domain.first_call import kept_until
 from bookings.domain.invariants import broken_promises
-from bookings.models import Booking, BookingStatus, Decision, Party, SessionState, TourSession
+from bookings.models import Booking, BookingStatus, Decision, Party, Season, SessionState, TourSession
 from tests.acts import ask, ledger, statuses
 from tests.factories import DAY, HOUR, NOON, make_booking, make_season, make_session, make_waiting
 
@@ -201,3 +201,34 @@ def test_places_kept_too_long_are_a_broken_promise(called):
     late = OVER + timedelta(minutes=10)
 
     assert f"session {other.pk}: keeps 5 places although no first call stands" in list(broken_promises(now=late))
+
+
+def test_first_call_is_given_also_by_a_page_of_the_season_that_is_older_than_what_it_says(called, season):
+    _other, two, _three = called
+    read_before = Season.objects.get(pk=season.pk)
+    Season.objects.update(first_call_until=None)  # The clock noted that no first call stood any more.
+
+    first_call.give(Party.objects.filter(pk=two.pk), read_before, until=OVER)
+
+    assert Season.objects.get().first_call_until == OVER
+
+
+def test_a_first_call_that_ends_sooner_leaves_the_end_of_the_season_as_it_is(called, season):
+    _other, two, _three = called
+
+    first_call.give(Party.objects.filter(pk=two.pk), season, until=OVER - HOUR)
+
+    assert Season.objects.get().first_call_until == OVER
+
+
+def test_a_season_that_forgot_its_first_calls_breaks_a_promise_until_the_clock_reminds_it(called, season):
+    other, *_parties = called
+    Season.objects.update(first_call_until=None)
+
+    assert list(broken_promises(now=NOON)) == [
+        f"season {season.pk}: keeps no places any more while first calls stand in it",
+        f"session {other.pk}: keeps 5 places although no first call stands",
+    ]
+
+    sessions.end_first_calls(now=NOON)
+    assert (Season.objects.get().first_call_until, kept(other)) == (OVER, (5, 2))
