@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest
 
 from bookings.domain.offers import LAST_CALL
@@ -75,28 +75,58 @@ def kept_until(session: TourSession) -> datetime | None:
     return min(ends, session.roster_locks_at - LAST_CALL) if ends else None
 
 
+class Called(NamedTuple):
+    """How many parties of a kind have first call."""
+
+    size: int
+    smallest_size: int
+    parties: int
+
+
 def keep_places(session: TourSession, *, now: datetime) -> None:
     """Bring what the session keeps up to date. The caller holds its lock and has read its ledger.
 
     A session begins to keep when nobody waits in it. Whoever joins its line from then on is the public as well.
     """
-    called = _called(session, now=now)
-    keeps = called.parties > 0 and (session.keeps_for_first_call or not session.parties_waiting)
-    free = session.free(first_call=True)
-    kept = Kept(min(called.places, free.places), min(called.parties, free.parties)) if keeps and all(free) else NOTHING
+    called = _called(session.season_id, now=now) if _may_keep(session, now=now) else []
+    keeps, kept = _kept(session, called, now=now)
     if (keeps, *kept) != (session.keeps_for_first_call, session.places_kept, session.parties_kept):
         session.keeps_for_first_call = keeps
         session.places_kept, session.parties_kept = kept
         session.save(update_fields=["keeps_for_first_call", "places_kept", "parties_kept"])
 
 
-def _called(session: TourSession, *, now: datetime) -> Kept:
-    """How many have first call here: all of the season's that did not choose yet."""
+def sessions_to_keep_anew(season_pk: int, *, now: datetime) -> list[int]:
+    """The season's sessions in which ``keep_places`` would change something. Two questions, however many there are."""
+    concerned = Q(called_off_at=None, roster_locks_at__gt=now) | Q(keeps_for_first_call=True)
+    asked = TourSession.objects.filter(concerned, season=season_pk).select_related("season__tour").order_by("pk")
+    called = _called(season_pk, now=now)
+    return [
+        session.pk
+        for session in asked
+        if _kept(session, called, now=now)
+        != (session.keeps_for_first_call, Kept(session.places_kept, session.parties_kept))
+    ]
+
+
+def _kept(session: TourSession, called: Collection[Called], *, now: datetime) -> tuple[bool, Kept]:
+    """Whether the session keeps, and what: as much as all could take that have first call, if it is free."""
+    if not called or not _may_keep(session, now=now) or (session.parties_waiting and not session.keeps_for_first_call):
+        return False, NOTHING
+    free = session.free(first_call=True)
+    places, parties = sum(kind.size * kind.parties for kind in called), sum(kind.parties for kind in called)
+    return True, Kept(min(places, free.places), min(parties, free.parties)) if all(free) else NOTHING
+
+
+def _may_keep(session: TourSession, *, now: datetime) -> bool:
     ends = kept_until(session)
-    if ends is None or now >= ends or not session.takes_sign_ups(now, is_in=True):
-        return NOTHING
-    called = Party.objects.filter(season=session.season_id, first_call_until__gt=now)
-    return Kept(**called.aggregate(places=Sum("size", default=0), parties=Count("pk")))
+    return ends is not None and now < ends and session.takes_sign_ups(now, is_in=True)
+
+
+def _called(season_pk: int, *, now: datetime) -> list[Called]:
+    """Who has first call in the season: its parties that did not choose yet."""
+    called = Party.objects.filter(season=season_pk, first_call_until__gt=now).values_list("size", "smallest_size")
+    return [Called(*kind) for kind in called.annotate(parties=Count("pk")).order_by("size", "smallest_size")]
 
 
 def may_have_what_is_kept(session: TourSession, *, size: int) -> bool:

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
 from bookings.domain.errors import BookingError
-from bookings.domain.first_call import Kept, keep_places, may_have_what_is_kept
+from bookings.domain.first_call import Kept, keep_places, may_have_what_is_kept, sessions_to_keep_anew
 from bookings.domain.locks import Locked, for_each, in_one_transaction, lock_party
 from bookings.domain.offers import LAST_CALL, offer_ends
 from bookings.domain.people import Person, check_people, write_members
@@ -135,9 +135,7 @@ def serve_waiting_lines(*, now: datetime) -> int:
 
 def serve_what_is_kept(season_pk: int, *, now: datetime) -> None:
     """Bring what the sessions of a season keep for first call up to date, and offer what they keep no longer."""
-    concerned = Q(called_off_at=None, roster_locks_at__gt=now) | Q(keeps_for_first_call=True)
-    asked = TourSession.objects.filter(concerned, season=season_pk).order_by("pk")
-    for_each(list(asked.values_list("pk", flat=True)), lambda pk: _serve_what_was_kept(pk, now=now))
+    for_each(sessions_to_keep_anew(season_pk, now=now), lambda pk: _serve_what_was_kept(pk, now=now))
 
 
 def serve_what_is_kept_after(season_pk: int, *, now: datetime) -> None:

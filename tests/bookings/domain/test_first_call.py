@@ -1,15 +1,29 @@
 """While first call stands, what is free in the season's other sessions is kept for the parties that have it."""
 
+import itertools
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from bookings.domain import choices, first_call, sessions, visit
 from bookings.domain.first_call import kept_until
 from bookings.domain.invariants import broken_promises
 from bookings.models import Booking, BookingStatus, Decision, Party, Season, SessionState, TourSession
 from tests.acts import ask, ledger, statuses
-from tests.factories import DAY, HOUR, NOON, make_booking, make_season, make_session, make_waiting
+from tests.factories import (
+    DAY,
+    HOUR,
+    NOON,
+    make_booking,
+    make_full_session,
+    make_season,
+    make_session,
+    make_venue,
+    make_waiting,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("promises_kept")]
 
@@ -232,3 +246,29 @@ def test_a_season_that_forgot_its_first_calls_breaks_a_promise_until_the_clock_r
 
     sessions.end_first_calls(now=NOON)
     assert (Season.objects.get().first_call_until, kept(other)) == (OVER, (5, 2))
+
+
+@pytest.mark.parametrize("act", ["call off", "take", "tick"])
+def test_a_session_whose_keep_goes_on_is_not_asked_by_itself(act):
+    asked = []
+    for sessions_with_a_line, small_sessions in ((1, 1), (11, 1 if act == "call off" else 11)):
+        season, venue = make_season(proves_mailbox=False), make_venue()
+        doomed, roomy = make_session(season=season, venue=venue), make_session(season=season, venue=venue)
+        for _session in range(sessions_with_a_line):
+            make_waiting(make_full_session(season=season, venue=venue))
+        for _session in range(small_sessions):  # However many have first call, it keeps all that it has.
+            make_session(season=season, venue=venue, capacity=1)
+        party, *_others = [make_booking(doomed, size=2).party for _party in range(3)]
+        acts = {
+            "call off": partial(call_off, doomed),
+            "take": partial(choices.take_places, party.pk, roomy.pk, now=NOON),
+            "tick": partial(sessions.end_first_calls, now=NOON),
+        }
+        for earlier in itertools.takewhile(lambda name: name != act, acts):
+            acts[earlier]()
+        with CaptureQueriesContext(connection) as queries:
+            acts[act]()
+        asked.append(len(queries))
+        sessions.end_first_calls(now=OVER)
+
+    assert asked[0] == asked[1]
