@@ -141,7 +141,7 @@ def _take_places(party_pk: int, session_pk: int, *, now: datetime, who: str) -> 
 def _is_free_for(party: Party, session: TourSession, own: Booking | None, *, now: datetime) -> bool:
     """Whether the whole party fits in what nobody else in line wants; it may be the next in line itself."""
     is_called = has_first_call(party, now=now)
-    if waitlist.is_free_for_newcomers(session, size=party.size, now=now, first_call=is_called):
+    if waitlist.is_free_for_newcomers(session, size=party.size, now=now, first_call=is_called, own=own):
         return True
     return bool(
         own and session.room_for(party.size) and waitlist.next_in_line(session, now=now) == NextInLine(own, None)
