@@ -231,6 +231,8 @@ def change_wishes(party_pk: int, *, smallest_size: int, short_notice: bool, now:
     party.smallest_size, party.short_notice = smallest_size, short_notice
     party.save(update_fields=["smallest_size", "short_notice"])
     waitlist.serve_all((booking.session for booking in asking), now=now, trigger=DecisionTrigger.FEWER)
+    if party.first_call_until:
+        waitlist.serve_what_is_kept_after(party.season_id, now=now)  # With how few it would come counts there.
 
 
 def _may_choose(locked: Locked, *, now: datetime) -> list[Booking]:

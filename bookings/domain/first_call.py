@@ -39,15 +39,16 @@ def first_call_ends(session: TourSession, *, besides: Collection[int] = (), now:
 
     Never beyond the lock of the last roster that is still open: None if no other session takes a party of the season.
     """
-    last_lock = _last_lock(session.season, without={session.pk, *besides}, now=now)
+    if not _can_be_chosen_in(session.season):
+        return None
+    others = session.season.sessions.exclude(pk__in={session.pk, *besides}).select_related("season__tour")
+    locks = (other.roster_locks_at for other in others if other.takes_sign_ups(now, is_in=True))
+    last_lock = max(locks, default=None)
     return min(now + FIRST_CALL, last_lock) if last_lock else None
 
 
-def _last_lock(season: Season, *, without: Collection[int] = (), now: datetime) -> datetime | None:
-    if not season.published or season.mode != SeasonMode.FIRST_COME:
-        return None
-    others = season.sessions.exclude(pk__in=without).select_related("season__tour")
-    return max((other.roster_locks_at for other in others if other.takes_sign_ups(now, is_in=True)), default=None)
+def _can_be_chosen_in(season: Season) -> bool:
+    return season.published and season.mode == SeasonMode.FIRST_COME
 
 
 def give(parties: QuerySet[Party], season: Season, *, until: datetime | None) -> None:
@@ -111,16 +112,24 @@ def sessions_to_keep_anew(season_pk: int, *, now: datetime) -> list[int]:
 
 def _kept(session: TourSession, called: Collection[Called], *, now: datetime) -> tuple[bool, Kept]:
     """Whether the session keeps, and what: as much as all could take that have first call, if it is free."""
-    if not called or not _may_keep(session, now=now) or (session.parties_waiting and not session.keeps_for_first_call):
+    if not _may_keep(session, now=now) or (session.parties_waiting and not session.keeps_for_first_call):
         return False, NOTHING
-    free = session.free(first_call=True)
-    places, parties = sum(kind.size * kind.parties for kind in called), sum(kind.parties for kind in called)
-    return True, Kept(min(places, free.places), min(parties, free.parties)) if all(free) else NOTHING
+    free, wanted = session.free(first_call=True), _wanted(session, called)
+    if not wanted.parties:
+        return False, NOTHING
+    return True, Kept(*map(min, wanted, free)) if all(free) else NOTHING
+
+
+def _wanted(session: TourSession, called: Collection[Called]) -> Kept:
+    """What all could take that have first call, but for those that would come only with more than is given out here."""
+    fitting = [kind for kind in called if kind.smallest_size <= session.sell_limit]
+    return Kept(sum(kind.size * kind.parties for kind in fitting), sum(kind.parties for kind in fitting))
 
 
 def _may_keep(session: TourSession, *, now: datetime) -> bool:
-    ends = kept_until(session)
-    return ends is not None and now < ends and session.takes_sign_ups(now, is_in=True)
+    """Nothing is kept where nobody could choose it."""
+    ends, is_open = kept_until(session), session.takes_sign_ups(now, is_in=True)
+    return ends is not None and now < ends and is_open and _can_be_chosen_in(session.season)
 
 
 def _called(season_pk: int, *, now: datetime) -> list[Called]:
@@ -148,11 +157,6 @@ def seasons_that_forgot(*, now: datetime) -> QuerySet[Season]:
     called = Season.objects.filter(parties__first_call_until__gt=now)
     seasons = called.annotate(called_until=Max("parties__first_call_until")).order_by("pk")
     return seasons.filter(Q(first_call_until=None) | Q(first_call_until__lt=F("called_until")))
-
-
-def leads_nowhere(season: Season, *, now: datetime) -> bool:
-    """Whether no session of the season takes a party any more."""
-    return _last_lock(season, now=now) is None
 
 
 def note_the_last(season_pk: int, *, now: datetime) -> None:

@@ -12,7 +12,7 @@ from bookings.domain import choices, first_call, sessions, visit
 from bookings.domain.first_call import kept_until
 from bookings.domain.invariants import broken_promises
 from bookings.models import Booking, BookingStatus, Decision, Party, Season, SessionState, TourSession
-from tests.acts import ask, ledger, statuses
+from tests.acts import ask, ledger, people, statuses
 from tests.factories import (
     DAY,
     HOUR,
@@ -187,14 +187,28 @@ def test_the_limit_of_parties_is_kept_too(season):
     assert [status_of(party) for party in newcomers] == ["confirmed", "waiting"]
 
 
-def test_first_calls_that_lead_nowhere_any_more_are_over_at_once(called):
+def close(session: TourSession) -> None:
+    sessions.close_sign_up(session.pk, now=NOON)
+
+
+def take_off_the_site(session: TourSession) -> None:
+    Season.objects.filter(pk=session.season_id).update(published=False)
+
+
+@pytest.mark.parametrize("stop", [close, take_off_the_site])
+def test_what_leads_nowhere_for_a_while_is_not_kept_meanwhile_and_the_parties_keep_their_time(called, stop):
     other, two, three = called
-    sessions.close_sign_up(other.pk, now=NOON + HOUR)
 
-    assert sessions.end_first_calls(now=NOON + HOUR) == 2
+    stop(other)
 
-    ended = Party.objects.filter(pk__in=[two.pk, three.pk]).values_list("first_call_until", "ended_at")
-    assert (list(ended), kept(other)) == ([(None, NOON + HOUR)] * 2, (0, 0))
+    assert sessions.end_first_calls(now=NOON) == 0
+    called_until = Party.objects.filter(pk__in=[two.pk, three.pk]).values_list("first_call_until", "ended_at")
+    assert (list(called_until), kept(other)) == ([(OVER, None)] * 2, (0, 0))
+
+    sessions.reopen_sign_up(other.pk, now=NOON)
+    Season.objects.update(published=True)
+    sessions.end_first_calls(now=NOON)
+    assert kept(other) == (5, 2)
 
 
 def test_a_session_called_off_keeps_nothing_and_its_parties_are_counted_with_the_others(called, season):
@@ -272,3 +286,105 @@ def test_a_session_whose_keep_goes_on_is_not_asked_by_itself(act):
         sessions.end_first_calls(now=OVER)
 
     assert asked[0] == asked[1]
+
+
+@pytest.fixture
+def head(season):
+    """Two of three places are free; the first in line is three and has first call, another that has it is two."""
+    doomed, other = make_session(season=season), make_session(season=season, capacity=3)
+    make_booking(other, size=1)
+    head, behind = (make_booking(doomed, size=size).party for size in (3, 2))
+    call_off(doomed)
+    choices.join_line(head.pk, other.pk, now=NOON)
+    return other, head, behind
+
+
+def test_what_is_saved_for_the_first_in_line_by_first_call_no_other_first_call_takes(head):
+    other, first, behind = head
+
+    with pytest.raises(choices.NoRoomNow):
+        choices.take_places(behind.pk, other.pk, now=NOON)
+
+    told = Decision.objects.filter(session=other).values_list("reason", "places_free", "saved_for__party", "places")
+    assert list(told) == [("saved", 2, first.pk, 3)]
+    assert (status_of(first), behind.bookings.live().count(), kept(other)) == ("waiting", 0, (2, 2))
+
+
+def test_who_is_first_in_line_by_first_call_takes_what_is_kept_instead_of_an_offer_elsewhere(season):
+    doomed, other, third = (make_session(season=season, capacity=2) for _session in range(3))
+    party, leaving, elsewhere = (make_booking(session).party for session in (doomed, other, third))
+    make_waiting(third, party=party)
+    call_off(doomed)
+    choices.join_line(party.pk, other.pk, now=NOON)
+    for freed in (elsewhere, leaving):
+        visit.cancel_places(freed.pk, now=NOON)
+    assert (party.bookings.get(session=third).status, kept(other)) == ("offered", (2, 1))
+
+    choices.take_places(party.pk, other.pk, now=NOON)
+
+    assert party.bookings.get(session=other).status == "confirmed"
+
+
+def test_newcomers_that_find_the_line_as_it_was_add_no_decision(called):
+    other, *_parties = called
+    ask(other, size=3)
+
+    for _newcomer in range(3):
+        ask(other, size=2)
+
+    told = Decision.objects.filter(session=other).values_list("trigger", "reason", "places_free", "places")
+    assert list(told) == [("joined", "kept", 0, 5)]
+
+
+def test_what_is_freed_adds_its_decision_also_if_nothing_else_is_new(season):
+    other = make_session(season=season, capacity=6)
+    leaving = [make_booking(other, size=1) for _party in range(2)]
+    make_waiting(other, size=6)
+
+    for booking in leaving:
+        visit.cancel_places(booking.party_id, now=NOON)
+        make_booking(other, size=1)
+
+    told = Decision.objects.filter(session=other).values_list("trigger", "reason", "places_free")
+    assert list(told) == [("cancelled", "saved", 5)] * 2
+
+
+def test_nothing_is_kept_for_parties_that_would_come_only_with_more_than_is_given_out(season):
+    doomed, other = make_session(season=season), make_session(season=season, capacity=4, sell_limit=2)
+    make_booking(doomed, size=3)
+    call_off(doomed)
+
+    assert (status_of(ask(other, size=2)), kept(other)) == ("confirmed", (0, 0))
+
+
+def test_for_parties_that_would_come_with_fewer_what_is_given_out_is_kept(season):
+    doomed, other = make_session(season=season), make_session(season=season, capacity=4, sell_limit=2)
+    make_booking(doomed, size=3, smallest_size=2)
+
+    call_off(doomed)
+
+    assert kept(other) == (2, 1)
+
+
+def come_with_fewer(party: Party) -> None:
+    lead, companions = people(1)
+    visit.come_with_fewer(party.pk, lead=lead, companions=companions, now=NOON)
+
+
+def come_only_with_all(party: Party) -> None:
+    choices.change_wishes(party.pk, smallest_size=party.size, short_notice=False, now=NOON)
+
+
+@pytest.mark.parametrize(("change", "left"), [(come_with_fewer, (1, 1)), (come_only_with_all, (0, 0))])
+def test_a_party_with_first_call_that_needs_less_leaves_the_rest_to_the_line_at_once(season, change, left):
+    doomed, other = make_session(season=season), make_session(season=season, capacity=3, sell_limit=2)
+    full = make_full_session(season=season)
+    party = make_booking(doomed, size=3, smallest_size=2).party
+    call_off(doomed)
+    choices.join_line(party.pk, full.pk, now=NOON)
+    newcomer = ask(other, size=1)
+    assert (status_of(newcomer), kept(other)) == ("waiting", (2, 1))
+
+    change(party)
+
+    assert (status_of(newcomer), kept(other)) == ("offered", left)
