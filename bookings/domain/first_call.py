@@ -5,7 +5,7 @@ kept for them, up to as many places and parties as they are. In the last call of
 Source of the rules: docs/decisions/0014-places-kept-for-first-call.md.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -108,6 +108,19 @@ def sessions_to_keep_anew(season_pk: int, *, now: datetime) -> list[int]:
         if _kept(session, called, now=now)
         != (session.keeps_for_first_call, Kept(session.places_kept, session.parties_kept))
     ]
+
+
+def sessions_that_keep_too_much(*, now: datetime) -> Iterator[tuple[TourSession, Kept]]:
+    """The sessions that keep more than first call could take there, each with what it could."""
+    keep = TourSession.objects.filter(Q(places_kept__gt=0) | Q(parties_kept__gt=0)).select_related("season")
+    called: dict[int, list[Called]] = {}
+    for session in keep.order_by("pk"):
+        if session.season_id not in called:
+            called[session.season_id] = _called(session.season_id, now=now)
+        ends = kept_until(session)
+        wanted = _wanted(session, called[session.season_id]) if ends and now < ends else NOTHING
+        if session.places_kept > wanted.places or session.parties_kept > wanted.parties:
+            yield session, wanted
 
 
 def _kept(session: TourSession, called: Collection[Called], *, now: datetime) -> tuple[bool, Kept]:

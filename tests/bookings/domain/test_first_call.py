@@ -224,11 +224,20 @@ def test_a_session_called_off_keeps_nothing_and_its_parties_are_counted_with_the
     assert held.first_call_until == season.first_call_until == NOON + HOUR + 3 * DAY
 
 
-def test_places_kept_too_long_are_a_broken_promise(called):
-    other, *_parties = called
-    late = OVER + timedelta(minutes=10)
+@pytest.mark.parametrize(
+    ("late", "size", "wanted"),
+    [
+        pytest.param(OVER + timedelta(minutes=10), 3, "0 places for 0 parties", id="the first calls are over"),
+        pytest.param(NOON, 2, "4 places for 2 parties", id="a party needs fewer"),
+    ],
+)
+def test_more_kept_than_first_call_could_take_is_a_broken_promise(called, late, size, wanted):
+    other, two, three = called
+    Party.objects.filter(pk=three.pk).update(size=size, smallest_size=size)
 
-    assert f"session {other.pk}: keeps 5 places although no first call stands" in list(broken_promises(now=late))
+    told = f"session {other.pk}: keeps 5 places for 2 parties, while first call wants {wanted} at most"
+    assert told in list(broken_promises(now=late))
+    sessions.end_first_calls(now=NOON)
 
 
 def test_first_call_is_given_also_by_a_page_of_the_season_that_is_older_than_what_it_says(called, season):
@@ -255,7 +264,7 @@ def test_a_season_that_forgot_its_first_calls_breaks_a_promise_until_the_clock_r
 
     assert list(broken_promises(now=NOON)) == [
         f"season {season.pk}: keeps no places any more while first calls stand in it",
-        f"session {other.pk}: keeps 5 places although no first call stands",
+        f"session {other.pk}: keeps 5 places for 2 parties, while first call wants 0 places for 0 parties at most",
     ]
 
     sessions.end_first_calls(now=NOON)
