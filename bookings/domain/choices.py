@@ -129,8 +129,6 @@ def _take_places(party_pk: int, session_pk: int, *, now: datetime, who: str) -> 
         raise NoRoomNow
     was_called = party.first_call_until is not None
     booking = _hold(party, session, own, others, now=now, who=who)
-    session.refresh_ledger()
-    keep_places(session, now=now)  # It may have taken what was kept.
     waitlist.confirm(booking, others, now=now, who=who)
     waitlist.serve_all(freed, now=now, trigger=DecisionTrigger.MOVED)
     waitlist.serve_all(left, now=now, trigger=DecisionTrigger.LEFT)

@@ -100,8 +100,6 @@ def call_off(session_pk: int, *, reason: object, now: datetime, who: str, beside
     ended = touched.end_all(BookingStatus.CALLED_OFF, now=now, who=who)
     told = {str(booking.pk): booking for booking in ended if booking.party.is_proven}
     outbox.post_all(NoticeKind.CALLED_OFF, told, now=now)
-    session.refresh_ledger()
-    first_call.keep_places(session, now=now)  # No longer: its own places are nobody's.
     waitlist.serve_all(lines.values(), now=now, trigger=DecisionTrigger.LEFT)
     waitlist.serve_what_is_kept_after(session.season_id, now=now)
 

@@ -196,9 +196,6 @@ def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrig
         offer_source=OfferSource.WAITLIST,
         places=places,
     )
-    if booking.first_call:
-        session.refresh_ledger()
-        keep_places(session, now=now)
     tell_of_offer(booking, ends=ends, now=now)
     transaction.on_commit(lambda: _serve_lines_left_by(booking.party_id, now=now), robust=True)
     return booking

@@ -164,7 +164,6 @@ class Season:
         if asked:
             asked.status, asked.places, asked.until = "offered", places, until
             asked.offered_at, asked.from_sign_up = now, False
-            self.keep(session, now)
         return asked
 
     # What is kept for first call: docs/decisions/0014-places-kept-for-first-call.md.
@@ -351,7 +350,6 @@ class Season:
         own.places = party.size
         for other, status, _until in others:
             other.end("withdrawn" if status == "offered" else "superseded")
-        self.keep(session, now)
         self.serve([b.session for b, status, _until in others if status in HOLDS], now)
         self.serve([b.session for b, status, _until in others if status == "waiting"], now)
         self.use_first_call(party, now)
@@ -433,7 +431,6 @@ class Season:
             if booking.status == "confirmed" and open_until:
                 booking.party.first_call_until = min(now + FIRST_CALL, max(open_until))
             booking.end("called off")
-        self.keep(session, now)
         self.serve(touched, now)
         self.serve_what_is_kept(now)
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from bookings.domain import choices, first_call, sessions, visit
+from bookings.domain import choices, first_call, sessions, visit, waitlist
 from bookings.domain.first_call import kept_until
 from bookings.domain.invariants import broken_promises
 from bookings.models import Booking, BookingStatus, Decision, Party, Season, SessionState, TourSession
@@ -232,7 +232,7 @@ def test_a_session_called_off_keeps_nothing_and_its_parties_are_counted_with_the
     ],
 )
 def test_more_kept_than_first_call_could_take_is_a_broken_promise(called, late, size, wanted):
-    other, two, three = called
+    other, _two, three = called
     Party.objects.filter(pk=three.pk).update(size=size, smallest_size=size)
 
     told = f"session {other.pk}: keeps 5 places for 2 parties, while first call wants {wanted} at most"
@@ -397,3 +397,42 @@ def test_a_party_with_first_call_that_needs_less_leaves_the_rest_to_the_line_at_
     change(party)
 
     assert (status_of(newcomer), kept(other)) == ("offered", left)
+
+
+# Without waiting for the clock
+
+
+def test_who_says_yes_by_first_call_leaves_what_other_sessions_kept_to_their_lines_at_once(season):
+    doomed, other, chosen = (make_session(season=season, capacity=2) for _session in range(3))
+    party, leaving = make_booking(doomed).party, make_booking(chosen).party
+    call_off(doomed)
+    newcomer = ask(other, size=2)
+    choices.join_line(party.pk, chosen.pk, now=NOON)
+    visit.cancel_places(leaving.pk, now=NOON)
+    assert (status_of(party), status_of(newcomer), kept(other)) == ("offered", "waiting", (2, 1))
+
+    waitlist.accept_offer(party.bookings.get(session=chosen).pk, now=NOON)
+
+    assert (status_of(party), status_of(newcomer), kept(other)) == ("confirmed", "offered", (0, 0))
+
+
+@pytest.fixture
+def small(season):
+    """Two places, kept for the party of a session called off."""
+    doomed, small = make_session(season=season), make_session(season=season, capacity=2)
+    make_booking(doomed)
+    call_off(doomed)
+    assert kept(small) == (2, 1)
+    return small
+
+
+def test_once_first_calls_are_over_whoever_asks_has_what_was_kept(small):
+    assert status_of(ask(small, size=2, now=OVER)) == "confirmed"
+
+
+def test_once_first_calls_are_over_whoever_moves_has_what_was_kept(small, season):
+    moves = make_booking(make_session(season=season)).party
+
+    choices.take_places(moves.pk, small.pk, now=OVER)
+
+    assert moves.bookings.get(session=small).status == "confirmed"
