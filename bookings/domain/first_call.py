@@ -159,9 +159,10 @@ def may_have_what_is_kept(session: TourSession, *, size: int) -> bool:
 
 
 def seasons_that_keep() -> QuerySet[Season]:
-    """Those that say so, and those whose parties do."""
+    """Those that say so, and those of which a party or a session does: the clock may have been stopped between."""
     called = Party.objects.filter(season=OuterRef("pk"), first_call_until__isnull=False)
-    keep = Season.objects.filter(Q(first_call_until__isnull=False) | Exists(called))
+    keeping = TourSession.objects.filter(season=OuterRef("pk"), keeps_for_first_call=True)
+    keep = Season.objects.filter(Q(first_call_until__isnull=False) | Exists(called) | Exists(keeping))
     return keep.select_related("tour").order_by("pk")
 
 

@@ -1,6 +1,7 @@
 """While first call stands, what is free in the season's other sessions is kept for the parties that have it."""
 
 import itertools
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
@@ -282,7 +283,7 @@ def test_a_session_whose_keep_goes_on_is_not_asked_by_itself(act):
         for _session in range(small_sessions):  # However many have first call, it keeps all that it has.
             make_session(season=season, venue=venue, capacity=1)
         party, *_others = [make_booking(doomed, size=2).party for _party in range(3)]
-        acts = {
+        acts: dict[str, Callable[[], object]] = {
             "call off": partial(call_off, doomed),
             "take": partial(choices.take_places, party.pk, roomy.pk, now=NOON),
             "tick": partial(sessions.end_first_calls, now=NOON),
@@ -397,6 +398,18 @@ def test_a_party_with_first_call_that_needs_less_leaves_the_rest_to_the_line_at_
     change(party)
 
     assert (status_of(newcomer), kept(other)) == ("offered", left)
+
+
+def test_what_is_kept_still_when_no_first_call_stands_is_given_back_by_the_next_scan(called):
+    other, *_parties = called
+    newcomers = [ask(other, size=size) for size in (3, 1)]
+    Party.objects.update(first_call_until=None)
+    Party.objects.filter(bookings__status=BookingStatus.CALLED_OFF).update(ended_at=NOON)
+    Season.objects.update(first_call_until=None)  # And here the clock was stopped.
+
+    sessions.end_first_calls(now=NOON)
+
+    assert ([status_of(party) for party in newcomers], kept(other)) == (["confirmed", "offered"], (0, 0))
 
 
 # Without waiting for the clock
