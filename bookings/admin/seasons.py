@@ -55,6 +55,13 @@ class SeasonAdmin(NamesMoments, ActsOnPage):
         ]
         return [*own, *super().get_urls()]
 
+    def save_model(self, request: HttpRequest, obj: Season, form: Any, change: bool) -> None:
+        """What was typed and nothing else: the page may be older than what the rules wrote into the season."""
+        if not change:
+            super().save_model(request, obj, form, change)
+        elif form.changed_data:
+            obj.save(update_fields=form.changed_data)
+
     @admin.display(description=_("overview"))
     def overview_link(self, season: Season) -> SafeString | str:
         if season._state.adding:

@@ -129,8 +129,6 @@ def _take_places(party_pk: int, session_pk: int, *, now: datetime, who: str) -> 
         raise NoRoomNow
     was_called = party.first_call_until is not None
     booking = _hold(party, session, own, others, now=now, who=who)
-    session.refresh_ledger()
-    keep_places(session, now=now)  # It may have taken what was kept.
     waitlist.confirm(booking, others, now=now, who=who)
     waitlist.serve_all(freed, now=now, trigger=DecisionTrigger.MOVED)
     waitlist.serve_all(left, now=now, trigger=DecisionTrigger.LEFT)
@@ -141,7 +139,7 @@ def _take_places(party_pk: int, session_pk: int, *, now: datetime, who: str) -> 
 def _is_free_for(party: Party, session: TourSession, own: Booking | None, *, now: datetime) -> bool:
     """Whether the whole party fits in what nobody else in line wants; it may be the next in line itself."""
     is_called = has_first_call(party, now=now)
-    if waitlist.is_free_for_newcomers(session, size=party.size, now=now, first_call=is_called):
+    if waitlist.is_free_for_newcomers(session, size=party.size, now=now, first_call=is_called, own=own):
         return True
     return bool(
         own and session.room_for(party.size) and waitlist.next_in_line(session, now=now) == NextInLine(own, None)
@@ -231,6 +229,8 @@ def change_wishes(party_pk: int, *, smallest_size: int, short_notice: bool, now:
     party.smallest_size, party.short_notice = smallest_size, short_notice
     party.save(update_fields=["smallest_size", "short_notice"])
     waitlist.serve_all((booking.session for booking in asking), now=now, trigger=DecisionTrigger.FEWER)
+    if party.first_call_until:
+        waitlist.serve_what_is_kept_after(party.season_id, now=now)  # With how few it would come counts there.
 
 
 def _may_choose(locked: Locked, *, now: datetime) -> list[Booking]:

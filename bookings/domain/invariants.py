@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import Coalesce
 
+from bookings.domain.first_call import Kept, seasons_that_forgot, sessions_that_keep_too_much
 from bookings.domain.offers import offer_ends
 from bookings.domain.reconfirming import AGAIN, RELEASED_AFTER, SILENT
 from bookings.domain.waitlist import next_in_line
@@ -35,6 +36,7 @@ def broken_promises(*, now: datetime) -> Iterator[str]:
     yield from _places_left_idle(now)
     yield from _dead_sessions_with_bookings()
     yield from _first_calls_forgotten(now)
+    yield from _first_calls_cut_short(now)
     yield from _places_kept_too_long(now)
     yield from _released_without_two_mails()
     yield from _notices_stuck(now)
@@ -111,10 +113,19 @@ def _first_calls_forgotten(now: datetime) -> Iterator[str]:
         yield f"party {party.pk}: its first call ran out and was never ended"
 
 
+def _first_calls_cut_short(now: datetime) -> Iterator[str]:
+    for season in seasons_that_forgot(now=now):
+        yield f"season {season.pk}: keeps no places any more while first calls stand in it"
+
+
 def _places_kept_too_long(now: datetime) -> Iterator[str]:
-    over = Q(season__first_call_until=None) | Q(season__first_call_until__lte=now - PATIENCE)
-    for session in TourSession.objects.filter(over, Q(places_kept__gt=0) | Q(parties_kept__gt=0)):
-        yield f"session {session.pk}: keeps {session.places_kept} places although no first call stands"
+    for session, wanted in sessions_that_keep_too_much(now=now - PATIENCE):
+        kept = Kept(session.places_kept, session.parties_kept)
+        yield f"session {session.pk}: keeps {_in_words(kept)}, while first call wants {_in_words(wanted)} at most"
+
+
+def _in_words(kept: Kept) -> str:
+    return f"{kept.places} places for {kept.parties} parties"
 
 
 def _released_without_two_mails() -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet, Sum, TextChoices
+from django.db.models import F, QuerySet, Sum, TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
@@ -102,8 +102,6 @@ def call_off(session_pk: int, *, reason: object, now: datetime, who: str, beside
     ended = touched.end_all(BookingStatus.CALLED_OFF, now=now, who=who)
     told = {str(booking.pk): booking for booking in ended if booking.party.is_proven}
     outbox.post_all(NoticeKind.CALLED_OFF, told, now=now)
-    session.refresh_ledger()
-    first_call.keep_places(session, now=now)  # No longer: its own places are nobody's.
     waitlist.serve_all(lines.values(), now=now, trigger=DecisionTrigger.LEFT)
     waitlist.serve_what_is_kept_after(session.season_id, now=now)
 
@@ -114,12 +112,10 @@ def _lines_left_for(offers: QuerySet[Booking]) -> QuerySet[Booking]:
 
 
 def end_first_calls(*, now: datetime) -> int:
-    """The first calls that ran out, or lead nowhere any more, are over: parties without a booking end, and what was
-    kept goes to the lines and the public. Returns how many parties."""
+    """The first calls that ran out are over: parties without a booking end, and what was kept goes to the lines and
+    the public. Returns how many parties."""
     seasons = list(first_call.seasons_that_keep())
-    nowhere = [season.pk for season in seasons if first_call.leads_nowhere(season, now=now)]
-    over = Q(first_call_until__lte=now) | Q(season__in=nowhere, first_call_until__isnull=False)
-    due = Party.objects.filter(over).values_list("pk", flat=True)
+    due = Party.objects.filter(first_call_until__lte=now).values_list("pk", flat=True)
     ended = for_each(list(due), lambda pk: _end_first_call(pk, now=now))
     for season in seasons:
         with transaction.atomic():
@@ -131,8 +127,7 @@ def end_first_calls(*, now: datetime) -> int:
 @in_one_transaction
 def _end_first_call(party_pk: int, *, now: datetime) -> bool:
     party = Party.objects.lock(party_pk)
-    is_running = first_call.has_first_call(party, now=now)
-    if party.first_call_until is None or (is_running and not first_call.leads_nowhere(party.season, now=now)):
+    if party.first_call_until is None or first_call.has_first_call(party, now=now):
         return False
     first_call.end_for(party, now=now)
     return True

@@ -132,6 +132,8 @@ def come_with_fewer(
     _remember(shrinking, f"{_COMES_AS}{size}", now=now, who=who)
     _tell_changed(party, shrinking, {"size": size}, now=now)
     waitlist.serve_all((booking.session for booking in shrinking), now=now, trigger=DecisionTrigger.FEWER)
+    if party.first_call_until:
+        waitlist.serve_what_is_kept_after(party.season_id, now=now)
 
 
 @in_one_transaction

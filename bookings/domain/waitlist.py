@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
 from bookings.domain.errors import BookingError
-from bookings.domain.first_call import Kept, keep_places, may_have_what_is_kept
+from bookings.domain.first_call import Kept, keep_places, may_have_what_is_kept, sessions_to_keep_anew
 from bookings.domain.locks import Locked, for_each, in_one_transaction, lock_party
 from bookings.domain.offers import LAST_CALL, offer_ends
 from bookings.domain.people import Person, check_people, write_members
@@ -32,6 +32,10 @@ from bookings.models import (
 
 # Places are saved for the head of the line until this long before the roster locks; then gaps are filled.
 FILLS_GAPS = LAST_CALL
+# These free nothing: what they find as it was decided before adds no decision.
+TELL_ONLY_NEWS = frozenset(
+    {DecisionTrigger.SCAN, DecisionTrigger.SIGN_UP, DecisionTrigger.JOINED, DecisionTrigger.FIRST_CALL}
+)
 # Why a booking waits again, as its history tells: an offer of fewer places was refused.
 WAITS_FOR_ALL = "waits for all"
 # Why a booking ended, as its history tells: the party took other places.
@@ -88,13 +92,18 @@ def fits(booking: Booking, session: TourSession) -> bool:
     return free.parties > 0 and booking.least <= free.places
 
 
-def is_free_for_newcomers(session: TourSession, *, size: int, now: datetime, first_call: bool = False) -> bool:
+def is_free_for_newcomers(
+    session: TourSession, *, size: int, now: datetime, first_call: bool = False, own: Booking | None = None
+) -> bool:
     """Whether places are left over that the line does not want: the session is locked and its line was served.
 
-    What is kept for first call no line wants.
+    What is kept for first call no line wants, unless another party with first call heads it than the one that is
+    ``own`` there: then it is saved for that one.
     """
     if first_call and may_have_what_is_kept(session, size=size):
-        return True
+        head = Booking.objects.head_of(session)
+        if head is None or head == own or not head.first_call:
+            return True
     if not session.room_for(size):
         return False
     return session.parties_waiting == 0 or next_in_line(session, now=now) == NextInLine(None, None)
@@ -135,9 +144,7 @@ def serve_waiting_lines(*, now: datetime) -> int:
 
 def serve_what_is_kept(season_pk: int, *, now: datetime) -> None:
     """Bring what the sessions of a season keep for first call up to date, and offer what they keep no longer."""
-    concerned = Q(called_off_at=None, roster_locks_at__gt=now) | Q(keeps_for_first_call=True)
-    asked = TourSession.objects.filter(concerned, season=season_pk).order_by("pk")
-    for_each(list(asked.values_list("pk", flat=True)), lambda pk: _serve_what_was_kept(pk, now=now))
+    for_each(sessions_to_keep_anew(season_pk, now=now), lambda pk: _serve_what_was_kept(pk, now=now))
 
 
 def serve_what_is_kept_after(season_pk: int, *, now: datetime) -> None:
@@ -189,9 +196,6 @@ def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrig
         offer_source=OfferSource.WAITLIST,
         places=places,
     )
-    if booking.first_call:
-        session.refresh_ledger()
-        keep_places(session, now=now)
     tell_of_offer(booking, ends=ends, now=now)
     transaction.on_commit(lambda: _serve_lines_left_by(booking.party_id, now=now), robust=True)
     return booking
@@ -222,7 +226,8 @@ def _decide_to_wait(
     session: TourSession, saved_for: Booking | None, *, now: datetime, trigger: DecisionTrigger
 ) -> None:
     """Store why nobody is asked although places are free."""
-    if not all(session.free()):
+    is_called = saved_for is not None and saved_for.first_call
+    if not all(session.free(first_call=is_called)):
         _decide(session, now=now, trigger=trigger, reason=DecisionReason.KEPT, places=session.places_kept)
     elif saved_for:
         reason, places = DecisionReason.SAVED, saved_for.least
@@ -241,20 +246,21 @@ def _decide(
     saved_for: Booking | None = None,
     places: int | None = None,
 ) -> None:
-    """Store why the serving went as it did; the scan that finds the same again adds nothing."""
+    """Store why the serving went as it did, unless it is what was stored last and nothing became free since."""
+    free = session.free(first_call=saved_for is not None and saved_for.first_call)
     decision = Decision(
         session=session,
         decided_at=now,
         trigger=trigger,
-        places_free=session.places_free,
-        parties_free=session.parties_free,
+        places_free=free.places,
+        parties_free=free.parties,
         offered_to=offered_to,
         saved_for=saved_for,
         places=places,
         reason=reason,
     )
     last = session.decisions.last()
-    if not (last and trigger == DecisionTrigger.SCAN and last.says_the_same(decision)):
+    if not (last and trigger in TELL_ONLY_NEWS and last.says_the_same(decision)):
         decision.save()
 
 

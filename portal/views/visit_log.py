@@ -140,7 +140,7 @@ def _of_decision(stands: Standing, booking: Booking, decision: Decision) -> Entr
             some = booking.least < booking.places
             return Entry(at, "saved_for_you_some" if some else "saved_for_you", booking, free, size=booking.least)
         return Entry(at, _before_whom_it_was_saved(stands, booking, saved, at), booking, free, saved.queue_number)
-    if decision.reason == DecisionReason.KEPT:
+    if decision.reason == DecisionReason.KEPT and not booking.first_call:
         return Entry(at, "kept_first_call", booking, decision.places or 0)
     if decision.reason in {DecisionReason.TOO_LATE, DecisionReason.NO_FIT}:
         return Entry(at, decision.reason.replace(" ", "_"), booking, free)
@@ -219,7 +219,8 @@ def _has_new_number(stands: Standing, booking: Booking, *, since: datetime) -> b
 def _why_not(stands: Standing, line: Line, told: Sequence[Entry], *, now: datetime) -> Entry:
     """Why this line does not ask the party at this moment: there is always one answer."""
     booking, session = line.booking, line.booking.session
-    answer: Answer = partial(Entry, now, booking=booking, places=session.places_free)
+    free = session.free(first_call=booking.first_call)
+    answer: Answer = partial(Entry, now, booking=booking, places=free.places)
     if now >= session.roster_locks_at:
         return answer("is_locked")
     if not stands.party.is_proven:
@@ -228,9 +229,9 @@ def _why_not(stands: Standing, line: Line, told: Sequence[Entry], *, now: dateti
         return answer("is_offered_elsewhere")
     if booking.is_too_large:
         return answer("is_too_large", size=booking.least)
-    if session.places_free and session.parties_free:
+    if all(free):
         return _why_not_what_is_free(stands, line, answer, now=now)
-    if session.places_kept and not booking.first_call:
+    if session.places_kept:  # By now it is none of those it is kept for.
         return answer("kept_first_call", places=session.places_kept)
     newest = next((entry for entry in told if entry.kind.startswith("went") and entry.at >= booking.status_since), None)
     if newest:
@@ -240,7 +241,7 @@ def _why_not(stands: Standing, line: Line, told: Sequence[Entry], *, now: dateti
 
 def _why_not_what_is_free(stands: Standing, line: Line, answer: Answer, *, now: datetime) -> Entry:
     booking, session = line.booking, line.booking.session
-    free = session.places_free
+    free = session.free(first_call=booking.first_call).places
     if offer_ends(now, roster_locks_at=session.roster_locks_at, zone=session.venue.zone) is None:
         return answer("is_too_late")
     if in_last_call(now, roster_locks_at=session.roster_locks_at):

@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 from django.db import connection, transaction
 
-from bookings.domain import sessions, visit, waitlist
+from bookings.domain import choices, first_call, sessions, visit, waitlist
 from bookings.domain.errors import BookingError
-from bookings.models import Booking, BookingEvent, Notice, Party, TourSession
+from bookings.models import Booking, BookingEvent, Notice, Party, Season, TourSession
 from bookings.models.parties import PartyQuerySet
 from tests.acts import ask, ledger
 from tests.concurrency.threads import PATIENCE, at_once, spread
@@ -72,6 +72,15 @@ def test_sessions_that_share_their_parties_are_called_off_at_once():
     assert not Party.objects.live().exists()
 
 
+def until_another_waits(*, or_else: threading.Event) -> None:
+    """Another connection waits for what this transaction holds, or ``or_else`` came first."""
+    while not or_else.wait(0.01):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+            if cursor.fetchone() != (0,):
+                return
+
+
 def call_off_while_a_first_call_ends(session: TourSession, party: Party) -> None:
     """The clock has ended the first call of a party that waits here, and commits once calling off waits or is over."""
     holds_the_party, is_over = threading.Event(), threading.Event()
@@ -80,12 +89,7 @@ def call_off_while_a_first_call_ends(session: TourSession, party: Party) -> None
     def end_first_call() -> None:
         sessions.end_first_calls(now=NOON)
         holds_the_party.set()
-        while not is_over.wait(0.01):
-            with connection.cursor() as cursor:
-                waiting = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
-                cursor.execute(waiting)
-                if cursor.fetchone() != (0,):
-                    return
+        until_another_waits(or_else=is_over)
 
     def call_off() -> None:
         holds_the_party.wait(PATIENCE)
@@ -114,3 +118,31 @@ def test_twin_without_the_locks_of_the_parties_such_a_party_never_ends(monkeypat
 
     assert (booking.party.first_call_until, booking.party.ended_at) == (None, None)
     Party.objects.update(ended_at=NOON)
+
+
+@pytest.mark.usefixtures("postgres")
+def test_a_season_keeps_places_for_a_session_called_off_while_the_clock_notes_its_last_first_call():
+    season = make_season(proves_mailbox=False)
+    one, two, other = (make_session(season=season, roster_locks_at=NOON + 60 * HOUR) for _session in range(3))
+    first, second = make_booking(one).party, make_booking(two).party
+    sessions.call_off(one.pk, reason="Repairs.", now=NOON, who="host:lin")
+    choices.give_up_first_call(first.pk, now=NOON)
+    has_called_off, is_noted = threading.Event(), threading.Event()
+
+    @transaction.atomic
+    def call_off() -> None:
+        sessions.call_off(two.pk, reason="Repairs.", now=NOON, who="host:lin")
+        has_called_off.set()
+        until_another_waits(or_else=is_noted)
+
+    def note_the_last() -> None:
+        has_called_off.wait(PATIENCE)
+        with transaction.atomic():
+            first_call.note_the_last(season.pk, now=NOON)
+        is_noted.set()
+
+    assert at_once(call_off, note_the_last) == [None, None]
+
+    until = Season.objects.get().first_call_until
+    kept = TourSession.objects.values_list("places_kept", flat=True).get(pk=other.pk)
+    assert (until, kept) == (Party.objects.get(pk=second.pk).first_call_until, 2)

@@ -41,8 +41,14 @@ class Session(Line):
         return any(b.party.proven for b in self.of("waiting"))
 
     def leaves_to(self, party: "Party", now: datetime, *, own: "Booking | None" = None) -> bool:
-        """What the line does not want a newcomer may have, or who moves and is ``own`` next; kept is for first call."""
-        if party.has_first_call(now) and ((self.kept[0] >= party.size and self.kept[1]) or not self.has_waiting()):
+        """What the line does not want a newcomer may have, or who moves and is ``own`` next; kept is for first call.
+
+        Where another with first call heads the line, what is kept is saved for that one.
+        """
+        heads = next((b for b in self.in_order() if b.least <= self.sell_limit), None)
+        is_theirs = not (heads and heads.first_call and heads is not own)
+        is_kept = self.kept[0] >= party.size and self.kept[1]
+        if party.has_first_call(now) and ((is_kept and is_theirs) or not self.has_waiting()):
             return self.has_room(party.size, first_call=True)
         return self.has_room(party.size) and self.next(now) in [(None, None), (own, None)]
 
@@ -127,41 +133,44 @@ class Season:
 
     # How whatever is free moves on.
 
-    def serve(self, sessions: Iterable[Session], now: datetime, *, scan: bool = False) -> None:
-        """Whoever is asked stands in none of its other lines meanwhile: somebody else heads them, they are served."""
-        for session, asked in [(s, self.offer_once(s, now, scan=scan)) for s in sessions]:
+    def serve(self, sessions: Iterable[Session], now: datetime, *, only_news: bool = False) -> None:
+        """Whoever is asked stands in none of its other lines meanwhile: somebody else heads them, they are served.
+
+        Where nothing became free, what was decided before is not said again: ``only_news``.
+        """
+        for session, asked in [(s, self.offer_once(s, now, only_news=only_news)) for s in sessions]:
             while asked:
                 for other in asked.party.sessions("waiting"):
                     self.serve([other], now)
-                asked = self.offer_once(session, now, scan=scan)
+                asked = self.offer_once(session, now, only_news=only_news)
 
-    def offer_once(self, session: Session, now: datetime, *, scan: bool = False) -> Booking | None:
+    def offer_once(self, session: Session, now: datetime, *, only_news: bool = False) -> Booking | None:
         self.keep(session, now)
         if session.takes_nobody(now) or not all(session.free(first_call=True)) or not session.has_waiting():
             return None
         free, until = session.free(), session.offer_ends(now)
         asked, saved_for = session.next(now) if until else (None, None)
+        is_called = saved_for is not None and saved_for.first_call
         reason, places = "no fit" if until else "too late", None
         if asked:
             reason, places = "offered", min(asked.places, session.free(first_call=asked.first_call)[0])
-        elif until and not all(free):
+        elif until and not all(free) and not is_called:
             reason, places, saved_for = "kept", session.kept[0], None
         elif saved_for:
-            reason, places = "saved", saved_for.least
+            reason, places, free = "saved", saved_for.least, session.free(first_call=is_called)
         decision = (session, *free, reason, asked, saved_for, places)
-        if not scan or decision != next((d for d in reversed(self.decisions) if d[0] is session), None):
+        if not only_news or decision != next((d for d in reversed(self.decisions) if d[0] is session), None):
             self.decisions.append(decision)
         if asked:
             asked.status, asked.places, asked.until = "offered", places, until
             asked.offered_at, asked.from_sign_up = now, False
-            self.keep(session, now)
         return asked
 
     # What is kept for first call: docs/decisions/0014-places-kept-for-first-call.md.
 
     def keep(self, session: Session, now: datetime) -> None:
         """Where nobody waits when it begins, what all with first call could have is kept, until the last call."""
-        called = {b.party for b in self.bookings if b.party.has_first_call(now)}
+        called = {b.party for b in self.bookings if b.party.has_first_call(now) and b.party.least <= session.sell_limit}
         is_open = not session.takes_nobody(now) and now < session.locks_at - LAST_CALL
         session.keeps = bool(called) and is_open and (session.keeps or not session.has_waiting())
         places, parties = session.free(first_call=True)
@@ -173,7 +182,11 @@ class Season:
             places, parties = session.kept
             self.keep(session, now)
             if session.kept[0] < places or session.kept[1] < parties:
-                self.serve([session], now)
+                self.serve([session], now, only_news=True)
+
+    def need_other_places(self, party: Party, now: datetime) -> None:
+        if party.first_call_until:
+            self.serve_what_is_kept(now)
 
     def use_first_call(self, party: Party, now: datetime) -> None:
         if party.first_call_until:
@@ -192,14 +205,14 @@ class Season:
                 booking.end("closed")
             elif booking.status == "waiting" and not party.proven and (party.prove_by or now) <= now:
                 booking.end("dropped")
-            if not party.has_first_call(now) or all(s.takes_nobody(now) for s in self.sessions):
+            if not party.has_first_call(now):
                 party.first_call_until = None
         self.serve_what_is_kept(now)
         for party in dict.fromkeys(b.party for b in self.bookings):
             if party.is_visiting(now):
                 self.leave(party, now)
         for session in self.sessions:
-            self.serve([session], now, scan=True)
+            self.serve([session], now, only_news=True)
         for party in dict.fromkeys(b.party for b, _wanted in self.standing_wishes(now)):
             self.exchange(party, now)
 
@@ -217,7 +230,7 @@ class Season:
         )
         first = next((s for s in choices if s.has_room(party.size)), None)
         for session in choices if first is None or first.has_waiting() else []:
-            self.serve([session], now)
+            self.serve([session], now, only_news=True)
         for preference, session in enumerate(choices, start=1):
             if session.leaves_to(party, now):
                 offer = self.begin(party, session, "offered", preference)
@@ -227,7 +240,7 @@ class Season:
         for preference, session in enumerate(choices, start=1):
             self.begin(party, session, "waiting", preference, session.next_number())
         party.prove_by = now + PROVE_WITHIN_AT_MOST
-        return self.serve(choices, now) if party.proven else None
+        return self.serve(choices, now, only_news=True) if party.proven else None
 
     def prove(self, party: Party, now: datetime) -> None:
         offers = [b for b in party.of("offered") if b.from_sign_up]
@@ -236,7 +249,7 @@ class Season:
             party.proven = True
             for offer in offers:
                 self.accept(offer, now)
-            self.serve(party.sessions("waiting"), now)
+            self.serve(party.sessions("waiting"), now, only_news=True)
 
     def accept(self, booking: Booking, now: datetime) -> None:
         """Yes ends the party's other bookings; who takes fewer places is that size from then on."""
@@ -289,6 +302,7 @@ class Season:
         for booking in shrinking:
             booking.places, booking.least = min(booking.places, size), min(booking.least, size)
         self.serve([b.session for b in shrinking], now)
+        self.need_other_places(party, now)
 
     def change_wishes(self, party: Party, least: int, short_notice: bool, now: datetime) -> None:
         """What it learned by refusing fewer stays, unless it names another size."""
@@ -298,6 +312,7 @@ class Season:
             booking.least = min(least, booking.places)
         party.least, party.short_notice = least, short_notice
         self.serve([b.session for b in asking], now)
+        self.need_other_places(party, now)
 
     def join(self, party: Party, session: Session, now: datetime) -> None:
         """One more line, behind. With first call it stands before everybody, in one line."""
@@ -309,11 +324,12 @@ class Season:
         own = own or self.begin(party, session, "waiting", number=session.next_number())
         for booking in party.of(*LIVE) if is_called else []:
             booking.first_call = booking is own
-        self.serve([session, *(b.session for b in live if is_called and b.session is not session)], now)
+        touched = [session, *(b.session for b in live if is_called and b.session is not session)]
+        self.serve(touched, now, only_news=True)
 
     def take(self, party: Party, session: Session, now: datetime) -> None:
         """Move to free places that nobody in line wants, or that are the party's turn; everything else it has ends."""
-        self.serve([session], now, scan=True)
+        self.serve([session], now, only_news=True)
         if session in party.sessions("confirmed"):
             return
         live = self.check_choice(party, session, now)
@@ -334,7 +350,6 @@ class Season:
         own.places = party.size
         for other, status, _until in others:
             other.end("withdrawn" if status == "offered" else "superseded")
-        self.keep(session, now)
         self.serve([b.session for b, status, _until in others if status in HOLDS], now)
         self.serve([b.session for b, status, _until in others if status == "waiting"], now)
         self.use_first_call(party, now)
@@ -416,7 +431,6 @@ class Season:
             if booking.status == "confirmed" and open_until:
                 booking.party.first_call_until = min(now + FIRST_CALL, max(open_until))
             booking.end("called off")
-        self.keep(session, now)
         self.serve(touched, now)
         self.serve_what_is_kept(now)
 

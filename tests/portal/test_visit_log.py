@@ -482,6 +482,19 @@ def test_what_was_decided_elsewhere_or_before_the_party_joined_is_not_told(read)
     assert read(booking) == ["You joined the waitlist."]
 
 
+def test_whoever_has_first_call_is_not_told_that_places_were_kept_for_those_that_have_it(read):
+    session = make_full_session()
+    called, newcomer = make_waiting(session, first_call=True), make_waiting(session)
+    decide(session, DecisionReason.KEPT, free=0, places=2)
+    assert (read(called), read(newcomer)) == (
+        ["You joined the waitlist."],
+        [
+            "2 places are free, but kept for visitors whose session was called off. You keep your number.",
+            "You joined the waitlist.",
+        ],
+    )
+
+
 def test_a_log_names_nobody(read):
     session = make_full_session()
     first = make_waiting(session, lead_name="Somebody Else", email="else@visitors.example")

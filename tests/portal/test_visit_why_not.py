@@ -169,6 +169,26 @@ def test_places_are_kept_for_first_call(why):
     )
 
 
+@pytest.fixture
+def kept():
+    """Two places are kept, for a party of three that is first in line by first call, as one of two is behind it."""
+    until = NOON + 3 * DAY
+    session = make_full_session(season=make_season(first_call_until=until), capacity=4)
+    TourSession.objects.filter(pk=session.pk).update(places_kept=2, parties_kept=2, keeps_for_first_call=True)
+    called = [make_waiting(session, size=size, first_call=True, first_call_until=until) for size in (3, 2)]
+    return session, *called, make_waiting(session, size=1)
+
+
+def test_what_is_kept_is_saved_for_the_first_in_line_by_first_call(kept, why):
+    session, head, behind, newcomer = kept
+    serve(session)
+    assert [why(booking) for booking in (head, behind, newcomer)] == [
+        "2 places are free. You are 3, so they are saved for you until there is room for all of you.",
+        "2 places are free and saved for number 1, before you in line, until its whole party fits.",
+        "2 places are free, but kept for visitors whose session was called off. You keep your number.",
+    ]
+
+
 def test_first_call_went_before(why):
     session = make_full_session(capacity=4)
     booking = make_waiting(session)

@@ -3,7 +3,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.db import connection
+from django.forms import modelform_factory
+from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -322,3 +325,14 @@ def test_pages_of_seasons_take_the_same_number_of_queries_at_two_sizes(host, pag
     grow(7)
     assert Booking.objects.count() == 24
     assert queries() == few
+
+
+def test_a_page_of_a_season_saved_late_leaves_what_the_rules_wrote_meanwhile():
+    season = make_season()
+    page = modelform_factory(Season, fields=["choices_allowed"])({"choices_allowed": "2"}, instance=season)
+    assert page.is_valid()
+    Season.objects.update(first_call_until=NOON)
+
+    admin.site.get_model_admin(Season).save_model(HttpRequest(), page.instance, page, change=True)
+
+    assert Season.objects.values_list("choices_allowed", "first_call_until").get() == (2, NOON)

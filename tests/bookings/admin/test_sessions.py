@@ -23,6 +23,7 @@ from tests.factories import (
     START,
     make_booking,
     make_offered,
+    make_party,
     make_season,
     make_venue,
     make_waiting,
@@ -97,6 +98,17 @@ def test_a_session_is_added_with_times_typed_on_the_clock_of_the_venue(host):
     assert session.roster_locks_at == YEARS_AHEAD - 2 * DAY
     assert (session.season, session.venue, session.label.data["en"]) == (season, venue, "Day 5")
     assert ledger(session) == {"places": 0, "parties": 0, "offered": 0, "waiting": 0}
+
+
+def test_a_session_that_is_added_keeps_places_for_first_call_from_the_beginning(host, commits):
+    until = YEARS_AHEAD - 30 * DAY
+    season = make_season(opens_at=NOON - 10_000 * DAY, closes_at=YEARS_AHEAD, first_call_until=until)
+    make_party(season=season, size=3, first_call_until=until)
+
+    with commits():
+        host.post(reverse("admin:bookings_toursession_add"), typed(season=season.pk, venue=make_venue().pk))
+
+    assert TourSession.objects.values_list("places_kept", "parties_kept").get() == (3, 1)
 
 
 def test_the_form_shows_times_on_the_clock_of_the_venue(host):
