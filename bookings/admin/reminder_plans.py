@@ -26,6 +26,12 @@ class ReminderPlanForm(ModelForm):
 
 
 class ReminderPlanFormSet(BaseInlineFormSet):
+    def add_fields(self, form: ModelForm, index: int | None) -> None:
+        """Only the head of the column shows what a field is; who cannot see the column hears it."""
+        super().add_fields(form, index)
+        for field in form.fields.values():
+            field.widget.attrs["aria-label"] = field.label or ""
+
     def clean(self) -> None:
         super().clean()
         shapes = [
