@@ -134,6 +134,8 @@ def make_party(**given: Any) -> Party:
     if "season" not in given:
         given["season"] = make_season()
     party = Party.objects.create(**values | given)
+    if party.first_call_until:
+        Season.objects.filter(pk=party.season_id).update(first_call_until=party.first_call_until)
     names = companions if companions is not None else [f"Wei Jun {number}" for number in range(2, size + 1)]
     Member.objects.bulk_create(
         Member(party=party, position=position, name=name, age_from=18) for position, name in enumerate(names, start=2)

@@ -120,8 +120,16 @@ def _first_calls_cut_short(now: datetime) -> Iterator[str]:
 
 def _places_kept_too_long(now: datetime) -> Iterator[str]:
     for session, wanted in sessions_that_keep_too_much(now=now - PATIENCE):
+        if _was_touched_lately(session.season_id, now=now):
+            continue  # What is kept follows in a transaction of its own.
         kept = Kept(session.places_kept, session.parties_kept)
         yield f"session {session.pk}: keeps {_in_words(kept)}, while first call wants {_in_words(wanted)} at most"
+
+
+def _was_touched_lately(season_pk: int, *, now: datetime) -> bool:
+    """Whether a party of the season did something, or has ended, a moment ago."""
+    events = BookingEvent.objects.filter(booking__session__season=season_pk, happened_at__gt=now - PATIENCE)
+    return events.exists() or Party.objects.filter(season=season_pk, ended_at__gt=now - PATIENCE).exists()
 
 
 def _in_words(kept: Kept) -> str:

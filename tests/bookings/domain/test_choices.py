@@ -7,7 +7,7 @@ import pytest
 
 from bookings.domain import check_in, choices, opening, people, sessions, visit, waitlist
 from bookings.domain.errors import BookingError
-from bookings.models import Booking, BookingStatus, DecisionTrigger, Party, SeasonMode, TourSession
+from bookings.models import Booking, BookingStatus, DecisionTrigger, Party, Season, SeasonMode, TourSession
 from tests.acts import ask, ledger, owed, statuses
 from tests.factories import (
     DAY,
@@ -204,6 +204,7 @@ def test_first_call_ends_at_its_time():
     assert waiting.party.bookings.get(session=full).first_call is False
 
     Party.objects.filter(pk=waiting.party_id).update(first_call_until=NOON + HOUR)
+    Season.objects.filter(pk=season.pk).update(first_call_until=NOON + HOUR)
     choices.drop_choice(waiting.pk, now=NOON)
     choices.drop_choice(waiting.party.bookings.get(session=full).pk, now=NOON)
     with pytest.raises(choices.NothingToChoose):
