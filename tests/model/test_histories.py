@@ -389,7 +389,7 @@ class Histories(RuleBasedStateMachine):
                 models.Member,
                 models.Party,
             ),
-            *(models.TourSession, models.Season, models.Tour, models.Venue),
+            *(models.ReminderPlan, models.TourSession, models.Season, models.Tour, models.Venue),
         ):
             model._base_manager.all()._raw_delete("default")
 
