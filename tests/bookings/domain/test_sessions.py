@@ -235,14 +235,15 @@ def test_with_first_call_a_party_goes_before_the_line_of_another_session(commits
     assert statuses(other) == {leaving: "cancelled", waiting: "waiting", chosen: "offered"}
 
 
-def test_the_calendar_entry_of_new_places_comes_after_the_one_that_took_the_old_away():
+def test_the_calendar_entry_of_new_places_comes_after_the_one_that_took_the_old_away(commits):
     season = make_season()
     doomed, free = make_session(season=season), make_session(season=season)
     called = make_booking(doomed)
     sessions.call_off(doomed.pk, reason=REPAIR, now=NOON, who="host:lin")
     taken_away = Party.objects.get(pk=called.party_id).calendar_sequence
 
-    choices.take_places(called.party_id, free.pk, now=NOON)
+    with commits():
+        choices.take_places(called.party_id, free.pk, now=NOON)
 
     assert Party.objects.get(pk=called.party_id).calendar_sequence > taken_away
 

@@ -642,16 +642,16 @@ def test_the_statuses_that_hold_places_are_those_of_the_table():
     }
 
 
-def test_a_decision_is_written_for_every_serving_that_is_not_the_scan():
+def test_a_decision_is_written_whenever_something_became_free_and_not_for_the_scan():
     session = make_session(capacity=4)
     make_booking(session, size=2)
     head = make_waiting(session, size=3)
 
     for _serving in range(2):
-        waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.SIGN_UP)
+        waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.CANCELLED)
     waitlist.offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.SCAN)
 
-    assert decisions(session) == [("sign-up", "saved", None, head.pk, 2, 3)] * 2
+    assert decisions(session) == [("cancelled", "saved", None, head.pk, 2, 3)] * 2
     assert Decision.objects.count() == 2
 
 
