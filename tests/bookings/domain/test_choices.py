@@ -46,7 +46,10 @@ def history(booking: Booking) -> list[tuple[str, str, str]]:
 
 def first_called(*, season: Any = None, **given: Any) -> Party:
     """A party whose session was called off."""
-    return make_party(season=season or make_season(), first_call_until=NOON + DAY, **given)
+    season = season or make_season()
+    season.first_call_until = NOON + DAY
+    season.save(update_fields=["first_call_until"])
+    return make_party(season=season, first_call_until=NOON + DAY, **given)
 
 
 # One more line.
@@ -203,6 +206,7 @@ def test_first_call_ends_at_its_time():
     choices.join_line(waiting.party_id, full.pk, now=NOON)
     assert waiting.party.bookings.get(session=full).first_call is False
 
+    Season.objects.update(first_call_until=NOON + HOUR)
     Party.objects.filter(pk=waiting.party_id).update(first_call_until=NOON + HOUR)
     Season.objects.filter(pk=season.pk).update(first_call_until=NOON + HOUR)
     choices.drop_choice(waiting.pk, now=NOON)
@@ -249,13 +253,14 @@ def test_a_session_that_takes_nobody_is_refused(act, refusal, given, now):
 
 
 @both_acts
-def test_sign_up_closes_for_newcomers_and_not_for_a_party_that_is_in(act):
+def test_sign_up_closes_for_newcomers_and_not_for_a_party_that_is_in(act, commits):
     season = make_season(closes_at=NOON)
     held, called = make_booking(make_session(season=season)), first_called(season=season)
     free = make_session(season=season)
 
-    act(held.party, free, NOON)
-    act(called, free, NOON)
+    with commits():
+        act(held.party, free, NOON)
+        act(called, free, NOON)
 
     assert [party.bookings.filter(session=free).count() for party in (held.party, called)] == [1, 1]
     with pytest.raises(opening.SignUpClosed):
@@ -375,11 +380,12 @@ def test_an_offer_for_another_session_is_given_back_first(commits):
     assert offer.party.ended_at is None
 
 
-def test_taking_places_uses_the_first_call():
+def test_taking_places_uses_the_first_call(commits):
     party = first_called()
     free = make_session(season=party.season)
 
-    choices.take_places(party.pk, free.pk, now=NOON)
+    with commits():
+        choices.take_places(party.pk, free.pk, now=NOON)
 
     party.refresh_from_db()
     assert (live(party), party.first_call_until) == ({free: "confirmed"}, None)
