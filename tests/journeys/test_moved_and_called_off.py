@@ -23,7 +23,8 @@ from tests.factories import DAY, HOUR, NOON, START, both, make_house, make_sessi
 from tests.long_lines import fill_line
 from tests.smtp import MailServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# Hundreds of parties and a mail server: long, and what it shows of the database others show on both.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 MINUTE = timedelta(minutes=1)
 REPAIR = both("The lift is being repaired.", "升降台检修。")
 
