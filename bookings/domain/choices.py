@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
-from bookings.domain.first_call import end_for, has_first_call, keep_places
+from bookings.domain.first_call import end_for, has_first_call
 from bookings.domain.locks import Locked, in_one_transaction, lock_party
 from bookings.domain.opening import SessionUnknown, TooLargeForSession, check_open
 from bookings.domain.people import PartyTooLarge, PartyTooSmall
@@ -124,7 +124,7 @@ def _take_places(party_pk: int, session_pk: int, *, now: datetime, who: str) -> 
             other.move_to(
                 BookingStatus.WITHDRAWN, now=now, who=who, why=waitlist.SAID_YES_ELSEWHERE, party_goes_on=True
             )
-    keep_places(session, now=now)
+    waitlist.keep_places_before_others_ask(session, now=now)
     if not is_offered and not _is_free_for(party, session, own, now=now):
         raise NoRoomNow
     was_called = party.first_call_until is not None

@@ -84,17 +84,20 @@ class Called(NamedTuple):
     parties: int
 
 
-def keep_places(session: TourSession, *, now: datetime) -> None:
-    """Bring what the session keeps up to date. The caller holds its lock and has read its ledger.
+def keep_places(session: TourSession, *, now: datetime) -> bool:
+    """Bring what the session keeps up to date; returns whether it keeps less, which its line is to be asked for.
 
-    A session begins to keep when nobody waits in it. Whoever joins its line from then on is the public as well.
+    The caller holds its lock and has read its ledger. A session begins to keep when nobody waits in it. Whoever joins
+    its line from then on is the public as well.
     """
+    before = Kept(session.places_kept, session.parties_kept)
     called = _called(session.season_id, now=now) if _may_keep(session, now=now) else []
     keeps, kept = _kept(session, called, now=now)
     if (keeps, *kept) != (session.keeps_for_first_call, session.places_kept, session.parties_kept):
         session.keeps_for_first_call = keeps
         session.places_kept, session.parties_kept = kept
         session.save(update_fields=["keeps_for_first_call", "places_kept", "parties_kept"])
+    return kept.places < before.places or kept.parties < before.parties
 
 
 def sessions_to_keep_anew(season_pk: int, *, now: datetime) -> list[int]:

@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy as _
 from bookings import outbox
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
-from bookings.domain.first_call import keep_places
 from bookings.domain.locks import in_one_transaction
 from bookings.domain.opening import SessionUnknown, TooLargeForSession, check_open
 from bookings.domain.people import Person, check_people, write_members
@@ -159,7 +158,7 @@ def _offer_or_wait(party: Party, companions: Sequence[Person], choices: Sequence
         check_open(session, now=now)  # A host may have called it off since it was chosen.
     _write_party(party, companions)
     for preference, pk in enumerate(choices, start=1):
-        keep_places(locked[pk], now=now)
+        waitlist.keep_places_before_others_ask(locked[pk], now=now)
         if waitlist.is_free_for_newcomers(locked[pk], size=party.size, now=now):
             locked[pk].hold(party.size)
             _write_offer(party, locked[pk], preference, now=now)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
 from bookings.domain.errors import BookingError
-from bookings.domain.first_call import Kept, keep_places, may_have_what_is_kept, sessions_to_keep_anew
+from bookings.domain.first_call import keep_places, may_have_what_is_kept, sessions_to_keep_anew
 from bookings.domain.locks import Locked, for_each, in_one_transaction, lock_party
 from bookings.domain.offers import LAST_CALL, offer_ends
 from bookings.domain.people import Person, check_people, write_members
@@ -152,12 +152,20 @@ def serve_what_is_kept_after(season_pk: int, *, now: datetime) -> None:
     transaction.on_commit(lambda: serve_what_is_kept(season_pk, now=now), robust=True)
 
 
+def keep_places_before_others_ask(session: TourSession, *, now: datetime) -> None:
+    """Bring what the session keeps up to date; what it keeps no longer its line is offered after the commit.
+
+    Who changed what is kept asks the line as well, but it finds nothing to do if the change is seen here first.
+    """
+    if keep_places(session, now=now):
+        again = DecisionTrigger.FIRST_CALL
+        transaction.on_commit(lambda: offer_free_places(session.pk, now=now, trigger=again), robust=True)
+
+
 @in_one_transaction
 def _serve_what_was_kept(session_pk: int, *, now: datetime) -> bool:
     session = TourSession.objects.lock([session_pk])[session_pk]
-    kept = Kept(session.places_kept, session.parties_kept)
-    keep_places(session, now=now)
-    if session.places_kept >= kept.places and session.parties_kept >= kept.parties:
+    if not keep_places(session, now=now):
         return False
     return serve(session, now=now, trigger=DecisionTrigger.FIRST_CALL) is not None
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from bookings.domain import choices, first_call, sessions, visit, waitlist
@@ -451,3 +451,15 @@ def test_once_first_calls_are_over_whoever_moves_has_what_was_kept(small, season
     choices.take_places(moves.pk, small.pk, now=OVER)
 
     assert moves.bookings.get(session=small).status == "confirmed"
+
+
+def test_what_an_asking_party_finds_no_longer_kept_its_line_is_offered_at_once(called):
+    other, *_parties = called
+    newcomers = [ask(other, size=size) for size in (3, 1)]
+
+    with transaction.atomic():
+        locked = TourSession.objects.lock([other.pk])[other.pk]
+        waitlist.keep_places_before_others_ask(locked, now=OVER)
+
+    assert ([status_of(party) for party in newcomers], kept(other)) == (["confirmed", "offered"], (0, 0))
+    sessions.end_first_calls(now=OVER)
