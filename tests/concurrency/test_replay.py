@@ -115,7 +115,9 @@ class Actor:
         choices.take_places(party_pk, self.random.choice(self.sessions).pk, **at)
 
     def lets_lapse(self) -> None:
-        offered = Booking.objects.filter(status=BookingStatus.OFFERED)
+        """Before a roster locks: after that the line is not served, and it is read at noon in the end."""
+        locks_at = min(session.roster_locks_at for session in self.sessions)
+        offered = Booking.objects.filter(status=BookingStatus.OFFERED, offer_expires_at__lt=locks_at)
         if ends := [end for end in offered.values_list("offer_expires_at", flat=True) if end]:
             waitlist.lapse_offers(now=self.random.choice(ends))
 
