@@ -137,7 +137,10 @@ class Notice(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["lane", "next_attempt_at"], name="notice_owed", condition=Q(status__in=["queued", "sending"])
+                # With the key: all mails of a reminder share one moment, and are not to be sorted for every twenty.
+                fields=["lane", "next_attempt_at", "id"],
+                name="notice_owed",
+                condition=Q(status__in=["queued", "sending"]),
             ),
             models.Index(fields=["party", "-created_at"], name="notice_of_party"),
             # What the hosts' page of mails counts: read from these alone, never from the rows.
