@@ -2,13 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import BooleanField, QuerySet
-from django.db.models.expressions import RawSQL
+from django.db.models import QuerySet
 
 from bookings.models import Breaker, Lane, Notice, NoticeStatus
-
-# As the index `notice_owed` says it, sign for sign: SQLite takes a partial index only for words it can compare.
-OWED = RawSQL("status IN ('queued', 'sending')", [], output_field=BooleanField())
 
 # So long may the oldest mail of a lane wait for its turn before somebody is told. The clock's beat is well within it.
 WAITS_AT_MOST = {
@@ -31,8 +27,8 @@ def oldest_waiting(now: datetime) -> dict[Lane, datetime]:
 
 def waiting_in(lane: Lane, now: datetime) -> QuerySet[Notice]:
     """The mails of a lane whose turn has come; a row at work keeps the turn it had when it was claimed."""
-    owed = Notice.objects.filter(OWED, lane=lane, next_attempt_at__lte=now)
-    return owed.exclude(status=NoticeStatus.SENDING, lease_until__gt=now).order_by("next_attempt_at")
+    due = Notice.objects.due(now).filter(lane=lane)
+    return due.exclude(status=NoticeStatus.SENDING, lease_until__gt=now)
 
 
 def late_lanes(now: datetime) -> dict[Lane, datetime]:

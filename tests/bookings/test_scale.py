@@ -87,8 +87,8 @@ def test_taking_twenty_of_a_mailing_that_is_due_at_one_moment_reads_no_more_of_t
     for owed in (SHORT, LONG):
         owe_reminders(owed, at=NOON)
         analyze()
-        acts = [partial(senders.is_mail_due, now=NOON), partial(claims.claim, 20, now=NOON)]
-        costs.append([cost_of(act) for act in acts])
+        look, take = partial(senders.is_mail_due, now=NOON), partial(claims.claim, 20, now=NOON)
+        costs.append([cost_of(look), cost_of(take)])
     for short, long in zip(*costs, strict=True):
         assert_bounded(long, short=short)
 

@@ -1,13 +1,17 @@
 """When mail stands still: lanes that wait too long, and a server that takes nothing."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 
 from bookings import outbox
 from bookings.models import LANES, Breaker, Lane, Notice, NoticeKind, NoticeStatus
+from bookings.outbox.caps import begun_since
+from bookings.outbox.order import in_turn
 from bookings.outbox.silence import waiting_in
 from tests.factories import NOON, make_party
 
@@ -66,10 +70,26 @@ def test_a_server_that_was_never_spoken_to_is_not_silent():
     assert outbox.mail_server_is_silent(NOON) is False
 
 
-def test_the_first_of_a_lane_is_found_by_the_index_of_what_is_owed():
+@pytest.mark.parametrize(
+    ("question", "index"),
+    [
+        pytest.param(lambda: waiting_in(Lane.OFFER, NOON)[:1], "notice_owed", id="the first of a lane"),
+        pytest.param(lambda: Notice.objects.due(NOON).filter(lane=Lane.OFFER)[:20], "notice_owed", id="due"),
+        pytest.param(
+            lambda: in_turn(Notice.objects.due(NOON).filter(lane=Lane.OFFER), now=NOON)[:20],
+            "notice_owed",
+            id="what a sender takes",
+        ),
+        pytest.param(lambda: begun_since(NOON), "notice_unproven_begun", id="what the caps count"),
+    ],
+)
+def test_what_is_asked_again_and_again_is_found_by_its_own_index(question: Callable[[], QuerySet[Notice]], index: str):
     """SQLite passes a partial index over unless the question says its condition in the same words."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")  # It reads a table of nothing from end to end.
 
-    assert "notice_owed" in waiting_in(Lane.OFFER, NOON)[:1].explain()
+    plan = question().explain()
+
+    assert index in plan
+    assert not {word for word in ("Sort", "TEMP B-TREE") if word in plan}
