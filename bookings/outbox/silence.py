@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 
 from bookings.models import Breaker, Lane, Notice, NoticeStatus
+from bookings.outbox.claims import LEASE
 
 # So long may the oldest mail of a lane wait for its turn before somebody is told. The clock's beat is well within it.
 WAITS_AT_MOST = {
@@ -38,5 +39,10 @@ def late_lanes(now: datetime) -> dict[Lane, datetime]:
 
 
 def mail_server_is_silent(now: datetime) -> bool:
-    """Whether the mail server has taken nothing for a while; see `bookings.outbox.breaker`."""
-    return Breaker.objects.filter(opened_at__lte=now - REFUSES_AT_MOST).exists()
+    """Whether the mail server has taken nothing for a while, and mail waits for it; see `bookings.outbox.breaker`.
+
+    Without mail nobody speaks to it, so nobody knows. What is just being tried or comes soon waits for it too.
+    """
+    is_open = Breaker.objects.filter(opened_at__lte=now - REFUSES_AT_MOST).exists()
+    soon = Notice.objects.due(now + LEASE)
+    return is_open and any(soon.filter(lane=lane).exists() for lane in Lane)

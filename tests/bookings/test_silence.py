@@ -62,7 +62,27 @@ def test_a_lane_is_late_when_its_first_mail_has_waited_for_longer_than_it_may(
     ("open_since", "is_silent"), [(None, False), (NOON - MINUTE, False), (NOON - 2 * MINUTE, True)]
 )
 def test_a_server_is_silent_when_it_has_taken_nothing_for_two_minutes(open_since: datetime | None, is_silent: bool):
+    owe()
     Breaker.objects.create(pk=1, opened_at=open_since, probe_at=NOON)
+    assert outbox.mail_server_is_silent(NOON) is is_silent
+
+
+@pytest.mark.parametrize(
+    ("values", "is_silent"),
+    [
+        pytest.param({"status": NoticeStatus.SENT, "sent_at": NOON}, False, id="no mail is owed"),
+        pytest.param({"next_attempt_at": NOON + 15 * MINUTE}, False, id="a reminder is planned"),
+        pytest.param({"next_attempt_at": NOON + MINUTE}, True, id="one rests for a moment"),
+        pytest.param(
+            {"status": NoticeStatus.SENDING, "lease_until": NOON + MINUTE, "next_attempt_at": NOON + MINUTE},
+            True,
+            id="the only one is just being tried",
+        ),
+    ],
+)
+def test_a_server_that_takes_nothing_is_silent_only_while_mail_waits_for_it(values: dict[str, Any], is_silent: bool):
+    owe(**values)
+    Breaker.objects.create(pk=1, opened_at=NOON - 3 * MINUTE, probe_at=NOON)
     assert outbox.mail_server_is_silent(NOON) is is_silent
 
 
