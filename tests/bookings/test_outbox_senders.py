@@ -3,7 +3,7 @@
 import smtplib
 import threading
 from contextlib import ExitStack, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -169,6 +169,31 @@ def test_a_mail_costs_a_few_statements_however_many_leave(office: MailServer) ->
         asked.append(len(captured))
 
     assert (asked[1] - asked[0]) / 20 <= 3.1, asked
+
+
+def test_a_lost_row_behind_more_urgent_mail_is_taken_alone_too(office: MailServer) -> None:
+    lost = owe_confirmation(status=NoticeStatus.SENDING, lease_until=NOON, next_attempt_at=NOON, attempts=1)
+    link, behind = owe_link(), owe_confirmation(next_attempt_at=NOON + SECOND)
+
+    taken = [claims.claim(20, now=NOON + MINUTE) for _ in range(3)]
+
+    assert taken == [[link.pk, behind.pk], [lost.pk], []]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "turn"),
+    [pytest.param(0, NOON - HOUR, id="never tried"), pytest.param(5, NOON, id="rested after tries")],
+)
+def test_a_row_that_goes_back_untouched_keeps_its_turn_and_is_no_later_than_it_was(
+    attempts: int, turn: datetime
+) -> None:
+    notice = owe_link(created_at=NOON - HOUR, next_attempt_at=turn, attempts=attempts)
+
+    assert claims.claim(20, now=NOON) == [notice.pk]
+    claims.release([notice.pk], claimed_at=NOON)
+
+    notice.refresh_from_db()
+    assert (notice.status, notice.attempts, notice.next_attempt_at) == ("queued", attempts, turn)
 
 
 @pytest.mark.postgres
