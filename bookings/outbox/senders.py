@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from bookings.models import Breaker, Lane, Notice, Sender
 from bookings.outbox.delivery import deliver_due
+from bookings.outbox.order import in_turn
 
 logger = logging.getLogger(__name__)
 
@@ -37,20 +38,22 @@ def deliver(_notice_pk: int | None = None) -> None:
 
 
 def send_a_slice(*, now: datetime) -> bool:
-    """Hand over what is due for a moment, if a slot is free; returns whether more is due after that."""
+    """Hand over what is due for a moment, if a slot is free; returns whether it is worth going on at once."""
     breaker = Breaker.now_standing()
     if not breaker.may_be_tried(now) or not is_mail_due(now=now):
         return False
+    sent = 0
     with _slot(breaker, now=now) as taken:
         if taken:
-            deliver_due(now, limit=SLICE_OF, seconds=SLICE_SECONDS)
+            sent = deliver_due(now, limit=SLICE_OF, seconds=SLICE_SECONDS)
     after = timezone.now()
-    return taken and Breaker.now_standing().may_be_tried(after) and is_mail_due(now=after)
+    # A slice of which nothing left may find the same again at once; what is due then waits for the clock.
+    return sent > 0 and Breaker.now_standing().may_be_tried(after) and is_mail_due(now=after)
 
 
 def is_mail_due(*, now: datetime) -> bool:
-    """One look at the beginning of each lane."""
-    return any(Notice.objects.due(now).filter(lane=lane).exists() for lane in Lane.values)
+    """One look at the beginning of each lane, for what a claim would take."""
+    return any(in_turn(Notice.objects.due(now).filter(lane=lane), now=now).exists() for lane in Lane.values)
 
 
 def nudge() -> None:

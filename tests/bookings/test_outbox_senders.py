@@ -243,6 +243,30 @@ def test_a_slice_takes_a_slot_and_gives_it_back(office: MailServer) -> None:
     assert list(Sender.objects.values_list("number", "busy_until")) == [(1, None)]
 
 
+def test_a_mail_that_waits_for_an_older_one_of_its_party_wakes_nobody(office: MailServer) -> None:
+    now, booking = timezone.now(), make_booking()
+    owe(NoticeKind.CONFIRMED, booking, calendar_sequence=0, next_attempt_at=now + 4 * MINUTE, attempts=3)
+    owe(NoticeKind.CHANGED, booking, calendar_sequence=1, next_attempt_at=now)
+
+    assert senders.is_mail_due(now=now) is False
+    assert senders.is_mail_due(now=now + 4 * MINUTE) is True
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_slice_of_which_nothing_left_leaves_the_rest_to_the_clock(
+    leaves: bool, office: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(senders, "SLICE_OF", 1)
+    if not leaves:
+        office.recipient_answer = "450 4.2.1 later"
+    now = timezone.now()
+    for number in (2, 1):
+        owe_confirmation(next_attempt_at=now - number * SECOND)
+
+    assert senders.send_a_slice(now=now) is leaves
+    assert len(office.taken) == int(leaves)
+
+
 def test_a_slot_that_was_given_back_even_by_a_failure_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     owe_confirmation(next_attempt_at=timezone.now())
     monkeypatch.setattr(smtplib.SMTP, "__init__", ZeroDivisionError)
