@@ -23,8 +23,9 @@ logger = logging.getLogger(__name__)
 # A sender works so long, then gives the worker back; what is still owed wakes the next one.
 SLICE_SECONDS = 2.0
 SLICE_OF = 1_000
-# A slot that was not given back in this time was lost with its worker.
-SLOT = timedelta(seconds=30)
+# A slot that was not given back in this time was lost with its worker: no task lives so long, however slow the server
+# is, so one slow server never holds two lines.
+SLOT = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT + 10)
 # The slots after the first help only while mail leaves: a server that hangs holds one worker, not all.
 HELPS_WITHIN = timedelta(seconds=10)
 NUDGE_EXPIRES = 60
@@ -79,7 +80,9 @@ def _slot(breaker: Breaker, *, now: datetime) -> Iterator[bool]:
 
 
 def _take(number: int, *, now: datetime) -> bool:
-    free = Sender.objects.filter(Q(busy_until=None) | Q(busy_until__lte=now), number=number)
+    # Taken by a clock that has been put back since; twice the time, for the clocks of two workers differ a little.
+    of_another_time = Q(busy_until__gt=now + 2 * SLOT)
+    free = Sender.objects.filter(Q(busy_until=None) | Q(busy_until__lte=now) | of_another_time, number=number)
     if free.update(busy_until=now + SLOT):
         return True
     if Sender.objects.filter(number=number).exists():

@@ -16,6 +16,7 @@ from pytest_django import Settings
 from bookings import outbox
 from bookings.models import UNPROVEN_KINDS, Breaker, Notice, NoticeKind, NoticeStatus, Sender
 from bookings.outbox import claims, senders
+from bookings.outbox.breaker import mails_allowed
 from tests.costs import all_pages_of, taken_back
 from tests.factories import (
     DAY,
@@ -290,15 +291,43 @@ def test_the_second_sender_helps_only_while_mail_leaves(
         assert taken == [True, slots == 2, False]
 
 
-def test_the_slot_of_a_lost_worker_is_taken_after_half_a_minute() -> None:
-    Sender.objects.create(number=1, busy_until=NOON + 30 * SECOND)
-    breaker = Breaker.objects.create(pk=1)
+@pytest.mark.parametrize(
+    ("since", "is_free"),
+    [
+        pytest.param(senders.SLOT - SECOND, False, id="still at work"),
+        pytest.param(senders.SLOT, True, id="lost with its worker"),
+        pytest.param(-SECOND, False, id="the clock of its worker is ahead"),
+        pytest.param(-2 * HOUR, True, id="the clock was put back"),
+    ],
+)
+def test_a_slot_is_kept_while_its_worker_may_live(since: timedelta, is_free: bool) -> None:
+    Sender.objects.create(number=1, busy_until=NOON + senders.SLOT)
 
-    with senders._slot(breaker, now=NOON + 29 * SECOND) as early:
-        pass
-    with senders._slot(breaker, now=NOON + 30 * SECOND) as late:
-        pass
-    assert (early, late) == (False, True)
+    with senders._slot(Breaker.objects.create(pk=1), now=NOON + since) as taken:
+        assert taken is is_free
+
+
+def test_a_slot_outlives_the_longest_that_a_worker_may_take(settings: Settings) -> None:
+    assert timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT) < senders.SLOT <= timedelta(minutes=2)
+
+
+@pytest.mark.parametrize(
+    ("since", "tries"),
+    [
+        pytest.param(59 * SECOND, 0, id="within the minute"),
+        pytest.param(MINUTE, 1, id="after a minute"),
+        pytest.param(-SECOND, 0, id="the clock of another worker is ahead"),
+        pytest.param(-2 * HOUR, 1, id="the clock was put back"),
+    ],
+)
+def test_a_server_that_takes_nothing_is_tried_once_a_minute_whatever_the_clock_did(
+    since: timedelta, tries: int
+) -> None:
+    breaker = Breaker.objects.create(pk=1, opened_at=NOON, probe_at=NOON + MINUTE)
+    now = NOON + since
+
+    assert breaker.may_be_tried(now) is bool(tries)
+    assert [mails_allowed(20, now=now) for _ in range(2)] == [tries, 0]
 
 
 def test_while_the_server_takes_nothing_no_sender_is_held(office: MailServer) -> None:
