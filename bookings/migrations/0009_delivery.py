@@ -73,4 +73,13 @@ class Migration(migrations.Migration):
                 name='notice_unproven_begun',
             ),
         ),
+        migrations.RemoveIndex(model_name='notice', name='notice_owed'),
+        migrations.AddIndex(
+            model_name='notice',
+            index=models.Index(
+                condition=models.Q(('status__in', ['queued', 'sending'])),
+                fields=['lane', 'next_attempt_at', 'id'],
+                name='notice_owed',
+            ),
+        ),
     ]

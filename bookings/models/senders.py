@@ -1,11 +1,14 @@
 """Who hands mail over, and whether the mail server takes any: shared by all workers, so it stands in rows."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+
+# A server that takes nothing is tried this often.
+PROBE_EVERY = timedelta(minutes=1)
 
 
 class Sender(models.Model):
@@ -52,4 +55,12 @@ class Breaker(models.Model):
         return cls.objects.filter(pk=1).first() or cls.objects.get_or_create(pk=1)[0]
 
     def may_be_tried(self, now: datetime) -> bool:
-        return self.opened_at is None or self.probe_at is None or self.probe_at <= now
+        """A time of the next try that is far ahead is of a clock that has been put back since."""
+        return self.opened_at is None or self.probe_at is None or not now < self.probe_at <= now + 2 * PROBE_EVERY
+
+    @classmethod
+    def take_try(cls, now: datetime) -> bool:
+        """``may_be_tried`` for one of many: true for whoever moves the next try on."""
+        is_due = Q(probe_at__lte=now) | Q(probe_at__gt=now + 2 * PROBE_EVERY)
+        tries = cls.objects.filter(is_due, pk=1, opened_at__isnull=False)
+        return bool(tries.update(probe_at=now + PROBE_EVERY))

@@ -1,17 +1,16 @@
 """Whether the mail server is spoken to at all. What it refuses to everybody is nobody's failed try."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from bookings.models import Breaker, Notice
+from bookings.models.senders import PROBE_EVERY
 
 logger = logging.getLogger(__name__)
 
-# While it is open one mail is tried this often.
-PROBE_EVERY = timedelta(minutes=1)
 # So many failures in a row that may be the server's, each of another mail, open it.
 STRIKES = 3
 
@@ -20,8 +19,7 @@ def mails_allowed(wanted: int, *, now: datetime) -> int:
     """``wanted`` while the server takes mail; while it does not, one for whoever comes first in each minute."""
     if Breaker.now_standing().opened_at is None:
         return wanted
-    probe = Breaker.objects.filter(pk=1, opened_at__isnull=False, probe_at__lte=now)
-    return 1 if probe.update(probe_at=now + PROBE_EVERY) else 0
+    return int(Breaker.take_try(now))
 
 
 def open_breaker(why: str, *, now: datetime) -> None:

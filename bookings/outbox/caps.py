@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 
 from bookings.models import UNPROVEN_KINDS, Notice, NoticeKind, NoticeStatus
+from bookings.models.notices import OF_UNPROVEN_KIND
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ def capped_until(notice: Notice, *, now: datetime, is_begun: bool = False) -> da
     Asked before a mail is built, and again once its own try is committed (``is_begun``): of two workers at least one
     then sees the other's. Both may wait, they never both pass.
     """
-    same_address = _begun(now - DAY).filter(party__person_key=notice.party.person_key, times_begun__gt=0)
+    same_address = begun_since(now - DAY).filter(party__person_key=notice.party.person_key, times_begun__gt=0)
     tries = [
         at
         for at, times in same_address.order_by("-begun_at").values_list("begun_at", "times_begun")
@@ -47,7 +48,7 @@ def capped_until(notice: Notice, *, now: datetime, is_begun: bool = False) -> da
 
 def all_capped_until(*, now: datetime) -> datetime | None:
     """When mails to addresses that nobody has proven go on, if there are too many or too many come back."""
-    of_the_hour = _begun(now - HOUR).aggregate(
+    of_the_hour = begun_since(now - HOUR).aggregate(
         all=Count("pk"), bounced=Count("pk", filter=Q(status=NoticeStatus.BOUNCED))
     )
     tried, bounced = of_the_hour["all"], of_the_hour["bounced"]
@@ -60,5 +61,5 @@ def all_capped_until(*, now: datetime) -> datetime | None:
     return now + ALL_REST
 
 
-def _begun(since: datetime) -> QuerySet[Notice]:
-    return Notice.objects.filter(kind__in=UNPROVEN_KINDS, begun_at__gt=since)
+def begun_since(since: datetime) -> QuerySet[Notice]:
+    return Notice.objects.filter(OF_UNPROVEN_KIND, begun_at__gt=since)

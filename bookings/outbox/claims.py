@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Prefetch, Q, QuerySet, Value
+from django.db.models import Case, F, Prefetch, Q, QuerySet, Value, When
 from django.db.models.functions import Least
 
 from bookings.emails import PROVE_WITHIN, message_id
@@ -39,8 +39,8 @@ def claim(most: int, *, now: datetime) -> list[int]:
     """
     with transaction.atomic():
         seen = _due(most, now=now)
-        if seen and seen[0].status == NoticeStatus.SENDING:
-            del seen[1:]
+        is_lost = bool(seen) and seen[0].status == NoticeStatus.SENDING
+        seen = seen[:1] if is_lost else [notice for notice in seen if notice.status == NoticeStatus.QUEUED]
         taken = [notice.pk for notice in seen if notice.status == NoticeStatus.QUEUED or _may_try_again(notice)]
         if taken:
             Notice.objects.filter(pk__in=taken).update(
@@ -110,12 +110,16 @@ def begin(notice: Notice, *, now: datetime) -> bool:
 
 
 def release(pks: Sequence[int], *, claimed_at: datetime, error: str = "") -> None:
-    """What was claimed and not touched goes back, and was not tried."""
+    """What was claimed and not touched goes back, and was not tried.
+
+    To its turn, unless it has rested after a try: that must not look as late as it was owed early.
+    """
+    turn = Case(When(attempts=0, then=Least(F("created_at"), Value(claimed_at))), default=Value(claimed_at))
     changes: dict[str, Any] = {"last_error": error} if error else {}
     _claimed(pks, claimed_at).update(
         status=NoticeStatus.QUEUED,
         lease_until=None,
-        next_attempt_at=Least(F("created_at"), Value(claimed_at)),
+        next_attempt_at=turn,
         **changes,
     )
 

@@ -16,14 +16,16 @@ from django.utils import timezone
 
 from bookings.models import Breaker, Lane, Notice, Sender
 from bookings.outbox.delivery import deliver_due
+from bookings.outbox.order import in_turn
 
 logger = logging.getLogger(__name__)
 
 # A sender works so long, then gives the worker back; what is still owed wakes the next one.
 SLICE_SECONDS = 2.0
 SLICE_OF = 1_000
-# A slot that was not given back in this time was lost with its worker.
-SLOT = timedelta(seconds=30)
+# A slot that was not given back in this time was lost with its worker: no task lives so long, however slow the server
+# is, so one slow server never holds two lines.
+SLOT = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT + 10)
 # The slots after the first help only while mail leaves: a server that hangs holds one worker, not all.
 HELPS_WITHIN = timedelta(seconds=10)
 NUDGE_EXPIRES = 60
@@ -37,20 +39,22 @@ def deliver(_notice_pk: int | None = None) -> None:
 
 
 def send_a_slice(*, now: datetime) -> bool:
-    """Hand over what is due for a moment, if a slot is free; returns whether more is due after that."""
+    """Hand over what is due for a moment, if a slot is free; returns whether it is worth going on at once."""
     breaker = Breaker.now_standing()
     if not breaker.may_be_tried(now) or not is_mail_due(now=now):
         return False
+    sent = 0
     with _slot(breaker, now=now) as taken:
         if taken:
-            deliver_due(now, limit=SLICE_OF, seconds=SLICE_SECONDS)
+            sent = deliver_due(now, limit=SLICE_OF, seconds=SLICE_SECONDS)
     after = timezone.now()
-    return taken and Breaker.now_standing().may_be_tried(after) and is_mail_due(now=after)
+    # A slice of which nothing left may find the same again at once; what is due then waits for the clock.
+    return sent > 0 and Breaker.now_standing().may_be_tried(after) and is_mail_due(now=after)
 
 
 def is_mail_due(*, now: datetime) -> bool:
-    """One look at the beginning of each lane."""
-    return any(Notice.objects.due(now).filter(lane=lane).exists() for lane in Lane.values)
+    """One look at the beginning of each lane, for what a claim would take."""
+    return any(in_turn(Notice.objects.due(now).filter(lane=lane), now=now).exists() for lane in Lane.values)
 
 
 def nudge() -> None:
@@ -76,7 +80,9 @@ def _slot(breaker: Breaker, *, now: datetime) -> Iterator[bool]:
 
 
 def _take(number: int, *, now: datetime) -> bool:
-    free = Sender.objects.filter(Q(busy_until=None) | Q(busy_until__lte=now), number=number)
+    # Taken by a clock that has been put back since; twice the time, for the clocks of two workers differ a little.
+    of_another_time = Q(busy_until__gt=now + 2 * SLOT)
+    free = Sender.objects.filter(Q(busy_until=None) | Q(busy_until__lte=now) | of_another_time, number=number)
     if free.update(busy_until=now + SLOT):
         return True
     if Sender.objects.filter(number=number).exists():

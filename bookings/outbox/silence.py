@@ -2,13 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import BooleanField, QuerySet
-from django.db.models.expressions import RawSQL
+from django.db.models import QuerySet
 
 from bookings.models import Breaker, Lane, Notice, NoticeStatus
-
-# As the index `notice_owed` says it, sign for sign: SQLite takes a partial index only for words it can compare.
-OWED = RawSQL("status IN ('queued', 'sending')", [], output_field=BooleanField())
+from bookings.outbox.claims import LEASE
 
 # So long may the oldest mail of a lane wait for its turn before somebody is told. The clock's beat is well within it.
 WAITS_AT_MOST = {
@@ -31,8 +28,8 @@ def oldest_waiting(now: datetime) -> dict[Lane, datetime]:
 
 def waiting_in(lane: Lane, now: datetime) -> QuerySet[Notice]:
     """The mails of a lane whose turn has come; a row at work keeps the turn it had when it was claimed."""
-    owed = Notice.objects.filter(OWED, lane=lane, next_attempt_at__lte=now)
-    return owed.exclude(status=NoticeStatus.SENDING, lease_until__gt=now).order_by("next_attempt_at")
+    due = Notice.objects.due(now).filter(lane=lane)
+    return due.exclude(status=NoticeStatus.SENDING, lease_until__gt=now)
 
 
 def late_lanes(now: datetime) -> dict[Lane, datetime]:
@@ -42,5 +39,10 @@ def late_lanes(now: datetime) -> dict[Lane, datetime]:
 
 
 def mail_server_is_silent(now: datetime) -> bool:
-    """Whether the mail server has taken nothing for a while; see `bookings.outbox.breaker`."""
-    return Breaker.objects.filter(opened_at__lte=now - REFUSES_AT_MOST).exists()
+    """Whether the mail server has taken nothing for a while, and mail waits for it; see `bookings.outbox.breaker`.
+
+    Without mail nobody speaks to it, so nobody knows. What is just being tried or comes soon waits for it too.
+    """
+    is_open = Breaker.objects.filter(opened_at__lte=now - REFUSES_AT_MOST).exists()
+    soon = Notice.objects.due(now + LEASE)
+    return is_open and any(soon.filter(lane=lane).exists() for lane in Lane)

@@ -3,7 +3,7 @@
 import smtplib
 import threading
 from contextlib import ExitStack, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from pytest_django import Settings
 from bookings import outbox
 from bookings.models import UNPROVEN_KINDS, Breaker, Notice, NoticeKind, NoticeStatus, Sender
 from bookings.outbox import claims, senders
+from bookings.outbox.breaker import mails_allowed
 from tests.costs import all_pages_of, taken_back
 from tests.factories import (
     DAY,
@@ -171,6 +172,31 @@ def test_a_mail_costs_a_few_statements_however_many_leave(office: MailServer) ->
     assert (asked[1] - asked[0]) / 20 <= 3.1, asked
 
 
+def test_a_lost_row_behind_more_urgent_mail_is_taken_alone_too(office: MailServer) -> None:
+    lost = owe_confirmation(status=NoticeStatus.SENDING, lease_until=NOON, next_attempt_at=NOON, attempts=1)
+    link, behind = owe_link(), owe_confirmation(next_attempt_at=NOON + SECOND)
+
+    taken = [claims.claim(20, now=NOON + MINUTE) for _ in range(3)]
+
+    assert taken == [[link.pk, behind.pk], [lost.pk], []]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "turn"),
+    [pytest.param(0, NOON - HOUR, id="never tried"), pytest.param(5, NOON, id="rested after tries")],
+)
+def test_a_row_that_goes_back_untouched_keeps_its_turn_and_is_no_later_than_it_was(
+    attempts: int, turn: datetime
+) -> None:
+    notice = owe_link(created_at=NOON - HOUR, next_attempt_at=turn, attempts=attempts)
+
+    assert claims.claim(20, now=NOON) == [notice.pk]
+    claims.release([notice.pk], claimed_at=NOON)
+
+    notice.refresh_from_db()
+    assert (notice.status, notice.attempts, notice.next_attempt_at) == ("queued", attempts, turn)
+
+
 @pytest.mark.postgres
 def test_looking_for_mail_reads_no_row_that_is_not_due() -> None:
     owe_reminders(20)
@@ -218,6 +244,30 @@ def test_a_slice_takes_a_slot_and_gives_it_back(office: MailServer) -> None:
     assert list(Sender.objects.values_list("number", "busy_until")) == [(1, None)]
 
 
+def test_a_mail_that_waits_for_an_older_one_of_its_party_wakes_nobody(office: MailServer) -> None:
+    now, booking = timezone.now(), make_booking()
+    owe(NoticeKind.CONFIRMED, booking, calendar_sequence=0, next_attempt_at=now + 4 * MINUTE, attempts=3)
+    owe(NoticeKind.CHANGED, booking, calendar_sequence=1, next_attempt_at=now)
+
+    assert senders.is_mail_due(now=now) is False
+    assert senders.is_mail_due(now=now + 4 * MINUTE) is True
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_slice_of_which_nothing_left_leaves_the_rest_to_the_clock(
+    leaves: bool, office: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(senders, "SLICE_OF", 1)
+    if not leaves:
+        office.recipient_answer = "450 4.2.1 later"
+    now = timezone.now()
+    for number in (2, 1):
+        owe_confirmation(next_attempt_at=now - number * SECOND)
+
+    assert senders.send_a_slice(now=now) is leaves
+    assert len(office.taken) == int(leaves)
+
+
 def test_a_slot_that_was_given_back_even_by_a_failure_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     owe_confirmation(next_attempt_at=timezone.now())
     monkeypatch.setattr(smtplib.SMTP, "__init__", ZeroDivisionError)
@@ -241,15 +291,43 @@ def test_the_second_sender_helps_only_while_mail_leaves(
         assert taken == [True, slots == 2, False]
 
 
-def test_the_slot_of_a_lost_worker_is_taken_after_half_a_minute() -> None:
-    Sender.objects.create(number=1, busy_until=NOON + 30 * SECOND)
-    breaker = Breaker.objects.create(pk=1)
+@pytest.mark.parametrize(
+    ("since", "is_free"),
+    [
+        pytest.param(senders.SLOT - SECOND, False, id="still at work"),
+        pytest.param(senders.SLOT, True, id="lost with its worker"),
+        pytest.param(-SECOND, False, id="the clock of its worker is ahead"),
+        pytest.param(-2 * HOUR, True, id="the clock was put back"),
+    ],
+)
+def test_a_slot_is_kept_while_its_worker_may_live(since: timedelta, is_free: bool) -> None:
+    Sender.objects.create(number=1, busy_until=NOON + senders.SLOT)
 
-    with senders._slot(breaker, now=NOON + 29 * SECOND) as early:
-        pass
-    with senders._slot(breaker, now=NOON + 30 * SECOND) as late:
-        pass
-    assert (early, late) == (False, True)
+    with senders._slot(Breaker.objects.create(pk=1), now=NOON + since) as taken:
+        assert taken is is_free
+
+
+def test_a_slot_outlives_the_longest_that_a_worker_may_take(settings: Settings) -> None:
+    assert timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT) < senders.SLOT <= timedelta(minutes=2)
+
+
+@pytest.mark.parametrize(
+    ("since", "tries"),
+    [
+        pytest.param(59 * SECOND, 0, id="within the minute"),
+        pytest.param(MINUTE, 1, id="after a minute"),
+        pytest.param(-SECOND, 0, id="the clock of another worker is ahead"),
+        pytest.param(-2 * HOUR, 1, id="the clock was put back"),
+    ],
+)
+def test_a_server_that_takes_nothing_is_tried_once_a_minute_whatever_the_clock_did(
+    since: timedelta, tries: int
+) -> None:
+    breaker = Breaker.objects.create(pk=1, opened_at=NOON, probe_at=NOON + MINUTE)
+    now = NOON + since
+
+    assert breaker.may_be_tried(now) is bool(tries)
+    assert [mails_allowed(20, now=now) for _ in range(2)] == [tries, 0]
 
 
 def test_while_the_server_takes_nothing_no_sender_is_held(office: MailServer) -> None:

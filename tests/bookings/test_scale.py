@@ -10,9 +10,11 @@ from django.db.models import Q
 from bookings.admin.standing import touched
 from bookings.domain import waitlist
 from bookings.models import DecisionReason, DecisionTrigger, TourSession, parties_ahead
+from bookings.outbox import claims, senders
 from tests.costs import analyze, assert_bounded, cost_of
 from tests.factories import DAY, HOUR, NOON, START, make_booking, make_season, make_session
 from tests.long_lines import fill_line
+from tests.owed import owe_reminders
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -78,6 +80,17 @@ def test_saying_who_is_touched_by_calling_off_reads_no_more_of_a_line_of_ten_tho
         }
     short, long = costs
     assert_bounded(long, short=short)
+
+
+def test_taking_twenty_of_a_mailing_that_is_due_at_one_moment_reads_no_more_of_ten_thousand():
+    costs = []
+    for owed in (SHORT, LONG):
+        owe_reminders(owed, at=NOON)
+        analyze()
+        look, take = partial(senders.is_mail_due, now=NOON), partial(claims.claim, 20, now=NOON)
+        costs.append([cost_of(look), cost_of(take)])
+    for short, long in zip(*costs, strict=True):
+        assert_bounded(long, short=short)
 
 
 def serve(session: TourSession, *, now: datetime) -> None:

@@ -64,6 +64,7 @@ def test_mail_is_well_while_no_lane_waits_too_long(client, seconds, status, told
 
 def test_mail_is_ill_when_the_server_takes_nothing_or_the_clock_stands_still(client):
     clock_seen(12)
+    outbox.post(NoticeKind.LINK, make_party(), key="1", now=NOON)
     Breaker.objects.create(pk=1, opened_at=NOON - timedelta(minutes=3), probe_at=NOON)
     status, told, _type = answer(client.get("/healthz/mail"))
     assert (status, told.splitlines()[1]) == (503, "mail server: takes nothing")
