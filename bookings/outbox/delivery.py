@@ -59,7 +59,7 @@ def deliver_due(now: datetime, limit: int = BATCH, seconds: float = BATCH_SECOND
             seen += claimed
             if work.is_over or seen >= limit or clock() >= work.ends:
                 break
-            if allowed > 1 or work.has_spoken:
+            if allowed > 1 or work.has_probed:
                 allowed = mails_allowed(min(AT_ONCE, limit - seen), now=clock())
     finally:
         close_line(work.line)
@@ -80,7 +80,7 @@ class _Work:
         self.ends = ends
         self.line = get_connection()
         self.line_is_fresh = False
-        self.has_spoken = False
+        self.has_probed = False  # the server was offered a mail and did not refuse it for the mailbox or the text
         self.is_over = False
         self.sent = 0
         self.sent_and_told = 0  # of them, those of which the breaker knows
@@ -164,7 +164,7 @@ class _Work:
                 return False
             return begun
 
-        self.has_spoken = True
+        self.has_probed = True
         try:
             try:
                 taken = hand_over(self.line, message, text, begin=begin_now)
@@ -197,8 +197,10 @@ class _Work:
             case Verdict.ADDRESS:
                 status = failure.enhanced or str(failure.code) if isinstance(failure, Refused) else ""
                 bounce(notice, status=status, now=now, error=short, attempts=tries, begun_at=now)
+                self.has_probed = False  # The server is at work; only the next mail can tell whether it takes any.
             case Verdict.MAIL:
                 settle(notice, NoticeStatus.DEAD, error=short, attempts=tries)
+                self.has_probed = False
             case Verdict.WAIT:
                 self._later(notice, NoticeStatus.DEAD, short)
             case Verdict.SUSPECT:
