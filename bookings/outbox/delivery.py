@@ -124,9 +124,12 @@ class _Work:
                 self.all_capped_until = all_capped_until(now=read_at) if has_capped else None
             notice = loaded.pop(0)
             touched.add(notice.party_id)
-            self._connect()
+            is_to_leave = self._is_to_leave(notice)
+            if is_to_leave:
+                self._connect()
             left.pop(0)
-            self.sent += self._one(notice)
+            if is_to_leave:
+                self.sent += self._one(notice)
 
     def _connect(self) -> None:
         try:
@@ -135,8 +138,8 @@ class _Work:
             drop_line(self.line)
             raise ServerTrouble(str(failure)) from failure
 
-    def _one(self, notice: Notice) -> bool:
-        """Check, build, hand over, mark. Raises ServerTrouble with the row queued again."""
+    def _is_to_leave(self, notice: Notice) -> bool:
+        """Whether it may and should leave now; settles or puts off what is not. It needs no server."""
         now = self.clock()
         if notice.expires_at and notice.expires_at <= now:
             settle(notice, NoticeStatus.EXPIRED)
@@ -144,9 +147,16 @@ class _Work:
             settle(notice, NoticeStatus.VOID)
         elif until := self._capped_until(notice, now=now):
             put_off(notice, until)
-        elif built := _built(notice, house=self.house, now=now):
-            return self._handed_over(notice, *built)
+        else:
+            return True
         return False
+
+    def _one(self, notice: Notice) -> bool:
+        """Build, hand over, mark. Raises ServerTrouble with the row queued again."""
+        if self.line_is_fresh and not self._is_to_leave(notice):
+            return False  # The server took long to greet us.
+        built = _built(notice, house=self.house, now=self.clock())
+        return built is not None and self._handed_over(notice, *built)
 
     def _capped_until(self, notice: Notice, *, now: datetime) -> datetime | None:
         if not is_capped(notice):
