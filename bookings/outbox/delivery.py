@@ -11,7 +11,7 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import DatabaseError
 
 from bookings.emails import build
-from bookings.models import House, Notice, NoticeStatus
+from bookings.models import Breaker, House, Notice, NoticeStatus
 from bookings.outbox.breaker import mails_allowed, open_breaker, strike, took_mail
 from bookings.outbox.caps import all_capped_until, capped_until, is_capped
 from bookings.outbox.claims import (
@@ -40,6 +40,8 @@ BATCH = 200
 BATCH_SECONDS = 30
 # What a row told this long ago is read again before its mail is built.
 STALE = timedelta(seconds=1)
+# A mail that was tried while the server took nothing rests so long, uncharged: it may be the only one that is refused.
+REST_OF_A_PROBE = timedelta(minutes=15)
 
 Clock = Callable[[], datetime]
 
@@ -214,8 +216,12 @@ class _Work:
             case Verdict.WAIT:
                 self._later(notice, NoticeStatus.DEAD, short)
             case Verdict.SUSPECT:
-                refused = isinstance(failure, Refused)
-                self._later(notice, NoticeStatus.BOUNCED if refused else NoticeStatus.DEAD, short)
+                self._tell_of_success()
+                if Breaker.now_standing().opened_at:
+                    put_off(notice, now + REST_OF_A_PROBE, error=short)
+                    raise ServerTrouble(short)
+                is_for_good = isinstance(failure, Refused) and failure.code >= 500
+                self._later(notice, NoticeStatus.BOUNCED if is_for_good else NoticeStatus.DEAD, short)
                 self._strike(notice, short)
             case Verdict.UNKNOWN:
                 self._fate_unknown(notice, short)
