@@ -138,13 +138,14 @@ def _release(party_pk: int, *, now: datetime) -> bool:
 def delivery_is_proven(booking: Booking, *, now: datetime) -> bool:
     """Whether both mails reached the party: handed over, a day has passed, and nobody reported that they did not.
 
-    That nobody did says something only if reports would reach us. The address must be proven and the one it was.
+    That nobody did says something only if reports would reach us. The address must be the one that was proven: links
+    that were ended may mean that it is another.
     """
     party = booking.party
     asked = next(iter(_unanswered([booking.session], of=booking)), None)
     if asked is None or asked.first is None or not _is_silent_for_long(asked, now=now) or not party.is_proven:
         return False
-    if party.mail_failed_at or party.complained_at:
+    if party.mail_failed_at or party.complained_at or party.link_version > 1:
         return False
     failed = [NoticeStatus.BOUNCED, NoticeStatus.DEAD, NoticeStatus.UNKNOWN]
     since = party.notices.filter(created_at__gte=asked.first.created_at)

@@ -86,7 +86,7 @@ def reminders_of(session: TourSession) -> list[Due]:
     times = sorted(at for at in plans if at < session.starts_at)
     return [
         Due(
-            which=min(plan.which for plan in plans[at]),
+            which=_which(at, session),
             at=at,
             useless_at=min(following, at + min((session.starts_at - at) / 4, LATE_AT_MOST)),
             since=min(plan.since for plan in plans[at]),
@@ -100,6 +100,19 @@ def _due_at(plan: ReminderPlan, session: TourSession) -> datetime:
         return session.starts_at - timedelta(hours=plan.hours)
     day = session.local_start.replace(tzinfo=None, fold=0) - timedelta(days=plan.days or 0)
     return instant_of(datetime.combine(day, plan.at or day.time()), zone=session.venue.zone)
+
+
+def _which(at: datetime, session: TourSession) -> str:
+    """Which reminder of a session it is, whatever lines plan it: "7", "1@18:00". Lines come and go, its moment stays.
+
+    The days before and the time by the clock at the venue, left out where it is the session's own.
+    """
+    start, local = session.local_start, at.astimezone(session.venue.zone)
+    days = (start.date() - local.date()).days
+    clock = local.time()
+    shown = "" if clock == start.time() else f"@{clock.isoformat('seconds' if clock.second else 'minutes')}"
+    again = "b" if local.fold else ""  # The clocks show this time twice, and it is the second.
+    return f"{days}{shown}{again}"
 
 
 def _rounds_open(now: datetime) -> Iterator[list[Round]]:

@@ -169,9 +169,9 @@ def change_contact(party_pk: int, *, email: str, phone: str, language: str) -> N
         others = Party.objects.live().filter(season=party.season_id, person_key=key).exclude(pk=party_pk)
         if not party.ended_at and others.exists():
             raise AddressTaken
+        party.know_nothing_of_the_address(is_same_person=key == party.person_key)
         party.email, party.person_key = email, key
         party.link_version += 1
-        party.know_nothing_of_the_address()
     party.phone, party.language = phone, language
     party.save(update_fields=["email", "person_key", "link_version", "phone", "language", *OF_THE_ADDRESS])
 

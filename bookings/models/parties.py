@@ -22,7 +22,7 @@ CODE_ALPHABET = "23456789BCDFGHJKMNPQRTVWXYZ"
 CODE_LENGTH = 8
 
 
-# What is known of an address besides the address.
+# What is known of an address, and of whoever reads there, besides the address.
 OF_THE_ADDRESS = ("mail_failed_at", "mail_failure", "complained_at", "wants_no_news_at")
 
 
@@ -86,9 +86,10 @@ class Party(models.Model):
     lapses = models.PositiveSmallIntegerField(_("offers lapsed"), default=0)
     calendar_sequence = models.PositiveIntegerField(default=0, editable=False)
     first_call_until = models.DateTimeField(_("has first call until"), null=True, blank=True)
-    # What is known of the address by reports of mail servers, and a wish of its own; a new address begins without.
+    # What is known of the address by reports of mail servers; a new address begins without.
     mail_failed_at = models.DateTimeField(_("mail did not arrive"), null=True, blank=True)
     mail_failure = models.CharField(_("as the mail server put it"), max_length=40, blank=True)
+    # What the person said of our mail; it holds also where the address is spelt otherwise.
     complained_at = models.DateTimeField(_("called our mail unwanted"), null=True, blank=True)
     wants_no_news_at = models.DateTimeField(_("wants no announcements"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
@@ -150,10 +151,12 @@ class Party(models.Model):
     def is_proven(self) -> bool:
         return self.mailbox_proven_at is not None
 
-    def know_nothing_of_the_address(self) -> None:
-        """Of a new one nothing is known yet. The caller saves ``OF_THE_ADDRESS``."""
-        self.mail_failed_at = self.complained_at = self.wants_no_news_at = None
-        self.mail_failure = ""
+    def know_nothing_of_the_address(self, *, is_same_person: bool) -> None:
+        """Of a new one nothing is known yet; what a person said of our mail stays where only the spelling is another.
+        The caller saves ``OF_THE_ADDRESS``."""
+        self.mail_failed_at, self.mail_failure = None, ""
+        if not is_same_person:
+            self.complained_at = self.wants_no_news_at = None
 
     def raise_calendar_sequence(self) -> None:
         """The next calendar entry of this party replaces the one it has."""

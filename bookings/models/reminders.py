@@ -87,13 +87,6 @@ class ReminderPlan(models.Model):
         told = ngettext("the day before at %(time)s", "%(n)d days before at %(time)s", days)
         return told % {"n": days, "time": time}
 
-    @property
-    def which(self) -> str:
-        """What the reminder is among those of a session, whichever row plans it: "7", "1@18:00", "2h"."""
-        if self.hours is not None:
-            return f"{self.hours}h"
-        return f"{self.days}@{self.at:%H:%M}" if self.at else f"{self.days}"
-
 
 class PlannedReminder(models.Model):
     """One reminder of a session at its time, and how far it is planned: what saves the planner from looking again.

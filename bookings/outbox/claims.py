@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, F, Prefetch, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, Value, When
 from django.db.models.functions import Least
 
 from bookings.emails import PROVE_WITHIN, message_id
@@ -15,6 +15,10 @@ from bookings.outbox.order import in_turn
 # A claim that is not marked after this time counts as lost; longer than any single hand-over takes.
 LEASE = timedelta(minutes=2)
 MOST_ATTEMPTS = 8
+# Mails of about one time fail together, and their reports come in any order.
+FAILS_ALL_AT_ONCE = timedelta(days=1)
+# Mail servers give up after four or five days (RFC 5321, section 4.5.4.1).
+REPORTED_WITHIN = timedelta(days=5)
 # Better twice than never, should nobody know whether the server took it: somebody waits for these with a clock running.
 SENT_AGAIN = frozenset(
     {
@@ -168,6 +172,20 @@ def mark_sent(notice: Notice, *, handed_over_at: datetime) -> None:
                 Party.objects.filter(later, pk=notice.party_id, mailbox_proven_at=None).update(prove_by=ends)
         case _:
             _own(notice).update(**sent)
+    if notice.party.mail_failed_at:
+        _forgive_the_address(notice.party_id, now=handed_over_at)
+
+
+def _forgive_the_address(party_pk: int, *, now: datetime) -> None:
+    """That our server took this mail says little of the mailbox. But a mail that left a day or more after the failure,
+    and was not reported back for as long as mail servers try, has most likely arrived."""
+    arrived = Notice.objects.filter(
+        party=OuterRef("pk"),
+        status=NoticeStatus.SENT,
+        sent_at__gte=OuterRef("mail_failed_at") + FAILS_ALL_AT_ONCE,
+        sent_at__lte=now - REPORTED_WITHIN,
+    )
+    Party.objects.filter(Exists(arrived), pk=party_pk).update(mail_failed_at=None, mail_failure="")
 
 
 def _own(notice: Notice) -> QuerySet[Notice]:

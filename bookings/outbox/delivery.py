@@ -11,7 +11,7 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import DatabaseError
 
 from bookings.emails import build
-from bookings.models import House, Notice, NoticeStatus
+from bookings.models import Breaker, House, Notice, NoticeStatus
 from bookings.outbox.breaker import mails_allowed, open_breaker, strike, took_mail
 from bookings.outbox.caps import all_capped_until, capped_until, is_capped
 from bookings.outbox.claims import (
@@ -40,6 +40,8 @@ BATCH = 200
 BATCH_SECONDS = 30
 # What a row told this long ago is read again before its mail is built.
 STALE = timedelta(seconds=1)
+# A mail that was tried while the server took nothing rests so long, uncharged: it may be the only one that is refused.
+REST_OF_A_PROBE = timedelta(minutes=15)
 
 Clock = Callable[[], datetime]
 
@@ -59,7 +61,7 @@ def deliver_due(now: datetime, limit: int = BATCH, seconds: float = BATCH_SECOND
             seen += claimed
             if work.is_over or seen >= limit or clock() >= work.ends:
                 break
-            if allowed > 1 or work.has_spoken:
+            if allowed > 1 or work.has_probed:
                 allowed = mails_allowed(min(AT_ONCE, limit - seen), now=clock())
     finally:
         close_line(work.line)
@@ -80,7 +82,7 @@ class _Work:
         self.ends = ends
         self.line = get_connection()
         self.line_is_fresh = False
-        self.has_spoken = False
+        self.has_probed = False  # the server was offered a mail and did not refuse it for the mailbox or the text
         self.is_over = False
         self.sent = 0
         self.sent_and_told = 0  # of them, those of which the breaker knows
@@ -124,9 +126,12 @@ class _Work:
                 self.all_capped_until = all_capped_until(now=read_at) if has_capped else None
             notice = loaded.pop(0)
             touched.add(notice.party_id)
-            self._connect()
+            is_to_leave = self._is_to_leave(notice)
+            if is_to_leave:
+                self._connect()
             left.pop(0)
-            self.sent += self._one(notice)
+            if is_to_leave:
+                self.sent += self._one(notice)
 
     def _connect(self) -> None:
         try:
@@ -135,8 +140,8 @@ class _Work:
             drop_line(self.line)
             raise ServerTrouble(str(failure)) from failure
 
-    def _one(self, notice: Notice) -> bool:
-        """Check, build, hand over, mark. Raises ServerTrouble with the row queued again."""
+    def _is_to_leave(self, notice: Notice) -> bool:
+        """Whether it may and should leave now; settles or puts off what is not. It needs no server."""
         now = self.clock()
         if notice.expires_at and notice.expires_at <= now:
             settle(notice, NoticeStatus.EXPIRED)
@@ -144,9 +149,16 @@ class _Work:
             settle(notice, NoticeStatus.VOID)
         elif until := self._capped_until(notice, now=now):
             put_off(notice, until)
-        elif built := _built(notice, house=self.house, now=now):
-            return self._handed_over(notice, *built)
+        else:
+            return True
         return False
+
+    def _one(self, notice: Notice) -> bool:
+        """Build, hand over, mark. Raises ServerTrouble with the row queued again."""
+        if self.line_is_fresh and not self._is_to_leave(notice):
+            return False  # The server took long to greet us.
+        built = _built(notice, house=self.house, now=self.clock())
+        return built is not None and self._handed_over(notice, *built)
 
     def _capped_until(self, notice: Notice, *, now: datetime) -> datetime | None:
         if not is_capped(notice):
@@ -164,7 +176,7 @@ class _Work:
                 return False
             return begun
 
-        self.has_spoken = True
+        self.has_probed = True
         try:
             try:
                 taken = hand_over(self.line, message, text, begin=begin_now)
@@ -197,13 +209,19 @@ class _Work:
             case Verdict.ADDRESS:
                 status = failure.enhanced or str(failure.code) if isinstance(failure, Refused) else ""
                 bounce(notice, status=status, now=now, error=short, attempts=tries, begun_at=now)
+                self.has_probed = False  # The server is at work; only the next mail can tell whether it takes any.
             case Verdict.MAIL:
                 settle(notice, NoticeStatus.DEAD, error=short, attempts=tries)
+                self.has_probed = False
             case Verdict.WAIT:
                 self._later(notice, NoticeStatus.DEAD, short)
             case Verdict.SUSPECT:
-                refused = isinstance(failure, Refused)
-                self._later(notice, NoticeStatus.BOUNCED if refused else NoticeStatus.DEAD, short)
+                self._tell_of_success()
+                if Breaker.now_standing().opened_at:
+                    put_off(notice, now + REST_OF_A_PROBE, error=short)
+                    raise ServerTrouble(short)
+                is_for_good = isinstance(failure, Refused) and failure.code >= 500
+                self._later(notice, NoticeStatus.BOUNCED if is_for_good else NoticeStatus.DEAD, short)
                 self._strike(notice, short)
             case Verdict.UNKNOWN:
                 self._fate_unknown(notice, short)

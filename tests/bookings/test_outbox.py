@@ -22,6 +22,7 @@ from bookings.models import (
     NoticeKind,
     NoticeStatus,
     OfferSource,
+    Party,
     TourSession,
 )
 from bookings.outbox import claims
@@ -639,6 +640,35 @@ def test_a_refused_recipient_is_a_bounce(office: MailServer, stage: str) -> None
     assert state(notice) == ("bounced", 1, error)
     notice.party.refresh_from_db()
     assert (notice.party.mail_failed_at is not None, notice.party.mail_failure) == (True, "550")
+
+
+@pytest.mark.parametrize(
+    ("status", "days_ago", "is_marked"),
+    [
+        pytest.param("sent", 6, False, id="a mail of last week was not reported back"),
+        pytest.param("bounced", 6, True, id="it was"),
+        pytest.param("unknown", 6, True, id="nobody knows whether it left"),
+        pytest.param("sent", 4, True, id="it may still be reported"),
+        pytest.param("sent", 20, True, id="it left before the other failed"),
+    ],
+)
+def test_a_failed_address_is_forgiven_once_a_later_mail_was_not_reported_back_in_time(
+    office: MailServer, status: NoticeStatus, days_ago: int, is_marked: bool
+) -> None:
+    failed: dict[str, Any] = {"mail_failed_at": NOON - 10 * DAY, "mail_failure": "5.2.2"}
+    booking = make_booking(**failed)
+    others = make_booking(**failed)
+    owe(NoticeKind.REMINDER, booking, status=status, sent_at=NOON - days_ago * DAY)
+    owe(NoticeKind.CONFIRMED, booking)
+
+    assert outbox.deliver_due(NOON) == 1
+
+    forgiven: dict[str, Any] = {"mail_failed_at": None, "mail_failure": ""}
+    of_parties = Party.objects.order_by("pk").values("mail_failed_at", "mail_failure")
+    assert list(of_parties.filter(pk__in=[booking.party_id, others.party_id])) == [
+        failed if is_marked else forgiven,
+        failed,
+    ]
 
 
 def test_one_bad_address_does_not_hold_up_the_next(office: MailServer) -> None:

@@ -94,6 +94,72 @@ def test_a_probe_that_finds_nothing_to_say_tries_the_next(office: MailServer) ->
     assert (state(expired)[0], state(good)[0], breaker_now()[0]) == ("expired", "sent", None)
 
 
+def test_a_probe_that_finds_nobody_at_an_address_tries_the_next(office: MailServer) -> None:
+    nobody = [owe(NoticeKind.PROVE, make_sign_up(email=f"nobody{number}@visitors.example")) for number in range(5)]
+    office.refused_recipients = {notice.party.email: "550 5.1.1 unknown" for notice in nobody}
+    good = [owe_confirmation() for _ in range(2)]
+    Breaker.objects.create(pk=1, opened_at=NOON - HOUR, probe_at=NOON, why="for the test")
+
+    assert outbox.deliver_due(NOON) == 2
+    assert [state(notice)[0] for notice in (*nobody, *good)] == ["bounced"] * 5 + ["sent"] * 2
+    assert breaker_now()[0] is None
+
+
+def test_while_the_server_is_away_what_nobody_needs_any_more_is_settled_without_it(
+    office: MailServer,
+) -> None:
+    office.stop()
+    expired, untrue = owe_confirmation(expires_at=NOON), owe(NoticeKind.OFFER, make_booking())
+    needed = owe_confirmation()
+
+    assert outbox.deliver_due(NOON) == 0
+
+    assert [state(notice)[:2] for notice in (expired, untrue, needed)] == [("expired", 0), ("void", 0), ("queued", 0)]
+    assert breaker_now()[0] is not None
+    later = owe_confirmation(expires_at=NOON, created_at=NOON - HOUR, next_attempt_at=NOON - HOUR)
+    outbox.deliver_due(NOON + 2 * MINUTE)
+    assert state(later) == ("expired", 0, "")
+
+
+@pytest.mark.parametrize("answer", ["451 4.3.0 queue file write error", "451", "554 5.7.1 not from you"])
+def test_a_server_that_refuses_everybody_for_a_day_loses_no_mail(office: MailServer, answer: str) -> None:
+    office.data_answer = answer
+    notices = [owe_confirmation() for _ in range(4)]
+
+    for number in range(24 * 6):
+        outbox.deliver_due(NOON + number * 10 * MINUTE)
+    refused = [state(notice)[:2] for notice in notices]
+    office.data_answer = ""
+    for number in range(2):
+        outbox.deliver_due(NOON + DAY + number * 15 * MINUTE)
+
+    assert (refused, len(office.taken)) == ([("queued", 1)] * 3 + [("queued", 0)], 4)
+    assert breaker_now()[0] is None
+
+
+def test_a_mail_that_alone_is_refused_does_not_keep_the_others_from_being_tried(office: MailServer) -> None:
+    suspect = owe(NoticeKind.PROVE, make_sign_up(email="wary@visitors.example", offer_expires_at=NOON + 6 * HOUR))
+    office.refused_recipients = {suspect.party.email: "554 5.7.1 wants nothing from you"}
+    good = owe_confirmation()
+    Breaker.objects.create(pk=1, opened_at=NOON - HOUR, probe_at=NOON, why="for the test")
+
+    assert [outbox.deliver_due(NOON), outbox.deliver_due(NOON + MINUTE)] == [0, 1]
+    assert (state(suspect)[:2], state(good)[0], breaker_now()[0]) == (("queued", 0), "sent", None)
+
+
+def test_a_mail_that_is_told_later_again_and_again_is_set_aside_and_no_bounce(office: MailServer) -> None:
+    later = owe_confirmation()
+    office.refused_recipients = {later.party.email: "452 4.3.1 no room"}
+    now = NOON
+
+    for _ in range(8):
+        outbox.deliver_due(now)
+        later.refresh_from_db()
+        now = later.next_attempt_at + SECOND
+
+    assert state(later) == ("dead", 8, "refused at recipient: 452 4.3.1")
+
+
 @pytest.mark.parametrize(
     ("answers", "outcome"),
     [

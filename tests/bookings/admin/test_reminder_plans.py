@@ -148,14 +148,3 @@ def test_a_stored_plan_cannot_be_emptied_but_only_removed(host):
     [objection] = save(host, season, {})
 
     assert (objection.startswith(SHAPE), plans(season)) == (True, ["7 days before"])
-
-
-def test_a_plan_says_which_reminder_it_is_whichever_row_it_stands_in():
-    given: list[dict[str, Any]] = [
-        {"days": 7},
-        {"days": 1, "at": time(18)},
-        {"days": 0, "at": time(7, 5)},
-        {"hours": 2},
-    ]
-
-    assert [ReminderPlan(**plan).which for plan in given] == ["7", "1@18:00", "0@07:05", "2h"]

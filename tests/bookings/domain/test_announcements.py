@@ -173,6 +173,15 @@ def test_a_new_address_begins_with_nothing_known_of_it():
     assert Party.objects.values(*known).get() == dict.fromkeys(known) | {"mail_failure": ""}
 
 
+def test_what_a_person_said_stays_when_its_address_is_spelt_otherwise():
+    known = {"mail_failed_at": NOON, "mail_failure": "5.1.1", "complained_at": NOON, "wants_no_news_at": NOON}
+    party = make_party(email="Lin+tour@visitors.example", **known)
+
+    visit.change_contact(party.pk, email="lin@visitors.example", phone="", language="en")
+
+    assert Party.objects.values(*known).get() == known | {"mail_failed_at": None, "mail_failure": ""}
+
+
 def test_what_is_known_of_an_address_goes_with_it_and_the_wish_for_silence_with_the_person():
     known: dict[str, Any] = {"mail_failed_at": NOON, "mail_failure": "5.1.1", "complained_at": NOON}
     booking = make_booking(**known, wants_no_news_at=NOON, asked_at=NOON)

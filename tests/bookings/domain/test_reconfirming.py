@@ -447,6 +447,16 @@ def test_nothing_is_taken_of_a_party_whose_mailbox_nobody_proved() -> None:
     assert release_silent(now=second + DAY) == 0
 
 
+def test_nothing_is_taken_for_silence_at_an_address_that_a_host_typed_and_nobody_proved() -> None:
+    booking = make_booking(make_asking(releases_silent=True))
+    visit.change_contact(booking.party_id, email="slip@visitors.example", phone="", language="en")
+    second = ask_twice()
+    hear_of_reports(now=second + DAY)
+
+    assert (len(asks()), release_silent(now=second + DAY)) == (2, 0)
+    assert [asked.booking for asked in silent_parties(booking.session.season, now=second + DAY)] == [booking]
+
+
 def test_nothing_is_taken_where_the_season_does_not_say_so() -> None:
     make_booking(make_asking())
     second = ask_twice()

@@ -142,7 +142,7 @@ def test_a_late_reminder_leaves_within_a_quarter_of_its_lead_and_a_day_or_is_rec
     PlannedReminder.objects.all().delete()
     plan_reminders(now=START - too_late)
 
-    which = ReminderPlan.objects.get().which
+    [which] = [due.which for due in reminders_of(session)]
     assert planned() == [(in_time.pk, which, "queued"), (dropped.pk, which, "expired")]
     ends = {(notice.next_attempt_at, notice.expires_at) for notice in Notice.objects.all()}
     assert ends == {(START - due, START - too_late)}
@@ -152,12 +152,12 @@ def test_a_reminder_is_too_late_once_the_next_one_is_due():
     session = make_reminded([{"hours": 3}, {"hours": 2}, {"hours": 1}])
     ends = [(due.which, START - due.useless_at) for due in reminders_of(session)]
 
-    assert ends == [("3h", 2.25 * HOUR), ("2h", 1.5 * HOUR), ("1h", 0.75 * HOUR)]
+    assert ends == [("0@06:30", 2.25 * HOUR), ("0@07:30", 1.5 * HOUR), ("0@08:30", 0.75 * HOUR)]
 
     ReminderPlan.objects.filter(hours=2).update(hours=None, days=0, at=time(6, 40))
     session = TourSession.objects.get()
     ends = [(due.which, START - due.useless_at) for due in reminders_of(session)]
-    assert ends == [("3h", 170 * MINUTE), ("0@06:40", 127.5 * MINUTE), ("1h", 45 * MINUTE)]
+    assert ends == [("0@06:30", 170 * MINUTE), ("0@06:40", 127.5 * MINUTE), ("0@08:30", 45 * MINUTE)]
 
 
 def test_a_reminder_that_waited_too_long_for_the_server_is_recorded_and_not_sent(mailoutbox):
@@ -278,6 +278,50 @@ def test_two_plans_that_fall_on_one_moment_are_one_reminder():
     assert planned() == [(booking.pk, "1", "queued")]
 
 
+LINES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
+    # What was planned when the reminder was due, and an hour later; all fall on one moment.
+    "one more": ([{"hours": 24}], [{"hours": 24}, {"days": 1}]),
+    "one fewer": ([{"days": 1}, {"hours": 24}], [{"hours": 24}]),
+    "another shape": ([{"hours": 24}], [{"days": 1, "at": time(9, 30)}]),
+    "another time": ([{"hours": 15}, {"days": 1, "at": time(18, 30)}], [{"days": 1, "at": time(18, 30)}]),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), LINES.values(), ids=[*LINES])
+def test_a_moment_that_other_lines_plan_later_is_the_same_reminder(before, after):
+    booking = make_booking(make_reminded(before))
+    [due] = reminders_of(booking.session)
+    plan_reminders(now=due.at)
+    written = planned()
+
+    ReminderPlan.objects.all().delete()
+    for plan in after:
+        ReminderPlan.objects.create(season=booking.session.season, since=NOON, **plan)
+
+    assert (len(written), plan_reminders(now=due.at + MINUTE), planned()) == (1, 0, written)
+
+
+def test_a_line_that_joins_another_on_its_moment_after_that_leaves_the_older_in_force():
+    session = make_reminded([{"hours": 24}])
+    ReminderPlan.objects.create(season=session.season, days=1, since=DAY_BEFORE + MINUTE)
+    booking = make_booking(session)
+
+    plan_reminders(now=DAY_BEFORE + HOUR)
+
+    assert planned() == [(booking.pk, "1", "queued")]
+
+
+def test_two_moments_at_which_the_clocks_show_the_same_are_two_reminders():
+    berlin = make_venue(time_zone="Europe/Berlin")
+    start = datetime(2027, 10, 31, 8, 30, tzinfo=UTC)  # 02:30 came twice this morning.
+    session = make_reminded([{"days": 0, "at": time(2, 30)}, {"hours": 7}], venue=berlin, starts_at=start)
+    seconds = make_reminded([{"days": 0, "at": time(7, 30)}, {"hours": 2}], starts_at=START + 15 * SECOND)
+
+    assert [due.which for due in reminders_of(session)] == ["0@02:30", "0@02:30b"]
+    assert [due.which for due in reminders_of(seconds)] == ["0@07:30", "0@07:30:15"]
+    assert plan_reminders(now=start) == 0
+
+
 def test_a_season_without_plans_has_no_reminders():
     make_booking(make_reminded([]))
 
@@ -296,7 +340,7 @@ def test_the_time_at_the_venue_stays_the_same_over_a_change_of_clocks_and_hours_
     )
 
     assert {due.which: due.at for due in reminders_of(session)} == {
-        "24h": datetime(2027, 3, 27, 7, 30, tzinfo=UTC),
+        "1@08:30": datetime(2027, 3, 27, 7, 30, tzinfo=UTC),
         "1@09:00": datetime(2027, 3, 27, 8, 0, tzinfo=UTC),
         "1": datetime(2027, 3, 27, 8, 30, tzinfo=UTC),
     }
@@ -337,16 +381,21 @@ def test_all_through_a_year_every_plan_is_due_in_order_before_the_start_and_show
         *({"hours": hours} for hours in (72, 24, 1)),
     ]
     session = make_reminded(plans, venue=make_venue(time_zone=zone))
+    clocks = {plan["at"] for plan in plans if "at" in plan}
     skipped = 0
     for number in range(365 * 4):
         session.starts_at = START + number * timedelta(hours=6, minutes=15)
         due = reminders_of(session)
         edges = [time for one in due for time in (one.at, one.useless_at)]
+        by_hours = {session.starts_at - hours * HOUR for hours in (72, 24, 1)}
         assert all(one.at < one.useless_at <= session.starts_at for one in due)
         assert edges == sorted(edges)
         for one in due:
             shown = one.at.astimezone(session.venue.zone)
-            if "@" in one.which and f"{shown:%H:%M}" != one.which.partition("@")[2]:
+            days, _at, told = one.which.removesuffix("b").partition("@")
+            day = session.local_start.date() - int(days) * DAY
+            assert (shown.date(), f"{shown:%H:%M}") == (day, told or f"{session.local_start:%H:%M}")
+            if shown.time() not in {session.local_start.time(), *clocks} and one.at not in by_hours:
                 before = (one.at - SECOND).astimezone(session.venue.zone)
                 assert before.utcoffset() != shown.utcoffset(), "only where the clocks have just been changed"
                 skipped += 1
