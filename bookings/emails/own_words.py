@@ -18,10 +18,18 @@ from bookings.models import MailText, Notice, NoticeKind
 
 # A brace written twice is a brace; anything else in braces has to be a name.
 IN_BRACES = re.compile(r"\{\{|\}\}|\{([^{}\n]*)\}|[{}]")
+# Mail programs make links of addresses without a scheme as well. Last comes a name in letters of any script, but no
+# number of a list ("1." or "一."), and no sentence after a full stop, which is longer than an ending can be.
 LINK = re.compile(
-    r"[a-z][a-z0-9+.-]*://\S*|\bwww\.\S+|\b(?:mailto|javascript|data):\S+|[^\W_][\w-]*(?:\.[\w-]+)*\.[a-z]{2,}\b", re.I
+    r"""[a-z][a-z0-9+.-]*://\S* | \bwww\.\S+ | \b(?:mailto|javascript|data):\S+
+    | (?<![^\W_])[^\W_][\w-]*(?:\.[\w-]+)*\.[a-z]{2,}\b
+    | \b\d{1,3}(?:\.\d{1,3}){3}(?:/|:\d)\S*
+    | (?<![^\W_])(?![\d一二三四五六七八九十]+\.)[^\W_][\w-]*\w\.[^\W\d_]{2,6}\b""",
+    re.IGNORECASE | re.VERBOSE,
 )
-TURNS_DIRECTION = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Names of hosts are read with this as a dot; between words of another script it ends a sentence.
+FULL_STOP_AS_DOT = re.compile(r"(?<=[a-z0-9])。(?=[a-z])", re.IGNORECASE)
+UNSEEN = {"Cc", "Cf"}
 
 
 class Placeholder(NamedTuple):
@@ -188,15 +196,28 @@ def _faults(text: str, kind: str) -> list[str]:
             told.append(_("“%(found)s” is no placeholder of this mail.") % {"found": found[0]})
         elif found[0] in {"{", "}"}:
             told.append(_("A brace stands alone. Write it twice to show one: {{ or }}."))
-    # What is put in may end where a link goes on.
-    if link := LINK.search(IN_BRACES.sub("x", text)):
+    if link := _link_in(text):
         told.append(
             _("“%(found)s” looks like a link. The mail has its one link already, to the party’s page.")
-            % {"found": link[0]}
+            % {"found": link}
         )
-    if TURNS_DIRECTION.search(text) or any(unicodedata.category(char) == "Cc" for char in "".join(text.split())):
+    if any(unicodedata.category(char) in UNSEEN for char in text if not char.isspace()):
         told.append(_("The text has signs in it that cannot be seen. Type it anew."))
     return told
+
+
+def _link_in(text: str) -> str | None:
+    """What a mail program might make a link of. What is put in may end where a link goes on, and may be nothing."""
+    for reading in (_read(text, name="x"), _read(text, name=""), IN_BRACES.sub("", text)):
+        same = FULL_STOP_AS_DOT.sub(".", unicodedata.normalize("NFKC", reading))
+        if link := LINK.search(same):
+            return link[0]
+    return None
+
+
+def _read(text: str, *, name: str) -> str:
+    """With this for each name in braces, and braces as they will stand."""
+    return IN_BRACES.sub(lambda found: found[0][0] if found[1] is None else name, text)
 
 
 def _names_in(text: str) -> set[str]:

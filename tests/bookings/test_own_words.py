@@ -83,6 +83,24 @@ def test_tags_of_templates_are_refused_or_are_letters_like_any_other(words: str)
         "详情见works.example",
         "{house}.com",
         "{{evil.example}}",
+        "evil.exam{house}",
+        "http:{{}}//x",
+        "http:{our_words}//x",
+        "www{{}}.evil",
+        "evil{{}}.example",
+        "evil.{names}example",
+        "1.2.3.4/x",
+        "10.0.0.1:8000",
+        "xn--fiqs8s.xn--p1ai/x",
+        "例子.中国/x",
+        "请看例子.中国",
+        "пример.рф",
+        "evil。example",
+        "evil．example",
+        "evil｡example",
+        "evil\u2024example",
+        "ｅｖｉｌ．ｅｘａｍｐｌｅ",
+        "ｈｔｔｐ：／／ｘ",
     ],
 )
 def test_links_are_refused(link: str):
@@ -96,6 +114,11 @@ def test_links_are_refused(link: str):
         "Bring water, e.g. a bottle. Doors open at 9.30 a.m.; lunch costs 12.50.",
         "See you on {day}.\n\nLunch: {{today only}}. 50 % off!",
         "请带好身份证件。{gate}见，09:30 开始。",
+        "1.请带好身份证件。2．请准时。一．参观 十二.合影 A.试驾",
+        "欢迎来到Northgate。请准时到达……谢谢。",
+        "请在{gate}。不要迟到...谢谢。",
+        "Version 1.2.3.4 of the car, from 1.2. until 3.4.2027.",
+        "Bring the kids \u2764\ufe0f, it is 5 °C inside.",
         "",
     ],
 )
@@ -104,7 +127,18 @@ def test_plain_words_are_taken(words: str):
 
 
 @pytest.mark.parametrize(
-    "subject", ["One\nBcc: all@x", "One\rtwo", "One\u2028two", "One\x0btwo", "One\x00two", "a\u202eb"]
+    "subject",
+    [
+        "One\nBcc: all@x",
+        "One\rtwo",
+        "One\u2028two",
+        "One\x0btwo",
+        "One\x00two",
+        "a\u202eb",
+        "ev\u200bil",
+        "a\u00adb",
+        "\ufeffa",
+    ],
 )
 def test_a_subject_is_one_line_of_signs_that_can_be_seen(subject: str):
     assert faults_of_subject(subject, NoticeKind.CONFIRMED) != []
