@@ -1,12 +1,10 @@
 """One email owed to one party is one row; its text is built when it is sent."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Self
 
 from django.db import models
 from django.db.models import Q
-from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy as _
 
 from bookings.models.bookings import Booking
@@ -84,15 +82,21 @@ class NoticeStatus(models.TextChoices):
     DEAD = "dead", _("set aside after many tries")
 
 
-def spelt_out(words: Iterable[str]) -> list[RawSQL]:
-    """Words of ours that stand in the statement itself, in the order of the index that is meant: SQLite takes a partial
-    index only for words it can compare, not for parameters."""
-    return [RawSQL(f"'{word}'", []) for word in words]  # noqa: S611 -- constants of this module
+class SpeltOut(models.Func):
+    """A word of ours that stands in the statement itself: SQLite takes a partial index only for words it can compare,
+    not for parameters."""
+
+    template = "'%(word)s'"
+    arity = 0
+    output_field = models.CharField()
+
+    def __init__(self, word: NoticeKind | NoticeStatus) -> None:
+        super().__init__(word=word.value)
 
 
 # As the indexes `notice_owed` and `notice_unproven_begun` say it, word for word.
-OWED = Q(status__in=spelt_out(["queued", "sending"]))
-OF_UNPROVEN_KIND = Q(kind__in=spelt_out(sorted(UNPROVEN_KINDS)))
+OWED = Q(status__in=[SpeltOut(NoticeStatus.QUEUED), SpeltOut(NoticeStatus.SENDING)])
+OF_UNPROVEN_KIND = Q(kind__in=[SpeltOut(kind) for kind in sorted(UNPROVEN_KINDS)])
 
 
 class NoticeQuerySet(models.QuerySet["Notice"]):

@@ -4,6 +4,8 @@ import logging
 import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from email.generator import BytesGenerator
+from io import BytesIO
 from time import monotonic
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -270,7 +272,7 @@ def _built(notice: Notice, *, house: House | None, now: datetime) -> tuple[Email
     """The message and its text, or nothing where it cannot be built: one such row must not hold up the others."""
     try:
         message = build(notice, now=now, house=house)
-        return message, message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+        return message, _as_sent(message)
     except (DatabaseError, SoftTimeLimitExceeded):
         raise  # Not the row's fault; the lease brings it back.
     except Exception as error:
@@ -279,3 +281,10 @@ def _built(notice: Notice, *, house: House | None, now: datetime) -> tuple[Email
         logger.error("Notice %s (%s) cannot be built: %s\n%s", notice.pk, notice.kind, type(error).__name__, where)
         settle(notice, NoticeStatus.DEAD, error=type(error).__name__, attempts=notice.attempts + 1)
         return None
+
+
+def _as_sent(message: EmailMultiAlternatives) -> bytes:
+    """The text as it goes over the line: ended as SMTP ends lines, a line that begins with "From " left as it is."""
+    text = BytesIO()
+    BytesGenerator(text, mangle_from_=False).flatten(message.message(), linesep="\r\n")
+    return text.getvalue()
