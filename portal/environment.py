@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parseaddr
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -51,6 +52,16 @@ class Environment:
 
     def words(self, name: str) -> list[str]:
         return [word for word in re.split(r"[,\s]+", self.text(name)) if word]
+
+    def networks(self, name: str) -> list[str]:
+        """Addresses, networks like 10.0.0.0/8, and ``unix``. May be missing."""
+        found = [word for word in re.split(r"[,\s]+", self.variables.get(name, "")) if word]
+        for word in found:
+            try:
+                _ = word == "unix" or ip_network(word)
+            except ValueError:
+                self.problems.append(f"{name} must hold networks such as 10.0.0.0/8, or unix, not {word}")
+        return found
 
     def address(self, name: str, default: str) -> str:
         value = self.text(name, default)

@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
+    "portal.proxies.OnlyNamedProxies",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -144,8 +145,10 @@ DATABASES: dict[str, dict[str, Any]] = {
 
 _broker = environment.broker(env)
 BROKER_AVAILABLE = bool(_broker.scheme)
+# What web processes share and may forget (portal/shared.py); empty where there is no Redis.
+SHARED_REDIS_URL = environment.cache_url(_broker) if BROKER_AVAILABLE else ""
 CACHES: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": environment.cache_url(_broker)}
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": SHARED_REDIS_URL}
     if BROKER_AVAILABLE
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
@@ -245,7 +248,9 @@ CSRF_FAILURE_VIEW = "portal.views.errors.csrf_failure"
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_HTTPS
 SECURE_HSTS_PRELOAD = IS_HTTPS
-if env.flag("TRUST_PROXY", default=False):
+# The servers in front of us, whose word on who asks and how counts; nobody's by default.
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True

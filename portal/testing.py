@@ -31,7 +31,7 @@ FIXED_KEYS = {
 }
 # A production environment in the developer's shell must not reach the tests.
 OURS_ALONE = (
-    *("SITE_URL", "ALLOWED_HOSTS", "TRUST_PROXY", "DATABASE_URL", "DATABASE_POOL", "REDIS_URL"),
+    *("SITE_URL", "ALLOWED_HOSTS", "TRUSTED_PROXIES", "DATABASE_URL", "DATABASE_POOL", "REDIS_URL"),
     *("EMAIL_URL", "MAIL_FROM", "BOUNCE_ADDRESS", "REPORT_KEY", "HOST", "PORT"),
 )
 

@@ -1,0 +1,64 @@
+import pytest
+from django.test import RequestFactory
+
+from portal.proxies import believe_only_named, network_of, one_of
+
+OURS = ["10.0.0.0/8", "2001:db8:ffff::/48"]
+
+
+def asked_by(sender: str, *, forwarded: str = "", trusted: list[str] = OURS) -> dict[str, str]:
+    meta = {"REMOTE_ADDR": sender, "HTTP_X_FORWARDED_FOR": forwarded, "HTTP_X_FORWARDED_PROTO": "https"}
+    believe_only_named(meta, trusted)
+    return meta
+
+
+def test_by_default_nobody_is_believed_and_nothing_that_was_said_is_left():
+    assert asked_by("192.0.2.1", forwarded="203.0.113.9", trusted=[]) == {"REMOTE_ADDR": "192.0.2.1"}
+
+
+def test_a_stranger_is_not_believed_where_others_are():
+    assert asked_by("192.0.2.1", forwarded="203.0.113.9") == {"REMOTE_ADDR": "192.0.2.1"}
+
+
+def test_a_named_proxy_says_who_asks_and_how():
+    assert asked_by("10.1.1.1", forwarded="203.0.113.9") == {
+        "REMOTE_ADDR": "203.0.113.9",
+        "HTTP_X_FORWARDED_FOR": "203.0.113.9",
+        "HTTP_X_FORWARDED_PROTO": "https",
+    }
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "visitor"),
+    [
+        ("198.51.100.7, 203.0.113.9", "203.0.113.9"),  # what the visitor wrote before our proxy added whom it saw
+        ("203.0.113.9, 10.2.2.2, 10.3.3.3", "203.0.113.9"),  # three proxies of ours in a row
+        ("10.2.2.2", "10.2.2.2"),  # somebody inside
+        ("", "10.1.1.1"),  # the proxy asks for itself
+        ("203.0.113.9, unknown", ""),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("203.0.113.9:5123", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+    ],
+)
+def test_the_visitor_is_the_last_whom_none_of_ours_has_named(forwarded, visitor):
+    assert asked_by("10.1.1.1", forwarded=forwarded)["REMOTE_ADDR"] == visitor
+
+
+def test_whoever_comes_over_a_unix_socket_is_believed_only_where_it_is_named():
+    assert asked_by("", forwarded="203.0.113.9")["REMOTE_ADDR"] == ""
+    assert asked_by("", forwarded="203.0.113.9", trusted=["unix"])["REMOTE_ADDR"] == "203.0.113.9"
+
+
+@pytest.mark.parametrize(
+    ("address", "one", "network"),
+    [
+        ("203.0.113.9", "203.0.113.9", "203.0.113.0/24"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64", "2001:db8:1::/48"),
+        ("::ffff:203.0.113.9", "203.0.113.9", "203.0.113.0/24"),
+        ("", "", ""),
+    ],
+)
+def test_who_asks_is_an_address_or_the_sixty_four_bits_that_one_customer_has(address, one, network):
+    request = RequestFactory().get("/", REMOTE_ADDR=address)
+    assert (one_of(request), network_of(request)) == (one, network)
