@@ -35,28 +35,31 @@ SENT_AGAIN = frozenset(
 )
 
 
-def claim(most: int, *, now: datetime) -> list[int]:
-    """Take up to so many due rows, the most urgent first, until ``now`` + LEASE; returns their keys in that order.
+def claim(most: int, *, now: datetime, lanes: Sequence[int] = Lane.values) -> list[int]:
+    """Take up to so many due rows, lane by lane, until ``now`` + LEASE; returns their keys in that order.
 
     Two workers never wait for each other and never take the same row. A row whose worker was lost is taken alone: one
     that kills its workers must not take others with it.
     """
     with transaction.atomic():
-        seen = _due(most, now=now)
+        seen = _due(most, now=now, lanes=lanes)
         is_lost = bool(seen) and seen[0].status == NoticeStatus.SENDING
         seen = seen[:1] if is_lost else [notice for notice in seen if notice.status == NoticeStatus.QUEUED]
         taken = [notice.pk for notice in seen if notice.status == NoticeStatus.QUEUED or _may_try_again(notice)]
         if taken:
             Notice.objects.filter(pk__in=taken).update(
-                status=NoticeStatus.SENDING, lease_until=now + LEASE, next_attempt_at=now + LEASE
+                status=NoticeStatus.SENDING,
+                lease_until=now + LEASE,
+                next_attempt_at=now + LEASE,
+                rests_for_server=False,
             )
     return taken
 
 
-def _due(most: int, *, now: datetime) -> list[Notice]:
+def _due(most: int, *, now: datetime, lanes: Sequence[int]) -> list[Notice]:
     """One range of an index a lane. Rows that another worker is just claiming are passed over."""
     seen: list[Notice] = []
-    for lane in Lane.values:
+    for lane in lanes:
         if len(seen) < most:
             due = in_turn(Notice.objects.due(now).filter(lane=lane), now=now)
             due = due.only("kind", "status", "attempts", "begun_at")
@@ -128,9 +131,9 @@ def release(pks: Sequence[int], *, claimed_at: datetime, error: str = "") -> Non
     )
 
 
-def put_off(notice: Notice, until: datetime, *, error: str = "") -> None:
+def put_off(notice: Notice, until: datetime, *, error: str = "", **changes: Any) -> None:
     """Later, and this try does not count."""
-    settle(notice, NoticeStatus.QUEUED, error=error, next_attempt_at=until)
+    settle(notice, NoticeStatus.QUEUED, error=error, next_attempt_at=until, **changes)
 
 
 def settle(notice: Notice, status: NoticeStatus, *, error: str = "", **changes: Any) -> None:

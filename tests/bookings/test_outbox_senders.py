@@ -121,7 +121,9 @@ def test_while_the_server_is_away_what_nobody_needs_any_more_is_settled_without_
     assert state(later) == ("expired", 0, "")
 
 
-@pytest.mark.parametrize("answer", ["451 4.3.0 queue file write error", "451", "554 5.7.1 not from you"])
+@pytest.mark.parametrize(
+    "answer", ["451 4.3.0 queue file write error", "451", "554 5.7.1 not from you", "421 4.7.0 try again later"]
+)
 def test_a_server_that_refuses_everybody_for_a_day_loses_no_mail(office: MailServer, answer: str) -> None:
     office.data_answer = answer
     notices = [owe_confirmation() for _ in range(4)]
@@ -145,6 +147,48 @@ def test_a_mail_that_alone_is_refused_does_not_keep_the_others_from_being_tried(
 
     assert [outbox.deliver_due(NOON), outbox.deliver_due(NOON + MINUTE)] == [0, 1]
     assert (state(suspect)[:2], state(good)[0], breaker_now()[0]) == (("queued", 0), "sent", None)
+
+
+def test_what_was_tried_while_the_server_was_away_goes_a_minute_after_it_is_back(office: MailServer) -> None:
+    office.data_answer = "451 4.3.0 queue file write error"
+    tried = [owe_confirmation(next_attempt_at=NOON - number * SECOND) for number in range(4)]
+    Breaker.objects.create(pk=1, opened_at=NOON - HOUR, probe_at=NOON, why="for the test")
+    for number in range(3):
+        outbox.deliver_due(NOON + number * MINUTE)
+    office.data_answer = ""
+
+    taken = [outbox.deliver_due(NOON + at) for at in (3 * MINUTE, 4 * MINUTE - SECOND, 4 * MINUTE + SECOND)]
+
+    assert (taken, {state(notice)[0] for notice in tried}) == ([1, 0, 3], {"sent"})
+    assert set(office.handed_over().values()) == {1}
+
+
+def test_a_mail_that_rests_for_itself_is_not_hurried_by_a_server_that_is_back(office: MailServer) -> None:
+    busy = owe_confirmation(attempts=3)
+    office.refused_recipients = {busy.party.email: "452 4.2.2 mailbox full"}
+    outbox.deliver_due(NOON)
+    rests_until = Notice.objects.get(pk=busy.pk).next_attempt_at
+    Breaker.objects.update(opened_at=NOON, probe_at=NOON + MINUTE, why="for the test")
+    owe_confirmation()
+
+    assert outbox.deliver_due(NOON + MINUTE) == 1
+
+    busy.refresh_from_db()
+    assert (busy.status, busy.next_attempt_at) == (NoticeStatus.QUEUED, rests_until)
+
+
+def test_mails_of_the_first_lane_that_are_refused_keep_no_other_lane_from_being_tried(office: MailServer) -> None:
+    wary = [
+        owe(NoticeKind.PROVE, make_sign_up(email=f"wary{number}@visitors.example", offer_expires_at=NOON + DAY))
+        for number in range(20)
+    ]
+    office.refused_recipients = {notice.party.email: "554 5.7.1 wants nothing from you" for notice in wary}
+    good = owe_confirmation()
+    Breaker.objects.create(pk=1, opened_at=NOON - HOUR, probe_at=NOON, why="for the test")
+
+    taken = sum(outbox.deliver_due(NOON + number * MINUTE) for number in range(5))
+
+    assert (taken, state(good)[0]) == (1, "sent")
 
 
 def test_a_mail_that_is_told_later_again_and_again_is_set_aside_and_no_bounce(office: MailServer) -> None:
