@@ -135,7 +135,7 @@ class Notice(models.Model):
     begun_at = models.DateTimeField(_("begun"), null=True, blank=True, editable=False)
     times_begun = models.PositiveSmallIntegerField(default=0, editable=False)
     # It was tried while the server took nothing, and rests, uncharged; see outbox.breaker.
-    rests_for_server = models.BooleanField(default=False, editable=False)
+    rests_for_server = models.BooleanField(default=False, db_default=False, editable=False)
     sent_at = models.DateTimeField(_("handed over"), null=True, blank=True)
     # When another mail server told that this mail did not arrive, or was called unwanted.
     reported_at = models.DateTimeField(_("reported back"), null=True, blank=True)

@@ -239,6 +239,27 @@ def test_what_parties_let_go_after_they_were_asked_is_counted() -> None:
     assert (told.parties_freed, told.places_freed, kept.status) == (1, 2, "confirmed")
 
 
+def people_of(booking: Booking, size: int) -> dict[str, Any]:
+    lead, *companions = [visit.Person(*person) for person in booking.party.people()[:size]]
+    return {"lead": lead, "companions": companions}
+
+
+def test_what_parties_let_go_by_coming_with_fewer_is_counted() -> None:
+    session = make_session(season=make_season(asks_again_days=10), capacity=20)
+    early, late, gone, hosts = (make_booking(session, size=3) for _party in range(4))
+    visit.come_with_fewer(early.party_id, **people_of(early, 2), now=START - 20 * DAY)
+    ask(now=START - 10 * DAY)
+    visit.come_with_fewer(late.party_id, **people_of(late, 2), now=START - 9 * DAY)
+    visit.come_with_fewer(late.party_id, **people_of(late, 1), now=START - 9 * DAY)
+    visit.come_with_fewer(gone.party_id, **people_of(gone, 1), now=START - 9 * DAY)
+    visit.cancel_places(gone.party_id, now=START - 8 * DAY)
+    visit.come_with_fewer(hosts.party_id, **people_of(hosts, 1), now=START - 9 * DAY, who="host:lin")
+
+    told = no_shows(session.season, now=START - 8 * DAY)
+
+    assert (told.parties_freed, told.places_freed) == (2, 2 + 3)
+
+
 def test_the_page_tells_the_shares_in_words(host: Client) -> None:
     tour = make_tour()
     before = make_season(tour=tour, opens_at=NOON - 100 * DAY, closes_at=NOON - 80 * DAY)
