@@ -55,9 +55,10 @@ def say_yes(client: Any, booking: Booking, *, starts_at: datetime = START) -> An
 def test_the_page_asks_with_answers_of_one_press_each(client):
     booking = make_asked()
     asked = question(page(enter(client, booking.party), booking))
+    names = " , ".join(name for name, *_ in booking.party.people())
     assert words(HttpResponse(asked)) == (
         "Are you still coming? One press is enough. What you let go goes to the next party in line at once. "
-        f"If fewer of you come, the last of these stay at home: {' , '.join(name for name, *_ in booking.party.people())} "
+        f"If fewer of you come, the last of these stay at home: {names} "
         "Yes, 2 of us Only 1 of us No, cancel our 2 places Choose who comes"
     )
     assert [address(booking.party, act) in asked for act in ACTS] == [True, True, True]
