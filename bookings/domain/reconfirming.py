@@ -16,6 +16,7 @@ from bookings import outbox
 from bookings.domain import reports, visit
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import for_each, in_one_transaction, lock_party
+from bookings.domain.people import Person
 from bookings.models import (
     Booking,
     BookingEvent,
@@ -110,7 +111,7 @@ def say_fewer(party_pk: int, *, size: int, booking_pk: int, starts_at: datetime,
         return
     if size not in visit.smaller_sizes(party):
         raise visit.NotFewer
-    lead, *companions = [visit.Person(*person) for person in party.people()[:size]]
+    lead, *companions = [Person(*person) for person in party.people()[:size]]
     visit.come_with_fewer(party_pk, lead=lead, companions=companions, now=now)
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from bookings.admin.no_shows import Came, NoShows, no_shows
 from bookings.domain import reconfirming, visit
+from bookings.domain.people import Person
 from bookings.models import Booking, BookingStatus, Heartbeat, Notice, NoticeStatus, Season
 from tests.factories import DAY, HOUR, NOON, START, make_booking, make_season, make_session, make_tour
 from tests.portal.pages import words
@@ -240,7 +241,7 @@ def test_what_parties_let_go_after_they_were_asked_is_counted() -> None:
 
 
 def people_of(booking: Booking, size: int) -> dict[str, Any]:
-    lead, *companions = [visit.Person(*person) for person in booking.party.people()[:size]]
+    lead, *companions = [Person(*person) for person in booking.party.people()[:size]]
     return {"lead": lead, "companions": companions}
 
 
