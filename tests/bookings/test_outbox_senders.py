@@ -164,7 +164,7 @@ def test_what_was_tried_while_the_server_was_away_goes_a_minute_after_it_is_back
 
 
 def test_a_mail_that_rests_for_itself_is_not_hurried_by_a_server_that_is_back(office: MailServer) -> None:
-    busy = owe_confirmation(attempts=3)
+    busy = owe_confirmation(attempts=3, rests_for_server=True)  # It was tried before, while the server was away.
     office.refused_recipients = {busy.party.email: "452 4.2.2 mailbox full"}
     outbox.deliver_due(NOON)
     rests_until = Notice.objects.get(pk=busy.pk).next_attempt_at
