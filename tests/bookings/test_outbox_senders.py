@@ -130,8 +130,8 @@ def test_a_server_that_refuses_everybody_for_a_day_loses_no_mail(office: MailSer
     office.data_answer = answer
     notices = [owe_confirmation() for _ in range(4)]
 
-    for number in range(24 * 6):
-        outbox.deliver_due(NOON + number * 10 * MINUTE)
+    for number in range(24 * 2):
+        outbox.deliver_due(NOON + number * 30 * MINUTE)
     refused = [state(notice)[:2] for notice in notices]
     office.data_answer = ""
     for number in range(2):
