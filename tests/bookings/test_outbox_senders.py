@@ -1,6 +1,8 @@
 """Who hands mail over, how much of it at a time, and what a server that fails does to the rest."""
 
+import os
 import smtplib
+import subprocess
 import threading
 from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
@@ -15,7 +17,7 @@ from pytest_django import Settings
 
 from bookings import outbox
 from bookings.models import UNPROVEN_KINDS, Breaker, Notice, NoticeKind, NoticeStatus, Sender
-from bookings.outbox import claims, senders
+from bookings.outbox import claims, senders, workers
 from bookings.outbox.breaker import mails_allowed
 from tests.costs import all_pages_of, taken_back
 from tests.factories import (
@@ -128,8 +130,8 @@ def test_a_server_that_refuses_everybody_for_a_day_loses_no_mail(office: MailSer
     office.data_answer = answer
     notices = [owe_confirmation() for _ in range(4)]
 
-    for number in range(24 * 6):
-        outbox.deliver_due(NOON + number * 10 * MINUTE)
+    for number in range(24 * 2):
+        outbox.deliver_due(NOON + number * 30 * MINUTE)
     refused = [state(notice)[:2] for notice in notices]
     office.data_answer = ""
     for number in range(2):
@@ -415,6 +417,32 @@ def test_a_slot_is_kept_while_its_worker_may_live(since: timedelta, is_free: boo
 
     with senders._slot(Breaker.objects.create(pk=1), now=NOON + since) as taken:
         assert taken is is_free
+
+
+def test_the_slot_of_a_worker_that_is_known_to_be_gone_is_free_at_once() -> None:
+    breaker = Breaker.objects.create(pk=1)
+    machine = workers.this_worker().rpartition("/")[0]
+    with subprocess.Popen(["sleep", "60"]) as worker:
+        slot = Sender.objects.create(number=1, busy_until=NOON + senders.SLOT, worker=f"{machine}/{worker.pid}")
+        with senders._slot(breaker, now=NOON) as taken:
+            assert taken is False
+
+        worker.kill()
+        os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)  # Nobody has asked yet how it ended.
+        with senders._slot(breaker, now=NOON) as taken:
+            assert taken is True
+
+    slot.worker, slot.busy_until = f"{machine}/{worker.pid}", NOON + senders.SLOT
+    slot.save()
+    with senders._slot(breaker, now=NOON + SECOND) as taken:
+        assert taken is True
+        with senders._slot(breaker, now=NOON + SECOND) as again:
+            assert again is False
+
+    slot.worker, slot.busy_until = f"another/{worker.pid}", NOON + senders.SLOT
+    slot.save()
+    with senders._slot(breaker, now=NOON) as taken:
+        assert taken is False
 
 
 def test_a_slot_outlives_the_longest_that_a_worker_may_take(settings: Settings) -> None:
