@@ -30,7 +30,7 @@ from bookings.models import Announcement, Notice, NoticeKind, Party
 @admin.register(Announcement)
 class AnnouncementAdmin(ActsOnPage):
     formfield_overrides = IN_EACH_LANGUAGE
-    list_display = ["__str__", "season", "goes_to", "posted_at", "sent_by"]
+    list_display = ["__str__", "goes_to", "posted_at", "season", "sent_by"]
     list_filter = ["season"]
     list_select_related = ["season"]
     actions = ["send"]

@@ -84,7 +84,7 @@ class NoticeAdmin(WrittenByRules):
         "sent_at",
         "attempts",
         "last_error",
-        "message_id",
+        "id_in_mail",
         "preview_link",
     )
     fields = readonly_fields
@@ -109,6 +109,11 @@ class NoticeAdmin(WrittenByRules):
     @admin.display(description=_("state"), ordering="status")
     def state(self, notice: Notice) -> str:
         return mail_states.in_words(notice, now=timezone.now())
+
+    @admin.display(description=_("Message-ID"))
+    def id_in_mail(self, notice: Notice) -> str:
+        """What an operator looks for in the log of the mail server."""
+        return notice.message_id
 
     @admin.display(description=_("what it says"))
     def preview_link(self, notice: Notice) -> SafeString:
