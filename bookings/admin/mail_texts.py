@@ -95,7 +95,7 @@ class Shown:
 @admin.register(MailText)
 class MailTextAdmin(admin.ModelAdmin):
     form = MailTextForm
-    list_display = ["kind", "language", "season", "in_use", "changed_at", "changed_by"]
+    list_display = ["kind", "language", "in_use", "season", "changed_at", "changed_by"]
     list_filter = ["in_use", "season", "kind", "language"]
     list_select_related = ["season"]
     readonly_fields = ["placeholders", "changed_at", "changed_by"]

@@ -45,12 +45,16 @@ def ask(*, now: datetime) -> None:
 def test_the_page_lists_who_is_silent_with_what_a_host_needs_to_call(host: Client) -> None:
     booking = make_asked(now=timezone.now(), phone="+86 10 5550 1234", lead_name="Chen Guowei")
 
-    told = words(page(host, booking.session.season))
+    shown = page(host, booking.session.season)
+    told = words(shown)
 
+    assert 'href="tel:+861055501234"' in shown.content.decode()
+    assert f'href="mailto:{booking.party.email}"' in shown.content.decode()
     assert "Confirmed parties are asked 6 days before their session, and once more after two days of silence." in told
     assert "1 party has not answered" in told
     assert f"Chen Guowei {booking.party.code_in_words}" in told
-    assert f"2 +86 10 5550 1234 {booking.party.email} Handed over" in told
+    assert f"2 places +86 10 5550 1234 · {booking.party.email} First mail: handed over, " in told
+    assert "Second mail: – Is coming" in told
 
 
 def test_the_page_lists_nobody_who_answered(host: Client) -> None:
