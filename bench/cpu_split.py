@@ -16,7 +16,9 @@ REST = "the rest"
 
 def split_of(act: Callable[[], object], parts: Mapping[str, list[Callable[..., Any]]]) -> dict[str, float]:
     """Seconds of CPU in each part: in one of its functions, or in what that calls and is no part of its own."""
-    names: dict[CodeType, str] = {function.__code__: name for name, functions in parts.items() for function in functions}
+    names: dict[CodeType, str] = {
+        function.__code__: name for name, functions in parts.items() for function in functions
+    }
     seen: Counter[str] = Counter()
 
     def look(_signal: int, frame: FrameType | None) -> None:

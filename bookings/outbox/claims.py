@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, Value, When, prefetch_related_objects
 from django.db.models.functions import Least
 
@@ -57,9 +57,10 @@ def _due(most: int, *, now: datetime) -> list[Notice]:
     """One range of an index a lane. Rows that another worker is just claiming are passed over."""
     seen: list[Notice] = []
     for lane in Lane.values:
-        if len(seen) < most:
-            due = in_turn(Notice.objects.due(now).filter(lane=lane), now=now)
-            due = due.only("kind", "status", "attempts", "begun_at")
+        in_lane = Notice.objects.due(now).filter(lane=lane)
+        # Most lanes are empty most of the time, which is cheaper to ask than for their first rows.
+        if len(seen) < most and in_lane.exists():
+            due = in_turn(in_lane, now=now).only("kind", "status", "attempts", "begun_at")
             seen += due.select_for_update(skip_locked=True)[: most - len(seen)]
     return seen
 
@@ -92,7 +93,8 @@ def load(pks: Sequence[int], *, claimed_at: datetime) -> list[Notice]:
     # Many mails speak of one session: it is read once for all of them.
     spoken_of = [notice.booking for notice in found if notice.booking]
     spoken_of += [booking for notice in found for booking in vars(notice.party)["live_bookings"]]
-    prefetch_related_objects(spoken_of, Prefetch("session", TourSession.objects.select_related("venue", "season__tour")))
+    sessions = TourSession.objects.select_related("venue", "season__tour")
+    prefetch_related_objects(spoken_of, Prefetch("session", sessions))
     by_pk = {notice.pk: notice for notice in found}
     return [by_pk[pk] for pk in pks if pk in by_pk]
 
@@ -102,9 +104,10 @@ def begin(notice: Notice, *, now: datetime) -> bool:
 
     The notice in hand keeps what stood before, which ``settle`` puts back where nothing left.
     """
-    begun = _own(notice).update(
+    begun = _mark(
+        notice,
         begun_at=now,
-        times_begun=F("times_begun") + 1,
+        times_begun=notice.times_begun + 1,
         attempts=notice.attempts + 1,
         lease_until=now + LEASE,
         next_attempt_at=now + LEASE,
@@ -112,7 +115,7 @@ def begin(notice: Notice, *, now: datetime) -> bool:
     )
     if begun:
         notice.lease_until = now + LEASE
-    return bool(begun)
+    return begun
 
 
 def release(pks: Sequence[int], *, claimed_at: datetime, error: str = "") -> None:
@@ -138,7 +141,7 @@ def put_off(notice: Notice, until: datetime, *, error: str = "") -> None:
 def settle(notice: Notice, status: NoticeStatus, *, error: str = "", **changes: Any) -> None:
     """Mark a row of which nothing left in this try."""
     before = {name: getattr(notice, name) for name in ("attempts", "begun_at", "times_begun")}
-    _own(notice).update(status=status, lease_until=None, last_error=error, **before | changes)
+    _mark(notice, status=status, lease_until=None, last_error=error, **before | changes)
 
 
 def bounce(notice: Notice, *, status: str, now: datetime, **changes: Any) -> None:
@@ -150,7 +153,7 @@ def bounce(notice: Notice, *, status: str, now: datetime, **changes: Any) -> Non
 
 def leave_open(notice: Notice, status: NoticeStatus, *, error: str, **changes: Any) -> None:
     """Mark a row that may have left: that it was begun stays written."""
-    _own(notice).update(status=status, lease_until=None, last_error=error, **changes)
+    _mark(notice, status=status, lease_until=None, last_error=error, **changes)
 
 
 def mark_sent(notice: Notice, *, handed_over_at: datetime) -> None:
@@ -164,16 +167,16 @@ def mark_sent(notice: Notice, *, handed_over_at: datetime) -> None:
     match notice.kind:
         case NoticeKind.PROVE if notice.booking_id:
             with transaction.atomic():
-                _own(notice).update(**sent)
+                _mark(notice, **sent)
                 Booking.objects.filter(pk=notice.booking_id).start_sign_up_clock(handed_over_at=handed_over_at)
         case NoticeKind.IN_LINE:
             ends = handed_over_at + PROVE_WITHIN
             later = Q(prove_by=None) | Q(prove_by__gt=ends)
             with transaction.atomic():
-                _own(notice).update(**sent)
+                _mark(notice, **sent)
                 Party.objects.filter(later, pk=notice.party_id, mailbox_proven_at=None).update(prove_by=ends)
         case _:
-            _own(notice).update(**sent)
+            _mark(notice, **sent)
     if notice.party.mail_failed_at:
         _forgive_the_address(notice.party_id, now=handed_over_at)
 
@@ -190,9 +193,22 @@ def _forgive_the_address(party_pk: int, *, now: datetime) -> None:
     Party.objects.filter(Exists(arrived), pk=party_pk).update(mail_failed_at=None, mail_failure="")
 
 
-def _own(notice: Notice) -> QuerySet[Notice]:
-    """The row as this worker claimed it: nothing, if the lease ran out and it is another worker's by now."""
-    return Notice.objects.filter(pk=notice.pk, status=NoticeStatus.SENDING, lease_until=notice.lease_until)
+def _mark(notice: Notice, **values: Any) -> bool:
+    """Write to the row as this worker claimed it; False if the lease ran out and it is another worker's by now.
+
+    Said by hand: each mail is marked twice, and an UPDATE of the ORM's takes four times as much of our CPU.
+    """
+    fields = {field.name: field for field in Notice._meta.concrete_fields}
+    own = {"id": notice.pk, "lease_until": notice.lease_until, "status": NoticeStatus.SENDING}
+    changes = ", ".join(f"{fields[name].column} = %s" for name in values)
+    is_own = " AND ".join(f"{fields[name].column} = %s" for name in own)
+    stated = [*values.items(), *own.items()]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            " ".join(["UPDATE", Notice._meta.db_table, "SET", changes, "WHERE", is_own]),
+            [fields[name].get_db_prep_save(value, connection) for name, value in stated],
+        )
+        return bool(cursor.rowcount)
 
 
 def _claimed(pks: Sequence[int], claimed_at: datetime) -> QuerySet[Notice]:
