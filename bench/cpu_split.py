@@ -15,7 +15,10 @@ REST = "the rest"
 
 
 def split_of(act: Callable[[], object], parts: Mapping[str, list[Callable[..., Any]]]) -> dict[str, float]:
-    """Seconds of CPU in each part: in one of its functions, or in what that calls and is no part of its own."""
+    """Seconds of CPU in each part: in one of its functions, or in what that calls and is no part of its own.
+
+    A name may have an argument of its functions in it, in braces: then each value of it is a part.
+    """
     names: dict[CodeType, str] = {
         function.__code__: name for name, functions in parts.items() for function in functions
     }
@@ -24,7 +27,7 @@ def split_of(act: Callable[[], object], parts: Mapping[str, list[Callable[..., A
     def look(_signal: int, frame: FrameType | None) -> None:
         while frame and frame.f_code not in names:
             frame = frame.f_back
-        seen[names[frame.f_code] if frame else REST] += 1
+        seen[names[frame.f_code].format_map(frame.f_locals) if frame else REST] += 1
 
     before = signal.signal(signal.SIGPROF, look)
     begun = time.process_time()
@@ -35,4 +38,4 @@ def split_of(act: Callable[[], object], parts: Mapping[str, list[Callable[..., A
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
     spent = time.process_time() - begun
-    return {name: spent * seen[name] / seen.total() for name in [*parts, REST]}
+    return {name: spent * times / seen.total() for name, times in seen.most_common()}
