@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, Value, When, prefetch_related_objects
 from django.db.models.functions import Least
 
@@ -104,10 +104,9 @@ def begin(notice: Notice, *, now: datetime) -> bool:
 
     The notice in hand keeps what stood before, which ``settle`` puts back where nothing left.
     """
-    begun = _mark(
-        notice,
+    begun = _own(notice).update(
         begun_at=now,
-        times_begun=notice.times_begun + 1,
+        times_begun=F("times_begun") + 1,
         attempts=notice.attempts + 1,
         lease_until=now + LEASE,
         next_attempt_at=now + LEASE,
@@ -115,7 +114,7 @@ def begin(notice: Notice, *, now: datetime) -> bool:
     )
     if begun:
         notice.lease_until = now + LEASE
-    return begun
+    return bool(begun)
 
 
 def release(pks: Sequence[int], *, claimed_at: datetime, error: str = "") -> None:
@@ -141,7 +140,7 @@ def put_off(notice: Notice, until: datetime, *, error: str = "") -> None:
 def settle(notice: Notice, status: NoticeStatus, *, error: str = "", **changes: Any) -> None:
     """Mark a row of which nothing left in this try."""
     before = {name: getattr(notice, name) for name in ("attempts", "begun_at", "times_begun")}
-    _mark(notice, status=status, lease_until=None, last_error=error, **before | changes)
+    _own(notice).update(status=status, lease_until=None, last_error=error, **before | changes)
 
 
 def bounce(notice: Notice, *, status: str, now: datetime, **changes: Any) -> None:
@@ -153,7 +152,7 @@ def bounce(notice: Notice, *, status: str, now: datetime, **changes: Any) -> Non
 
 def leave_open(notice: Notice, status: NoticeStatus, *, error: str, **changes: Any) -> None:
     """Mark a row that may have left: that it was begun stays written."""
-    _mark(notice, status=status, lease_until=None, last_error=error, **changes)
+    _own(notice).update(status=status, lease_until=None, last_error=error, **changes)
 
 
 def mark_sent(notice: Notice, *, handed_over_at: datetime) -> None:
@@ -167,16 +166,16 @@ def mark_sent(notice: Notice, *, handed_over_at: datetime) -> None:
     match notice.kind:
         case NoticeKind.PROVE if notice.booking_id:
             with transaction.atomic():
-                _mark(notice, **sent)
+                _own(notice).update(**sent)
                 Booking.objects.filter(pk=notice.booking_id).start_sign_up_clock(handed_over_at=handed_over_at)
         case NoticeKind.IN_LINE:
             ends = handed_over_at + PROVE_WITHIN
             later = Q(prove_by=None) | Q(prove_by__gt=ends)
             with transaction.atomic():
-                _mark(notice, **sent)
+                _own(notice).update(**sent)
                 Party.objects.filter(later, pk=notice.party_id, mailbox_proven_at=None).update(prove_by=ends)
         case _:
-            _mark(notice, **sent)
+            _own(notice).update(**sent)
     if notice.party.mail_failed_at:
         _forgive_the_address(notice.party_id, now=handed_over_at)
 
@@ -193,22 +192,9 @@ def _forgive_the_address(party_pk: int, *, now: datetime) -> None:
     Party.objects.filter(Exists(arrived), pk=party_pk).update(mail_failed_at=None, mail_failure="")
 
 
-def _mark(notice: Notice, **values: Any) -> bool:
-    """Write to the row as this worker claimed it; False if the lease ran out and it is another worker's by now.
-
-    Said by hand: each mail is marked twice, and an UPDATE of the ORM's takes four times as much of our CPU.
-    """
-    fields = {field.name: field for field in Notice._meta.concrete_fields}
-    own = {"id": notice.pk, "lease_until": notice.lease_until, "status": NoticeStatus.SENDING}
-    changes = ", ".join(f"{fields[name].column} = %s" for name in values)
-    is_own = " AND ".join(f"{fields[name].column} = %s" for name in own)
-    stated = [*values.items(), *own.items()]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            " ".join(["UPDATE", Notice._meta.db_table, "SET", changes, "WHERE", is_own]),
-            [fields[name].get_db_prep_save(value, connection) for name, value in stated],
-        )
-        return bool(cursor.rowcount)
+def _own(notice: Notice) -> QuerySet[Notice]:
+    """The row as this worker claimed it: nothing, if the lease ran out and it is another worker's by now."""
+    return Notice.objects.filter(pk=notice.pk, status=NoticeStatus.SENDING, lease_until=notice.lease_until)
 
 
 def _claimed(pks: Sequence[int], claimed_at: datetime) -> QuerySet[Notice]:
