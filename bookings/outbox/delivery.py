@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.generator import BytesGenerator
+from email.policy import Compat32
 from io import BytesIO
 from time import monotonic
 
@@ -45,6 +46,9 @@ STALE = timedelta(seconds=1)
 # A mail that was tried while the server took nothing rests so long, uncharged: it may be the only one that is refused.
 # Should the server take another one before, it goes a minute after that.
 REST_OF_A_PROBE = timedelta(minutes=15)
+
+# RFC 5322 would have lines of a header no longer than 78; this is surely less than what anybody breaks.
+SHORT = 74
 
 Clock = Callable[[], datetime]
 
@@ -284,8 +288,21 @@ def _built(notice: Notice, *, house: House | None, now: datetime) -> tuple[Email
         return None
 
 
+class _AsSent(Compat32):
+    """A header that fits into its line is written as it is; to see that it fits took longer than to write the mail."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        line = f"{name}: {value}"
+        if len(line) <= SHORT and line.isascii() and line.isprintable():
+            return f"{line}{self.linesep}".encode()
+        return super().fold_binary(name, value)
+
+
+AS_SENT = _AsSent(mangle_from_=False, linesep="\r\n")
+
+
 def _as_sent(message: EmailMultiAlternatives) -> bytes:
     """The text as it goes over the line: ended as SMTP ends lines, a line that begins with "From " left as it is."""
     text = BytesIO()
-    BytesGenerator(text, mangle_from_=False).flatten(message.message(), linesep="\r\n")
+    BytesGenerator(text, policy=AS_SENT).flatten(message.message())
     return text.getvalue()
