@@ -2,7 +2,7 @@
 
 Starts PostgreSQL, a broker, a beat, a worker of two processes and a mail server that keeps each mail on the disk, and
 lets so many reminders come due at one moment. Beside it, in the same run and to the same server, one bare loop of
-smtplib with a text that is ready.
+smtplib with a text that is ready. Last, what of a worker's CPU goes where.
 """
 
 import os

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import hmac
+import re
 import secrets
 import unicodedata
 from datetime import datetime
@@ -33,9 +34,12 @@ def new_code() -> str:
 def person_key(email: str) -> str:
     """A keyed hash by which the house knows an address again without keeping it.
 
-    NFKC, lower case, IDNA domain, ``+tag`` dropped, nothing else: dots and the like are the mailbox owner's business.
+    NFKC, lower case, IDNA domain, quotes and ``+tag`` dropped, nothing else: dots and the like are the mailbox owner's
+    business. Of a name in quotes each sign may have a backslash before it that means nothing (RFC 5321, 4.1.2).
     """
     local, _at, domain = unicodedata.normalize("NFKC", email).strip().lower().rpartition("@")
+    if len(local) > 2 and local[0] == local[-1] == '"':
+        local = re.sub(r"\\(.)", r"\1", local[1:-1])
     with contextlib.suppress(UnicodeError):  # No host name any resolver takes is still the same text the next time.
         domain = domain.encode("idna").decode("ascii")
     address = f"{local.partition('+')[0] or local}@{domain}"

@@ -87,6 +87,7 @@ def party_page(request: HttpRequest, party: Party, *, now: datetime, refusal: st
     stands = standing(party, now=now)
     log = why_log(stands, now=now)
     first_call = has_first_call(party, now=now)
+    still_coming = still_coming_state(stands, now=now)
     context = {
         "standing": stands,
         "party": party,
@@ -101,7 +102,8 @@ def party_page(request: HttpRequest, party: Party, *, now: datetime, refusal: st
         "can_choose": can_choose(stands, now=now),
         "first_call_until": party.first_call_until if first_call else None,
         "coming": _coming(request),
-        "still_coming": still_coming_state(stands, now=now),
+        "still_coming": still_coming,
+        "smaller_sizes": domain.smaller_sizes(party) if still_coming == "asked" else [],
         "swap": swap_state(stands, now=now),
         "many_sessions": len({entry.booking.session_id for entry in log.entries}) > 1,
         "tour": party.season.tour,

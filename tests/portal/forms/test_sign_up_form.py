@@ -215,7 +215,15 @@ def test_an_address_is_taken_as_phones_write_it(session, written, kept):
 
 @pytest.mark.parametrize(
     "written",
-    ["", "xiaoyun@mail", "xiaoyun", "a@b@c.example", "a@visitors.example\r\nBcc: b@c.example", "<a@b.example>"],
+    [
+        "",
+        "xiaoyun@mail",
+        "xiaoyun",
+        "a@b@c.example",
+        "a@visitors.example\r\nBcc: b@c.example",
+        "<a@b.example>",
+        "a@[127.0.0.1]",
+    ],
 )
 def test_an_address_that_is_not_whole(session, written):
     assert errors(session, email=written) == {"email": [IN_FULL]}
