@@ -64,7 +64,7 @@ class PageCache:
     ) -> None:
         self.get_response = get_response
         self.clock = clock
-        self._memory = Memory()
+        self.memory = Memory()
         self._flights: dict[str, Flight] = {}
         self._lock = Lock()
 
@@ -73,7 +73,7 @@ class PageCache:
             return without_mark(self.get_response(request))
         now = self.clock()
         key = key_of(request)
-        page = self._memory.get(key) if settings.KEEP_PAGES else None
+        page = self.memory.get(key) if settings.KEEP_PAGES else None
         if page and (is_fresh(page, now) or (key in self._flights and is_good_enough(page, now))):
             return page.answer(request)
         try:
@@ -94,16 +94,16 @@ class PageCache:
         return Found(page) if page else None
 
     def _from_thread(self, key: str, flight: Flight) -> KeptPage | None:
-        page = self._memory.get(key)
+        page = self.memory.get(key)
         if page and is_good_enough(page, self.clock()):
             return page
         flight.landed.wait(SECONDS_OF_WAITING)
-        page = self._memory.get(key)
+        page = self.memory.get(key)
         return page if page and is_good_enough(page, self.clock()) else None
 
     def _from_neighbours(self, key: str, flight: Flight) -> KeptPage | None:
         """A page that has been made meanwhile, here or in another process; None if it is for us to make it."""
-        page = self._memory.get(key)
+        page = self.memory.get(key)
         if page and is_fresh(page, self.clock()):
             return page
         if not is_shared(key):
@@ -113,7 +113,7 @@ class PageCache:
             last, page = page, read_shared(key) or page
             now = self.clock()
             if page and page is not last:
-                self._memory.put(key, page)
+                self.memory.put(key, page)
             if page and is_fresh(page, now):
                 return page
             if flight.leads_all or time.monotonic() > ends:
@@ -137,7 +137,7 @@ class PageCache:
             return response
         page = KeptPage.of(response, made_at=made_at, seconds=float(seconds))
         if settings.KEEP_PAGES:
-            self._memory.put(key, page)
+            self.memory.put(key, page)
             if is_shared(key) and page.status != 404:
                 tell_shared(key, page)
         return page.answer(request)
