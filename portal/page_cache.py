@@ -74,7 +74,7 @@ class PageCache:
         now = self.clock()
         key = key_of(request)
         page = self.memory.get(key) if settings.KEEP_PAGES else None
-        if page and (is_fresh(page, now) or (key in self._flights and is_good_enough(page, now))):
+        if page and is_fresh(page, now):
             return page.answer(request)
         try:
             return self._finished(self.get_response(request), request, key=key, made_at=now)
