@@ -62,12 +62,12 @@ class KeptPage(NamedTuple):
         if self.status == 200 and self._is_had(request.META.get("HTTP_IF_NONE_MATCH", "")):
             had = {name: self.headers[name] for name in OF_WHOEVER_HAS_IT if name in self.headers}
             return HttpResponseNotModified(headers=had)
-        if self.gzipped and "gzip" in request.META.get("HTTP_ACCEPT_ENCODING", ""):
-            response = HttpResponse(self.gzipped, status=self.status, headers=self.headers)
+        is_zipped = self.gzipped and "gzip" in request.META.get("HTTP_ACCEPT_ENCODING", "")
+        body = self.gzipped if is_zipped else self.body
+        response = HttpResponse(body, status=self.status, headers=self.headers)
+        response["Content-Length"] = str(len(body))
+        if is_zipped:
             response["Content-Encoding"] = "gzip"
-        else:
-            response = HttpResponse(self.body, status=self.status, headers=self.headers)
-        response["Content-Length"] = str(len(response.content))
         return response
 
     def _is_had(self, tags: str) -> bool:
