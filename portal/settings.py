@@ -59,6 +59,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "portal.proxies.OnlyNamedProxies",
+    "portal.page_cache.PageCache",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -152,6 +153,8 @@ CACHES: dict[str, dict[str, Any]] = {
     if BROKER_AVAILABLE
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
+# Public pages are made once a second for everybody (portal/page_cache.py). Tests change a row and look at once.
+KEEP_PAGES = not IN_TESTS
 
 CELERY_BROKER_URL = environment.celery_broker_url(_broker) if BROKER_AVAILABLE else ""
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

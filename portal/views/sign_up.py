@@ -17,7 +17,7 @@ from portal.forms.sign_up import SignUpForm
 from portal.templatetags.times import session_when
 from portal.views import session_words
 from portal.views.answers import see_other
-from portal.views.caching import kept_by_nobody, kept_for_a_second
+from portal.views.caching import kept_by_nobody, kept_for_a_second, mark_as_kept
 from portal.views.session_words import SessionWords
 from portal.views.sessions import others_with_room
 
@@ -85,7 +85,8 @@ def _public_session(pk: int) -> TourSession | None:
 
 
 def _unknown(request: HttpRequest, *, now: datetime) -> HttpResponse:
-    return render(request, "portal/session_unknown.html", {"others": others_with_room(now=now)}, status=404)
+    context = {"others": others_with_room(now=now)}
+    return _for_everybody(request, render(request, "portal/session_unknown.html", context, status=404))
 
 
 def _not_possible(request: HttpRequest, session: TourSession, *, now: datetime) -> HttpResponse:
@@ -99,7 +100,12 @@ def _not_possible(request: HttpRequest, session: TourSession, *, now: datetime) 
         "section": "sessions",
     }
     status = 200 if words.state == SessionState.NOT_YET else GONE
-    return render(request, "portal/sign_up_not_possible.html", context, status=status)
+    return _for_everybody(request, render(request, "portal/sign_up_not_possible.html", context, status=status))
+
+
+def _for_everybody(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Where there is no form, whoever only looks gets what others got a moment ago."""
+    return response if request.method == "POST" else mark_as_kept(request, response)
 
 
 def _others(session: TourSession, *, now: datetime) -> list[tuple[int, str]]:
