@@ -88,6 +88,8 @@ class Servers:
             "LOG_LEVEL": "WARNING",
             "DJANGO_SETTINGS_MODULE": "portal.settings",
             "PYTHONUNBUFFERED": "1",
+            "FLOOR_DATABASE_URL": self.database_url(role=role, name="floor"),
+            "FLOOR_DATABASE_HOST": str(self.postgres.folder),
         }
 
 
