@@ -36,6 +36,11 @@ class Measured:
         failed = [visitor.outcome for visitor in self.visitors if visitor.failed]
         return {outcome: failed.count(outcome) for outcome in sorted(set(failed))}
 
+    def told(self) -> str:
+        """A second's worth: CPU ms by group, and statements."""
+        groups = " ".join(f"{group} {1000 * cpu / self.seconds:.0f}" for group, cpu in self.usage.cpu.items())
+        return f"CPU ms {groups}, {sum(self.calls.values()) / self.seconds:.0f} statements"
+
 
 @dataclass
 class Run:

@@ -102,6 +102,7 @@ class Stack:
     port: int
     shell: dict[str, str]
     children: dict[str, Child]
+    email_url: str = ""
 
     @property
     def address(self) -> str:
@@ -127,6 +128,19 @@ class Stack:
             child = Child([sys.executable, "-m", *words], environment={**self.shell, **more}, output=log)
         self.children[name] = child
         return child
+
+    def start_web(self, web: str, application: str = PORTAL) -> Child:
+        """``web`` is a name or a command of its own. In each process a pool, as its threads share connections."""
+        settings = self.servers.environment(port=self.port, email_url=self.email_url, role="web")
+        command = WEB_SERVERS.get(web, web)
+        return self.start("web", command, application=application, DATABASE_POOL="on", **settings)
+
+    def start_clock(self, *parts: str) -> None:
+        """Of "worker" and "beat"."""
+        settings = self.servers.environment(port=self.port, email_url=self.email_url, role="worker")
+        for name, command in (("worker", WORKER), ("beat", BEAT)):
+            if name in parts:
+                self.start(name, command, **settings)
 
     def start_sink(self) -> str:
         """The URL of a mail server that keeps each mail on the disk."""
@@ -181,15 +195,10 @@ def running(
         port = free_port()
         stack = Stack(servers, Path(folder), port, dict(shell), {})
         try:
-            email_url = stack.start_sink()
-            roles = {role: servers.environment(port=port, email_url=email_url, role=role) for role in ("web", "worker")}
-            if "worker" in parts:
-                stack.start("worker", WORKER, **roles["worker"])
-            if "beat" in parts:
-                stack.start("beat", BEAT, **roles["worker"])
+            stack.email_url = stack.start_sink()
+            stack.start_clock(*parts)
             if "web" in parts:
-                command = WEB_SERVERS.get(web, web)
-                stack.start("web", command, application=application, DATABASE_POOL="on", **roles["web"])
+                stack.start_web(web, application)
                 stack.wait_for("/en/")
             if "beat" in parts:
                 stack.wait_for_workers()

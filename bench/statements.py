@@ -43,9 +43,14 @@ def calls() -> dict[str, int]:
 def read() -> list[Statement]:
     """Most often called first."""
     with connection.cursor() as cursor:
+        # Savepoints carry names of their own, and lists of keys their length.
         cursor.execute(
-            "SELECT rolname, calls, total_exec_time, query FROM pg_stat_statements"
-            " JOIN pg_roles ON pg_roles.oid = userid WHERE rolname = ANY(%s) ORDER BY calls DESC, query",
+            r"""SELECT rolname, sum(calls)::int, sum(total_exec_time), text FROM (
+                SELECT *, regexp_replace(
+                    regexp_replace(query, '(SAVEPOINT) .*', '\1'), 'IN \([$\d, ]+\)', 'IN (...)', 'g'
+                ) AS text FROM pg_stat_statements
+            ) AS each JOIN pg_roles ON pg_roles.oid = userid WHERE rolname = ANY(%s)
+            GROUP BY rolname, text ORDER BY 2 DESC, text""",
             [list(ROLES)],
         )
         return [Statement(*row) for row in cursor.fetchall()]
