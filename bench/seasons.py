@@ -1,8 +1,9 @@
 """The seasons that visitors want: rows written by the suite's own factories, for a time that is now."""
 
-from collections.abc import Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
+import psycopg
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -33,14 +34,28 @@ def fresh_season(*, sessions: int, capacity: int, max_parties: int, sell_limit: 
     ]
 
 
-def places_over_time(sessions: Sequence[TourSession]) -> tuple[int, int, list[int]]:
-    """Places held, parties waiting, and the sessions that have no room for one more person, by their ledgers."""
-    rows = TourSession.objects.filter(pk__in=[session.pk for session in sessions])
-    places = waiting = 0
-    full = []
-    for row in rows:
-        places += row.places_held
-        waiting += row.parties_waiting
-        if row.places_held >= row.sell_limit or row.parties_held >= row.max_parties or row.parties_waiting:
-            full.append(row.pk)
-    return places, waiting, full
+class Ledger(NamedTuple):
+    """Of all sessions at one moment. ``refusing`` are those whose limits are reached, or where somebody had to wait."""
+
+    places: int
+    parties_in_line: int
+    refusing: set[int]
+
+
+class Ledgers:
+    """Looks at them over a connection of its own, so that Django's stays with the thread that made it."""
+
+    def __init__(self, database_url: str) -> None:
+        self._connection = psycopg.connect(database_url, autocommit=True)
+
+    def read(self) -> Ledger:
+        rows = self._connection.execute(
+            "SELECT id, places_held, next_queue_number - 1,"
+            " places_held >= sell_limit OR parties_held >= max_parties OR next_queue_number > 1"
+            " FROM bookings_toursession"
+        ).fetchall()
+        refusing = {pk for pk, _places, _waiting, is_refusing in rows if is_refusing}
+        return Ledger(sum(row[1] for row in rows), sum(row[2] for row in rows), refusing)
+
+    def close(self) -> None:
+        self._connection.close()
