@@ -9,8 +9,8 @@ from html import escape
 from pathlib import Path
 
 WIDTH, LEFT, RIGHT = 760, 64, 20
-PANEL, GAP, TOP, BOTTOM = 150, 46, 56, 44
-INK, FAINT = "#6b7280", "#9ca3af"
+PANEL, GAP, TOP, BOTTOM = 160, 26, 56, 44
+INK, FAINT = "#737d8a", "#8f98a3"
 COLOURS = ("#2f7ed8", "#d9822b", "#3a9d5d")
 MOST_DOTS = 1500
 
@@ -73,9 +73,10 @@ def draw_panel(panel: Panel, *, top: float, ticks: Sequence[float], last: float)
         parts.append(text(LEFT - 6, y_of(tick) + 4, f"{tick:g}", anchor="end"))
     parts.append(text(LEFT - 6, top + 4, panel.unit, anchor="end", colour=FAINT))
     along = WIDTH - RIGHT
-    for series, colour in reversed(list(zip(panel.series, COLOURS, strict=False))):
+    named = zip(panel.series, COLOURS, strict=False) if len(panel.series) > 1 else ()
+    for series, colour in reversed(list(named)):
         parts.append(text(along, top + 4, series.name, anchor="end", colour=colour, weight="600"))
-        along -= 8 * len(series.name) + 14
+        along -= 7 * len(series.name) + 14
     for series, colour in zip(panel.series, COLOURS, strict=False):
         places = [(x_of(moment, last), y_of(value)) for moment, value in series.points]
         parts.append(draw_series(series.kind, places, colour))

@@ -76,13 +76,14 @@ class Crowd:
     clock: Callable[[], float] = monotonic
 
     async def visit(self, visitor: Visitor) -> Visitor:
-        """The whole of it, within the visitor's patience; what goes wrong becomes the outcome."""
+        """All of it; patience is for the answer, and once more for the mail. What goes wrong becomes the outcome."""
         client = Client(self.host, self.port, address=visitor.address)
         visitor.came = self.clock()
         try:
             async with asyncio.timeout(visitor.patience):
                 await self._ask(visitor, client)
-                if self.mailbox and visitor.outcome == "asked":
+            if self.mailbox and visitor.outcome == "asked":
+                async with asyncio.timeout(visitor.patience):
                     await self._prove(visitor, client, await self.mailbox(visitor.email))
         except TimeoutError:
             visitor.outcome = "out of patience" + (" for the mail" if visitor.outcome == "asked" else "")

@@ -149,8 +149,8 @@ def tell(run: Run, rush: Rush) -> None:
         f"- rush: answers p50 {at_share(rush.answers, 0.5):.1f} s, p95 {at_share(rush.answers, 0.95):.1f} s after the"
         f" opening; {sum(visitor.waits for visitor in rush.visitors)} times somebody was told to come again;"
         f" {sum(visitor.requests for visitor in rush.visitors)} requests",
-        f"- rush: CPU s { {name: round(spent, 1) for name, spent in usage.cpu.items()} } in {usage.seconds:.0f} s; driver"
-        f" {usage.driver_share:.0%} of ours, foreign {usage.foreign:.0%}",
+        f"- rush: CPU s { {name: round(spent, 1) for name, spent in usage.cpu.items()} } in {usage.seconds:.0f} s;"
+        f" driver {usage.driver_share:.0%} of ours, foreign {usage.foreign:.0%}",
         f"- rush: most memory MiB { {name: round(size) for name, size in rush.watch.most_memory.items()} }",
         *(f"- rush: BROKEN: {sentence}" for sentence in rush.broken),
     )
@@ -172,11 +172,11 @@ def figures(run: Run, rush: Rush, sessions: list[TourSession]) -> list[Figure]:
     return [
         Figure(
             f"rush of {count}: answered; errors; last answer, s",
-            f"{answered}; {rush.measured.errors or 0}; {last:.1f}",
+            f"{answered}; {sum(not visitor.answered for visitor in rush.visitors)}; {last:.1f}",
             "0 served",
             "all, none, < 30",
-            answered == count and not rush.measured.errors and last < 30,
-            foreign,
+            answered == count and last < 30,
+            f"of them proven by their mail {sum(visitor.outcome == 'proven' for visitor in rush.visitors)}; {foreign}",
         ),
         Figure(
             "rush: every session refusing by its ledger, s",
@@ -220,7 +220,7 @@ def draw(run: Run, rush: Rush) -> None:
     came = [visitor.came - began for visitor in rush.visitors]
     mails = sorted(rush.mailed.values())
     until = max([*rush.answers, *mails, *(moment for moment, _places in rush.watch.places)], default=1.0)
-    about = f"{len(rush.visitors):,} visitors, {SHAPES[run.asked.arrivals]}; {len(rush.watch.refusing_at)} sessions of 60 places"
+    about = f"{len(rush.visitors):,} visitors, {SHAPES[run.asked.arrivals]}; 16 sessions of 60 places and 20 parties"
     steps = [step for visitor in rush.visitors for step in visitor.steps]
     waits = sorted((step.began - began, step.seconds) for step in steps)
     answers = [
