@@ -5,6 +5,7 @@ Made to be cheap: whoever measures on the same cores must not be what is measure
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -109,6 +110,14 @@ class Client:
             self.cookies.pop(name.strip(), None)
         else:
             self.cookies[name.strip()] = value.strip()
+
+    async def leave(self) -> None:
+        """Close, and wait until the socket is: nothing is left for the collector to complain of."""
+        streams, self._streams = self._streams, None
+        if streams:
+            streams[1].close()
+            with suppress(ConnectionError):
+                await streams[1].wait_closed()
 
     def close(self) -> None:
         if self._streams:

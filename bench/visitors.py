@@ -18,6 +18,8 @@ SIGN_UP = r"/[a-z-]+/sessions/\d+/sign-up/"
 # A visitor is told to come again with one of these.
 COME_AGAIN = frozenset({429, 503})
 SHORTEST_WAIT, LONGEST_WAIT = 0.2, 60.0
+# How often a visitor whose connection broke loads the page again, or presses again: the form carries its key.
+MOST_BROKEN = 5
 
 # Finds the link that the mail to this address carries, as a path.
 Mailbox = Callable[[str], Awaitable[str]]
@@ -50,6 +52,7 @@ class Visitor:
     answered: float = 0.0
     outcome: str = ""
     waits: int = 0
+    broken: int = 0
     requests: int = 0
     steps: list[Step] = field(default_factory=list)
 
@@ -93,7 +96,7 @@ class Crowd:
             visitor.outcome = f"no connection: {type(error).__name__}"
         finally:
             visitor.requests = client.requests
-            client.close()
+            await client.leave()
         return visitor
 
     async def _ask(self, visitor: Visitor, client: Client) -> None:
@@ -159,10 +162,17 @@ class Crowd:
     async def _patiently(
         self, visitor: Visitor, name: str, fine: Iterable[int], ask: Callable[[], Awaitable[Answer]]
     ) -> Answer:
-        """Ask, and again as often as the answer says to come again. Raises Lost for any other answer."""
+        """Ask, and again where the line broke or the answer says to come again. Raises Lost for any other answer."""
         while True:
             began = self.clock()
-            answer = await ask()
+            try:
+                answer = await ask()
+            except (ConnectionError, EOFError):
+                visitor.broken += 1
+                if visitor.broken > MOST_BROKEN:
+                    raise
+                await asyncio.sleep(SHORTEST_WAIT)
+                continue
             visitor.steps.append(Step(name, began, self.clock() - began, answer.status))
             wait = seconds_to_wait(answer)
             if wait is None:
