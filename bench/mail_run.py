@@ -1,11 +1,11 @@
-"""Measures what `bench.mail` tells of, in the database that it has started."""
+"""Measures what the part `mail` tells of: `bench.parts.mail`."""
 
 import smtplib
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -27,7 +27,6 @@ from tests.factories import DAY, make_house, make_session
 from tests.owed import owe_reminders
 from tests.processes import processes, wait_until
 
-SIZES = [960, 10_000, 100_000]
 BARE = 600
 # From when the rows are written to when they come due: the workers are up, and look for mail.
 AHEAD = timedelta(seconds=10)
@@ -59,10 +58,9 @@ class Sink(NamedTuple):
         return [float(line.split()[0]) for line in self.arrivals.read_text().splitlines()]
 
 
-def main() -> None:
-    call_command("migrate", verbosity=0)
+def main(sizes: Sequence[int]) -> None:
+    call_command("flush", interactive=False, verbosity=0)
     make_house()
-    sizes = [int(size) for size in sys.argv[1:]] or SIZES
     for row in (HEADS, UNITS, TARGETS):
         print("  ".join(f"{word:>13}" for word in row))
     try:
@@ -173,7 +171,3 @@ def cpu(each: list[psutil.Process]) -> float:
 def rss(worker: psutil.Process) -> float:
     """Megabytes of the larger of the worker's processes."""
     return max(float(child.memory_info().rss) for child in worker.children()) / 1e6
-
-
-if __name__ == "__main__":
-    main()
