@@ -106,7 +106,7 @@ end
 local used = redis.call('GET', done)
 if used then
   -- Its answer was lost on the way: whoever sends the same form again gets the same answer.
-  if form ~= '' and used == form then return answer('again') end
+  if form ~= '' and form ~= '-' and used == form then return answer('again') end
   return answer('spent')
 end
 

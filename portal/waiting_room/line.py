@@ -64,7 +64,7 @@ class Arrival(NamedTuple):
     is_new: bool
     is_moved: bool
     opens_at: float
-    form: str  # its submission key; empty for a look
+    form: str  # which is sent; empty for a look
     one: str
     network: str
 
@@ -76,10 +76,10 @@ def enter(arrival: Arrival, *, now: float, measured: tuple[int, int]) -> Answer 
         *KEYS,
         _done(ticket),
         _sending(ticket),
-        f"waiting-room:of:{arrival.one}",
-        f"waiting-room:of:{arrival.network}",
+        f"waiting-room:one:{arrival.one}",
+        f"waiting-room:network:{arrival.network}",
     ]
-    arguments = [
+    arguments: list[str | int | float] = [
         f"{now:.6f}",
         ticket.number,
         f"{ticket.place:.9f}",
@@ -175,11 +175,16 @@ class _Script:
     sha = ""
 
 
-def _run(redis: Redis, keys: list[str], arguments: list[object]) -> list[bytes]:
+def _run(redis: Redis, keys: list[str], arguments: list[str | int | float]) -> list[bytes]:
     try:
         if _Script.sha:
-            return redis.evalsha(_Script.sha, len(keys), *keys, *arguments)  # type: ignore[no-any-return]
+            return _called(redis, keys, arguments)
     except NoScriptError:
         pass
     _Script.sha = str(redis.script_load(ENTER))
-    return redis.evalsha(_Script.sha, len(keys), *keys, *arguments)  # type: ignore[no-any-return]
+    return _called(redis, keys, arguments)
+
+
+def _called(redis: Redis, keys: list[str], arguments: list[str | int | float]) -> list[bytes]:
+    answer: list[bytes] = redis.evalsha(_Script.sha, len(keys), *keys, *arguments)
+    return answer

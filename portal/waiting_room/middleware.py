@@ -1,20 +1,22 @@
-"""Who asks for the sign-up form takes it, or waits. Above sessions, languages and forms: a look costs next to nothing."""
+"""Who asks for the sign-up form takes it, or waits. Above sessions, languages and forms: a look costs little."""
 
 import random
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from math import ceil
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from bookings.models import TourSession
 from portal.waiting_room import line
 from portal.waiting_room.doors import Doors
 from portal.waiting_room.load import Load
 from portal.waiting_room.pace import TIME_FOR_THE_FORM, interval, interval_before_opening
-from portal.waiting_room.pages import Pages, Place, answer
+from portal.waiting_room.pages import Pages, Place, answer, refresh
 from portal.waiting_room.tickets import BEGINNING, Ticket, seconds, tear
 
 LANGUAGES = "|".join(re.escape(code) for code, _name in settings.LANGUAGES)
@@ -23,6 +25,8 @@ TAKEN = 303
 NEEDS_ANOTHER_LOOK = 422
 TOO_MANY = 503
 IN_USE = 409
+# As enter.lua knows it: sent, but nobody can say which.
+NO_FORM = "-"
 
 doors = Doors()
 pages = Pages()
@@ -58,7 +62,7 @@ class Visit:
         self.season_pk = session.season_id
         self.opens_at = seconds(session.season.opens_at)
         self.is_sent = request.method == "POST"
-        self.form = submission_key(request) if self.is_sent else ""
+        self.form = form_sent(request) if self.is_sent else ""
         self.brought = Ticket.read(request, self.season_pk, now=self.seconds)
         self.ticket = self._at_opening(self.brought) if self.brought else self._draw()
 
@@ -77,6 +81,7 @@ class Visit:
                 return self._counted(get_response)
             case "early":
                 response = get_response(self.request)
+                response["Refresh"] = refresh(self._again_before_opening(found), path=self.request.path)
                 self._give_ticket(response)
                 return response
             case "many":
@@ -88,10 +93,7 @@ class Visit:
                 page = pages.sending(self.session, self.language, again_in, now=self.now)
                 return answer(page, path=self.request.path, again_in=again_in, status=IN_USE)
         if found.verdict == "before":
-            left = self.opens_at - self.seconds
-            again_in = spread(
-                interval_before_opening(found.place, left=left, early=found.among, pace=found.pace), at_least=left
-            )
+            again_in = self._again_before_opening(found)
             page = pages.before_opening(self.session, self.language, again_in, now=self.now)
         else:
             again_in = spread(interval(found.place, waiting=found.among, pace=found.pace))
@@ -145,6 +147,12 @@ class Visit:
         """Who looks is told where it stands; who sent a form, that it was not taken."""
         return answer(page, path=self.request.path, again_in=again_in, status=TOO_MANY if self.is_sent else 200)
 
+    def _again_before_opening(self, found: line.Answer) -> int:
+        left = self.opens_at - self.seconds
+        asked = interval_before_opening(found.place, left=left, early=found.among, pace=found.pace)
+        # Never a moment too early.
+        return spread(asked) if asked < left else ceil(asked + random.random())  # noqa: S311
+
     def _draw(self) -> Ticket:
         return Ticket.draw(self.season_pk, opens_at=self.opens_at, now=self.seconds)
 
@@ -156,18 +164,26 @@ class Visit:
             self.ticket.write(response, self.season_pk)
 
 
-def spread(interval: float, *, at_least: float = 0.0) -> int:
+def spread(asked: float) -> int:
     """Whole seconds, a little different for each: pages that came together do not look together."""
     # Chance for manners, not for secrets.
-    return max(1, round(max(interval * random.uniform(0.9, 1.1), at_least + 1)))  # noqa: S311
+    return max(1, round(asked * random.uniform(0.9, 1.1)))  # noqa: S311
 
 
-def submission_key(request: HttpRequest) -> str:
-    """Which form this is, so that sending it twice is no second sign-up. A body that is too long is refused later."""
+def form_sent(request: HttpRequest) -> str:
+    """Which form of which person this is: sent twice, it is no second sign-up.
+
+    A body that is too long is left to who refuses it.
+    """
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-        return "-"
+        return NO_FORM
     try:
-        return request.POST.get("submission_key", "")[:64] or "-"
+        key, email = request.POST.get("submission_key", ""), request.POST.get("email", "")
     except UnreadablePostError:
-        return "-"
+        return NO_FORM
+    if not key:
+        return NO_FORM
+    return salted_hmac("portal.waiting_room.form", f"{key} {email.strip().lower()}", algorithm="sha256").hexdigest()[
+        :24
+    ]

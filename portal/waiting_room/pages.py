@@ -130,13 +130,17 @@ class Pages:
 def answer(page: str, *, path: str, again_in: int, status: int = 200) -> HttpResponse:
     """A page that looks again by itself, kept by nobody."""
     response = HttpResponse(page, status=status)
-    # With the address: after a form was sent, looking again must not send it again.
-    response["Refresh"] = f"{again_in}; url={path}"
+    response["Refresh"] = refresh(again_in, path=path)
     response["Cache-Control"] = "private, no-store"
     response["X-Frame-Options"] = settings.X_FRAME_OPTIONS
     if status == 503:
         response["Retry-After"] = str(again_in)
     return response
+
+
+def refresh(again_in: int, *, path: str) -> str:
+    """With the address: after a form was sent, looking again must not send it again."""
+    return f"{again_in}; url={path}"
 
 
 def before_words(before: int) -> str:
@@ -186,7 +190,8 @@ def _kept() -> str:
 
 def _not_sent() -> str:
     return gettext(
-        "Your form was not taken yet. Send it again when you are let in: going back in your browser often finds what you wrote."
+        "Your form was not taken yet. Send it again when you are let in; the way back in your browser often leads to "
+        "what you wrote."
     )
 
 

@@ -62,7 +62,7 @@ class Ticket:
         return replace(self, place=now) if self.place > now else self
 
     def let_in(self, until: float) -> Self:
-        return replace(self, let_in_until=until)
+        return replace(self, let_in_until=float(round(until)))
 
     @property
     def has_waited(self) -> bool:
