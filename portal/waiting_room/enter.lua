@@ -3,9 +3,9 @@
 --
 -- line    those who wait, by place: a moment; one in the future is a ticket drawn before an opening
 -- turns   whose turn came, by when that ends        inside  who was let in, by when that ends
--- looked  when the page of one in line last looked  pace    how many are let in, and how it is going
+-- due     by when the page of one in line looks   pace    how many are let in, and how it is going
 -- done    the sign-up this ticket was used up by    sending the form that is being sent with it
-local line, turns, inside, looked, pace_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local line, turns, inside, due, pace_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local done, sending, of_one, of_network = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local now_text, id, place = ARGV[1], ARGV[2], ARGV[3]
 local now = tonumber(now_text)
@@ -44,7 +44,7 @@ elseif now - judged >= JUDGED_EVERY then
 end
 
 -- Time that passed lets people in.
-local most = math.max(1, pace * BURST)
+local most = math.max(BURST_AT_LEAST, pace * BURST)
 if now > ticked then
   credit = math.min(most, credit + (now - ticked) * pace)
   ticked = now
@@ -55,10 +55,9 @@ for _ = 1, 200 do
   if credit < 1 then break end
   local head = redis.call('ZRANGEBYSCORE', line, '-inf', now_text, 'LIMIT', 0, 1)[1]
   if not head then break end
-  local last = tonumber(redis.call('HGET', looked, head) or 0)
-  if now - last <= AWAY_AFTER then credit = credit - 1 end
+  if now <= tonumber(redis.call('HGET', due, head) or 0) then credit = credit - 1 end
   redis.call('ZREM', line, head)
-  redis.call('HDEL', looked, head)
+  redis.call('HDEL', due, head)
   redis.call('ZADD', turns, now + TURN_KEPT, head)
 end
 
@@ -79,9 +78,11 @@ local function let_in(until_then)
 end
 
 local function stand()
-  redis.call('HSET', looked, id, now_text)
-  for _, key in ipairs({line, turns, inside, looked, pace_key}) do redis.call('EXPIRE', key, TICKET_GOOD_FOR) end
+  for _, key in ipairs({line, turns, inside, due, pace_key}) do redis.call('EXPIRE', key, TICKET_GOOD_FOR) end
   local where = redis.call('ZRANK', line, id)
+  -- pace.interval looks before half of the way is gone, and before the opening for the last time at its own turn.
+  local to_opening = math.max(0, math.min(opens_at - now, LAST_LOOK_BEFORE))
+  redis.call('HSET', due, id, now + to_opening + where / pace + AWAY_AFTER)
   if now < opens_at then
     local early = redis.call('ZCOUNT', line, opens_at - 1, '(' .. opens_at)
     if early <= CROWD_BEFORE_OPENING and not always then return answer('early', where, early) end
@@ -110,6 +111,12 @@ if used then
   return answer('spent')
 end
 
+if now < opens_at then
+  -- The opening was moved to a later time: what was given for the old one is taken back.
+  redis.call('ZREM', turns, id)
+  redis.call('ZREM', inside, id)
+  let_in_until = 0
+end
 local since_then = tonumber(redis.call('ZSCORE', inside, id) or let_in_until)
 if since_then > now then return let_in(since_then) end
 if redis.call('ZREM', turns, id) == 1 then return let_in(now + TIME_FOR_THE_FORM) end

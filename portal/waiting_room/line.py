@@ -13,8 +13,8 @@ from portal import proxies, shared
 from portal.waiting_room import pace
 from portal.waiting_room.tickets import Ticket
 
-KEYS = [f"waiting-room:{name}" for name in ("line", "turns", "inside", "looked", "pace")]
-LINE, TURNS, INSIDE, _LOOKED, PACE = KEYS
+KEYS = [f"waiting-room:{name}" for name in ("line", "turns", "inside", "due", "pace")]
+LINE, TURNS, INSIDE, DUE, PACE = KEYS
 # Where servers inside one house stand. Unless they are named as proxies, such an address says nothing of who asks.
 NOBODY_IN_PARTICULAR = [
     proxies.known_network(network)
@@ -26,6 +26,7 @@ _constants = {
     "SLOWEST": pace.SLOWEST,
     "FASTEST": pace.FASTEST,
     "BURST": pace.BURST,
+    "BURST_AT_LEAST": pace.BURST_AT_LEAST,
     "JUDGED_EVERY": pace.JUDGED_EVERY,
     "FASTER_BY": pace.FASTER_BY,
     "SLOWER_BY": pace.SLOWER_BY,
@@ -34,6 +35,7 @@ _constants = {
     "TURN_KEPT": pace.TURN_KEPT,
     "TICKET_GOOD_FOR": pace.TICKET_GOOD_FOR,
     "AWAY_AFTER": pace.AWAY_AFTER,
+    "LAST_LOOK_BEFORE": 1.5 * pace.LONGEST_BEFORE_OPENING,
     "OF_ONE": pace.OF_ONE[0],
     "SHARE_OF_ONE": pace.OF_ONE[1],
     "OF_A_NETWORK": pace.OF_A_NETWORK[0],

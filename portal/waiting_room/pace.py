@@ -6,8 +6,9 @@ from math import log
 PACE_AT_FIRST = 20.0
 SLOWEST = 0.5
 FASTEST = 200.0
-# What may come at once after a quiet moment, in seconds of the pace.
+# What may come at once after a quiet moment: seconds of the pace, and never fewer parties.
 BURST = 2.0
+BURST_AT_LEAST = 5
 # An admitted request that takes longer, or finds its process busy, counts as slow; one in twenty may.
 SLOW = 0.5
 JUDGED_EVERY = 2.0
@@ -19,18 +20,20 @@ BEFORE_OPENING = 3600.0
 CROWD_BEFORE_OPENING = 20
 
 TIME_FOR_THE_FORM = 900
-TURN_KEPT = 600
+TURN_KEPT = 900
 TICKET_GOOD_FOR = 12 * 3600
-# Whose page has not looked for so long is passed over at no cost to the pace. Longer than any page waits.
-AWAY_AFTER = 400
+# Whose page is so much later than its interval allows is away: its turn costs the others nothing.
+AWAY_AFTER = 30
 
 # Tickets of one address and of one network: this many, or this share of all where that is more.
 OF_ONE = (20, 0.01)
 OF_A_NETWORK = (60, 0.03)
 
-POLLS_A_SECOND = 200.0
+POLLS_A_SECOND = 170.0
 SHORTEST_INTERVAL = 5.0
-LONGEST_INTERVAL = 300.0
+# With what `spread` adds still shorter than a turn is kept: no page sleeps through its turn.
+LONGEST_INTERVAL = 810.0
+LONGEST_BEFORE_OPENING = 270.0
 # A page looks twice in the time that is left to wait.
 LOOKS_ON_THE_WAY = 2.0
 
@@ -59,7 +62,7 @@ def interval_before_opening(place: int, *, left: float, early: int, pace: float)
 
     Who reads its luck from that can draw again, as often as its network may hold tickets (``OF_ONE``) and no oftener.
     """
-    between = min(max(early / POLLS_A_SECOND, 30.0), LONGEST_INTERVAL)
+    between = min(max(early / POLLS_A_SECOND, 30.0), LONGEST_BEFORE_OPENING)
     if left > 1.5 * between:
         return between
     return min(left + 0.5 + place / pace, LONGEST_INTERVAL)
