@@ -46,11 +46,13 @@ end
 -- Time that passed lets people in.
 local most = math.max(BURST_AT_LEAST, pace * BURST)
 if now > ticked then
+  if math.floor(now) > math.floor(ticked) then
+    redis.call('ZREMRANGEBYSCORE', turns, '-inf', now_text)
+    redis.call('ZREMRANGEBYSCORE', inside, '-inf', now_text)
+  end
   credit = math.min(most, credit + (now - ticked) * pace)
   ticked = now
 end
-redis.call('ZREMRANGEBYSCORE', turns, '-inf', now_text)
-redis.call('ZREMRANGEBYSCORE', inside, '-inf', now_text)
 for _ = 1, 200 do
   if credit < 1 then break end
   local head = redis.call('ZRANGEBYSCORE', line, '-inf', now_text, 'LIMIT', 0, 1)[1]
@@ -78,7 +80,6 @@ local function let_in(until_then)
 end
 
 local function stand()
-  for _, key in ipairs({line, turns, inside, due, pace_key}) do redis.call('EXPIRE', key, TICKET_GOOD_FOR) end
   local where = redis.call('ZRANK', line, id)
   -- pace.interval looks before half of the way is gone, and before the opening for the last time at its own turn.
   local to_opening = math.max(0, math.min(opens_at - now, LAST_LOOK_BEFORE))
@@ -119,7 +120,10 @@ if now < opens_at then
 end
 local since_then = tonumber(redis.call('ZSCORE', inside, id) or let_in_until)
 if since_then > now then return let_in(since_then) end
-if redis.call('ZREM', turns, id) == 1 then return let_in(now + TIME_FOR_THE_FORM) end
+if tonumber(redis.call('ZSCORE', turns, id) or 0) > now then
+  redis.call('ZREM', turns, id)
+  return let_in(now + TIME_FOR_THE_FORM)
+end
 if redis.call('ZSCORE', line, id) then
   if is_moved then redis.call('ZADD', line, place, id) end
   return stand()
@@ -145,4 +149,6 @@ if is_direct then
   return let_in(now + TIME_FOR_THE_FORM)
 end
 redis.call('ZADD', line, place, id)
+-- After the last who came, and the hour before an opening that its ticket may wait.
+for _, key in ipairs({line, turns, inside, due, pace_key}) do redis.call('EXPIRE', key, 2 * TICKET_GOOD_FOR) end
 return stand()

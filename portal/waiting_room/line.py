@@ -132,6 +132,10 @@ class Standing(NamedTuple):
     waiting: int
     pace: float
 
+    @property
+    def a_minute(self) -> int:
+        return round(self.pace * 60)
+
 
 def standing(*, now: float) -> Standing | None:
     """How many wait; None where nobody does, or nobody can say."""
