@@ -247,7 +247,8 @@ def test_whoever_waits_is_told_its_place_the_pace_and_the_time_in_both_languages
     assert words(response).partition("Waiting room ")[2].partition(" Look now")[0] == (
         "About 1,200 parties are before you "
         "About 600 parties a minute are let in: your turn comes in about 2 minutes. "
-        "Your place is kept on this device, also while it sleeps or the page is closed; your turn for 15 minutes."
+        "Your place is kept on this device, also while it sleeps or the page is closed; your turn for 15 minutes. "
+        f"This page looks again in {again_in(response)} seconds."
     )
     assert "<title>About 1,200 parties are before you · Northgate Car Works</title>" in response.content.decode()
     assert (response.status_code, response["Cache-Control"]) == (200, "private, no-store")
@@ -308,7 +309,14 @@ def test_a_crowd_before_the_opening_sees_the_room_and_a_few_do_not(before, clock
     assert {kind(response) for response in few} == {NOT_YET}
     response = visitor(100).get(path(before))
     assert (kind(response), 25 <= again_in(response) <= 35) == ("Sign-up opens at 20:00 today", True)
-    assert [kind(who) for who in few] == [NOT_YET] * len(few)
+    again = visitor(100)
+    tickets = [again.get(path(before)).cookies.keys() for _look in range(2)]
+    assert [list(names) for names in tickets] == [[f"waiting_room_{before.season_id}"], []]
+
+
+def test_the_page_of_a_session_leads_to_where_one_waits_for_the_opening(before, client):
+    page = client.get(f"/en/sessions/{before.pk}/").content.decode()
+    assert f'href="{path(before)}">Wait for the opening</a>' in page
 
 
 def test_near_the_opening_a_page_looks_next_when_its_own_turn_comes_and_never_before_it(before, clock):
@@ -464,6 +472,15 @@ def test_a_process_that_is_busy_counts_as_slow():
     with load.one_more(at_once=1), load.one_more(at_once=1):
         pass
     assert (load.take(), load.take()) == ((2, 1), (0, 0))
+
+
+def test_hosts_see_how_many_wait_and_the_pace(session, admin_client):
+    overview = f"/en/admin/bookings/season/{session.season_id}/overview/"
+    assert "waiting room" not in words(admin_client.get(overview))
+    others_wait(1204, pace=10)
+    assert "1204 visitors stand in the waiting room before the sign-up form. 600 a minute are let in." in words(
+        admin_client.get(overview)
+    )
 
 
 # Without Redis
