@@ -9,9 +9,9 @@ local line, turns, inside, due, pace_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], K
 local done, sending, of_one, of_network = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local now_text, id, place = ARGV[1], ARGV[2], ARGV[3]
 local now = tonumber(now_text)
-local is_new, is_moved, is_counted = ARGV[4] == '1', ARGV[5] == '1', ARGV[6] == '1'
-local opens_at, let_in_until, form = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
-local measured, slow_ones, always = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12] == 'on'
+local is_moved, is_counted = ARGV[4] == '1', ARGV[5] == '1'
+local opens_at, let_in_until, form = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local measured, slow_ones, always = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11] == 'on'
 
 local kept = redis.call('HMGET', pace_key, 'pace', 'credit', 'ticked', 'judged', 'count', 'slow')
 local pace = tonumber(kept[1]) or PACE_AT_FIRST
@@ -130,14 +130,15 @@ if redis.call('ZSCORE', line, id) then
 end
 
 -- New here; or the line was lost, its turn came while it slept, or its time for the form ran out: then its place is
--- the old one.
+-- the old one. Its network must have a share for it: tickets can be had in quiet hours, for a rush that comes later.
 local is_direct = now >= opens_at and not always and credit >= 1 and waiting() == 0
-if is_new and is_counted and not (is_direct and credit >= most / 2) then
-  if is_full(of_one, OF_ONE, SHARE_OF_ONE) or is_full(of_network, OF_A_NETWORK, SHARE_OF_A_NETWORK) then
+if is_counted then
+  local times = 1
+  if is_direct and credit >= most / 2 then times = TIMES_WHEN_QUIET end
+  if is_full(of_one, times * OF_ONE, SHARE_OF_ONE)
+      or is_full(of_network, times * OF_A_NETWORK, SHARE_OF_A_NETWORK) then
     return answer('many', 0, waiting())
   end
-end
-if is_new and is_counted then
   for _, key in ipairs({of_one, of_network}) do
     redis.call('ZREMRANGEBYSCORE', key, '-inf', now - TICKET_GOOD_FOR)
     redis.call('ZADD', key, now_text, id)

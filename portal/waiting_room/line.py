@@ -1,11 +1,11 @@
 """The line itself, in the Redis that web processes share: one script, so that nobody sees it half changed."""
 
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.utils.crypto import salted_hmac
 from redis import Redis
 from redis.exceptions import NoScriptError
 
@@ -40,6 +40,7 @@ _constants = {
     "SHARE_OF_ONE": pace.OF_ONE[1],
     "OF_A_NETWORK": pace.OF_A_NETWORK[0],
     "SHARE_OF_A_NETWORK": pace.OF_A_NETWORK[1],
+    "TIMES_WHEN_QUIET": pace.TIMES_WHEN_QUIET,
 }
 ENTER = "".join(f"local {name} = {value}\n" for name, value in _constants.items()) + Path(__file__).with_name(
     "enter.lua"
@@ -63,7 +64,6 @@ class Answer(NamedTuple):
 
 class Arrival(NamedTuple):
     ticket: Ticket
-    is_new: bool
     is_moved: bool
     opens_at: float
     form: str  # which is sent; empty for a look
@@ -85,7 +85,6 @@ def enter(arrival: Arrival, *, now: float, measured: tuple[int, int]) -> Answer 
         f"{now:.6f}",
         ticket.number,
         f"{ticket.place:.9f}",
-        int(arrival.is_new),
         int(arrival.is_moved),
         int(bool(arrival.one)),
         arrival.opens_at,
@@ -164,7 +163,8 @@ def _is_inside(one: str) -> bool:
 
 
 def _hashed(address: str) -> str:
-    return salted_hmac("portal.waiting_room.of", address, algorithm="sha256").hexdigest()[:24]
+    key = sha256(f"portal.waiting_room.of {settings.SECRET_KEY}".encode()).digest()
+    return blake2b(address.encode(), key=key, digest_size=12).hexdigest()
 
 
 def _done(ticket: Ticket) -> str:

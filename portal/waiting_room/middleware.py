@@ -67,10 +67,10 @@ class Visit:
         self.ticket = self._at_opening(self.brought) if self.brought else self._draw()
 
     def answer(self, get_response: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
-        found = self._enter(is_new=self.brought is None)
+        found = self._enter()
         if found and found.verdict == "spent":
-            self.ticket = self._draw()
-            found = self._enter(is_new=True)
+            self.brought, self.ticket = None, self._draw()
+            found = self._enter()
         if found is None:
             return self._without_a_line(get_response)
         match found.verdict:
@@ -103,10 +103,9 @@ class Visit:
         self._give_ticket(response)
         return response
 
-    def _enter(self, *, is_new: bool) -> line.Answer | None:
-        one, network = line.one_and_network(self.request) if is_new else ("", "")
-        is_moved = self.brought is not None and not is_new and self.ticket.place != self.brought.place
-        arrival = line.Arrival(self.ticket, is_new, is_moved, self.opens_at, self.form, one, network)
+    def _enter(self) -> line.Answer | None:
+        is_moved = self.brought is not None and self.ticket.place != self.brought.place
+        arrival = line.Arrival(self.ticket, is_moved, self.opens_at, self.form, *line.one_and_network(self.request))
         return line.enter(arrival, now=self.seconds, measured=load.take())
 
     def _let_in(self, get_response: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:

@@ -28,6 +28,8 @@ AWAY_AFTER = 30
 # Tickets of one address and of one network: this many, or this share of all where that is more.
 OF_ONE = (20, 0.01)
 OF_A_NETWORK = (60, 0.03)
+# So many times that number while nobody has to wait: a school class at one address, but no store of tickets.
+TIMES_WHEN_QUIET = 10
 
 POLLS_A_SECOND = 170.0
 SHORTEST_INTERVAL = 5.0

@@ -363,8 +363,8 @@ def test_a_forged_or_old_ticket_is_none(session, clock):
     clock(NOON + SECOND / 10)
     visitor(1).get(path(session))
     clock(NOON + SECOND / 5)
-    number, _place, rest = mine.split("~")
-    who.cookies[name] = f"{number}~1.0~{rest}"
+    signature = mine.rpartition(":")[2]
+    who.cookies[name] = f"{'f' * 24}~{seconds(NOON - MINUTE)}~{seconds(NOON + MINUTE):.0f}:{signature}"
     assert kind(who.get(path(session))) == "5 parties are before you"
     who.cookies[name] = mine
     assert kind(who.get(path(session))) == "3 parties are before you"
@@ -384,6 +384,7 @@ def test_who_sleeps_past_its_turn_has_it_for_a_quarter_of_an_hour_and_then_stand
     clock(NOON + 5 * SECOND)
     assert kind(other.get(path(session))) == "form"
     clock(NOON + 9 * MINUTE)
+    others_wait(0, since=NOON + 9 * MINUTE)
     assert kind(awake.get(path(session))) == "form"
     others_wait(0, since=NOON + 20 * MINUTE)
     clock(NOON + 20 * MINUTE)
@@ -438,6 +439,21 @@ def test_an_address_has_its_share_of_the_line_and_the_others_are_not_kept_out(se
     assert got.count("Many wait from where you are") == len(neighbours) - (pace.OF_A_NETWORK[0] - pace.OF_ONE[0])
 
 
+def test_tickets_stored_in_a_quiet_hour_have_no_more_than_their_share_in_a_rush(session, clock):
+    stored = []
+    for number in range(25):
+        clock(NOON + number * SECOND)
+        stored.append(visitor())
+        assert kind(stored[-1].get(path(session))) == "form"
+    clock(NOON + HOUR)
+    others_wait(0, since=NOON + HOUR)
+    got = [kind(who.get(path(session))) for who in stored]
+    assert got[20:] == ["Many wait from where you are"] * 5
+    others_wait(1000, since=NOON + 2 * HOUR)
+    clock(NOON + 2 * HOUR)
+    assert kind(visitor().get(path(session))) == "Many wait from where you are"
+
+
 def test_of_a_long_line_an_address_may_have_more(session):
     others_wait(3000)
     got = [kind(visitor().get(path(session))) for _ in range(pace.OF_ONE[0] + 3)]
@@ -458,7 +474,7 @@ def test_behind_a_proxy_that_nobody_named_all_count_as_nobody(session, settings)
     ],
 )
 def test_the_pace_goes_down_when_requests_are_slow_and_up_while_people_wait(measured, then):
-    someone = line.Arrival(Ticket("someone", 1.0), True, False, 0.0, "", "", "")
+    someone = line.Arrival(Ticket("someone", 1.0), False, 0.0, "", "", "")
     others_wait(1000, pace=pace.PACE_AT_FIRST)
     now = seconds(NOON)
     line.enter(someone, now=now, measured=(0, 0))
