@@ -12,7 +12,7 @@ BURST_AT_LEAST = 5
 # An admitted request that takes longer, or finds its process busy, counts as slow; one in twenty may.
 SLOW = 0.5
 JUDGED_EVERY = 2.0
-FASTER_BY = 0.05
+FASTER_BY = 0.1
 SLOWER_BY = 0.7
 
 # From when on those who come before the opening get a ticket, and from how many on they see the room.

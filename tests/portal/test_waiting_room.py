@@ -332,8 +332,13 @@ def test_an_opening_that_is_moved_moves_whoever_waits_for_it(before, clock):
     assert kind(who.get(path(before))) == "Sign-up opens at 20:00 today"
     before.season.opens_at = NOON + HOUR / 2
     before.season.save()
-    clock(NOON)
+    clock(NOON + SECOND)
+    visitor(1).get(path(before))
+    assert asked(lambda redis: redis.zscore(line.TURNS, ticket(who, before).number))
     assert kind(who.get(path(before))) == NOT_YET
+    assert [
+        asked(lambda redis, key=key: redis.zscore(key, ticket(who, before).number)) for key in (line.TURNS, line.INSIDE)
+    ] == [None, None]
     moved = place_of(ticket(who, before).number, before.season_id, opens_at=seconds(NOON + HOUR / 2))
     assert ticket(who, before).place == pytest.approx(moved, abs=1e-6)
 
