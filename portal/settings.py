@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.waiting_room.middleware.WaitingRoom",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "portal.body_limit.BodyLimit",
@@ -261,6 +262,12 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax
 DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
 # The admin's pages with their rows of inlines need this many; public forms are small by their own rules.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+
+# The waiting room in front of the sign-up form: `auto` opens it when more arrive than are let in, `on` always.
+# Tests turn it on themselves: on their clock, which stands still, all that ever ask arrive at once.
+WAITING_ROOM = env.choice("WAITING_ROOM", ("auto", "on", "off"), default="off" if IN_TESTS else "auto")
+# Sign-up requests under way in one web process; above it the room slows down. Fewer than it has threads.
+SIGN_UPS_AT_ONCE = env.number("SIGN_UPS_AT_ONCE", default=4)
 
 # Logs carry no personal data: our own sentences name rows by number
 

@@ -32,7 +32,7 @@ FIXED_KEYS = {
 # A production environment in the developer's shell must not reach the tests.
 OURS_ALONE = (
     *("SITE_URL", "ALLOWED_HOSTS", "TRUSTED_PROXIES", "DATABASE_URL", "DATABASE_POOL", "REDIS_URL"),
-    *("EMAIL_URL", "MAIL_FROM", "BOUNCE_ADDRESS", "REPORT_KEY", "HOST", "PORT"),
+    *("EMAIL_URL", "MAIL_FROM", "BOUNCE_ADDRESS", "REPORT_KEY", "HOST", "PORT", "WAITING_ROOM", "SIGN_UPS_AT_ONCE"),
 )
 
 
