@@ -6,7 +6,7 @@ from bench import mail_run
 from bench.report import Figure
 from bench.run import Run
 
-SIZES = (960, 10_000)
+SIZES = (960, 10_000, 100_000)
 
 
 def measure(_run: Run) -> list[Figure]:
