@@ -106,7 +106,7 @@ def asking(site: Site, address: str, *, threads: int) -> Iterator[list[HttpRespo
     before = ByOwnClock.asked
     with ThreadPoolExecutor(threads) as pool:
         running = [pool.submit(site.ask, address) for _ in range(threads)]
-        wait_until(lambda: ByOwnClock.asked == before + threads and Counted.times)
+        wait_until(lambda: ByOwnClock.asked == before + threads and Counted.times, seconds=PATIENCE)
         try:
             yield answers
         finally:
@@ -191,7 +191,10 @@ def test_without_redis_each_process_keeps_its_own(counts, settings):
     there, settings.SHARED_REDIS_URL = settings.SHARED_REDIS_URL, ""
     shared.shared_redis.cache_clear()
     one, other = Site(), Site()
-    assert [site.number("/counted/1/") for site in (one, other, one, other)] == [1, 2, 1, 2]
+    with asking(one, "/counted/1/", threads=1) as without_waiting_for_anybody:
+        pass
+    assert [*map(number_of, without_waiting_for_anybody)] == [1]
+    assert [site.number("/counted/1/") for site in (other, one, other)] == [2, 1, 2]
     settings.SHARED_REDIS_URL = there
 
 
