@@ -14,7 +14,6 @@ from django.test import RequestFactory
 from django.urls import path
 
 from portal import page_cache, shared
-from portal.for_a_second import ForASecond
 from portal.views.caching import kept_by_nobody, kept_for_a_second, kept_for_minutes
 from tests.concurrency.processes import in_processes
 from tests.portal.keeping import ByOwnClock, Clock, names_shared
@@ -176,15 +175,6 @@ def ask_by_the_clock_of_the_machine() -> bytes:
 def test_real_processes_share_what_one_has_made():
     [other] = in_processes(ask_by_the_clock_of_the_machine)
     assert (ask_by_the_clock_of_the_machine(), other == str(os.getpid()).encode()) == (other, False)
-
-
-def test_what_stands_on_every_page_is_asked_for_once_a_second(settings):
-    settings.KEEP_PAGES = True
-    clock, answers = Clock(), iter("abc")
-    ask = ForASecond(lambda: next(answers), clock)
-    assert [ask(), ask()] == ["a", "a"]
-    clock.now += 1.1
-    assert [ask(), ask()] == ["b", "b"]
 
 
 def test_without_redis_each_process_keeps_its_own(counts, settings):
