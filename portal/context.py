@@ -10,7 +10,6 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language, override, to_locale
 
 from bookings.models import GUIDE_LANGUAGES, House, Season
-from portal.for_a_second import ForASecond
 from portal.views.seasons import shown_seasons
 
 
@@ -23,7 +22,7 @@ class OtherLanguage(NamedTuple):
 def house(request: HttpRequest) -> dict[str, object]:
     """Asked of the database only by templates that say it, so that staff and error pages cost nothing."""
     return {
-        "house": SimpleLazyObject(house_now),
+        "house": SimpleLazyObject(_house),
         "house_tour_url": SimpleLazyObject(_tour_url),
         "other_language": SimpleLazyObject(lambda: _other_language(request)),
     }
@@ -33,20 +32,11 @@ def _house() -> House:
     return House.objects.first() or House()
 
 
-def _tour_slug() -> str:
-    """Of the tour that is shown first; between seasons that of the last one."""
+def _tour_url() -> str:
+    """The tour that is shown first; between seasons that of the last one."""
     shown = shown_seasons(now=timezone.now())
     season = shown[0] if shown else Season.objects.public().select_related("tour").last()
-    return season.tour.slug if season else ""
-
-
-house_now = ForASecond(_house)
-tour_slug_now = ForASecond(_tour_slug)
-
-
-def _tour_url() -> str:
-    slug = tour_slug_now()
-    return reverse("tour", args=[slug]) if slug else ""
+    return reverse("tour", args=[season.tour.slug]) if season else ""
 
 
 def _other_language(request: HttpRequest) -> OtherLanguage | None:

@@ -160,7 +160,8 @@ def test_a_form_is_never_kept_and_nothing_sent_is_answered_from_what_is(client):
     assert forms[0].content != forms[1].content, "each has its own token"
 
     TourSession.objects.update(closed_at=NOON)
-    closed = client.get(address)
+    sent, closed = client.post(address), client.get(address)
+    assert (sent.status_code, sent["Cache-Control"]) == (410, "private, no-store")
     TourSession.objects.update(closed_at=None)
     assert (closed.status_code, closed["Cache-Control"]) == (410, "public, max-age=1")
     assert (client.get(address).status_code, client.post(address).status_code) == (410, 422)

@@ -14,7 +14,6 @@ from django.test import RequestFactory
 from django.urls import path
 
 from portal import page_cache, shared
-from portal.for_a_second import ForASecond
 from portal.views.caching import kept_by_nobody, kept_for_a_second, kept_for_minutes
 from tests.concurrency.processes import in_processes
 from tests.portal.keeping import ByOwnClock, Clock, names_shared
@@ -106,7 +105,7 @@ def asking(site: Site, address: str, *, threads: int) -> Iterator[list[HttpRespo
     before = ByOwnClock.asked
     with ThreadPoolExecutor(threads) as pool:
         running = [pool.submit(site.ask, address) for _ in range(threads)]
-        wait_until(lambda: ByOwnClock.asked == before + threads and Counted.times)
+        wait_until(lambda: ByOwnClock.asked == before + threads and Counted.times, seconds=PATIENCE)
         try:
             yield answers
         finally:
@@ -178,20 +177,14 @@ def test_real_processes_share_what_one_has_made():
     assert (ask_by_the_clock_of_the_machine(), other == str(os.getpid()).encode()) == (other, False)
 
 
-def test_what_stands_on_every_page_is_asked_for_once_a_second(settings):
-    settings.KEEP_PAGES = True
-    clock, answers = Clock(), iter("abc")
-    ask = ForASecond(lambda: next(answers), clock)
-    assert [ask(), ask()] == ["a", "a"]
-    clock.now += 1.1
-    assert [ask(), ask()] == ["b", "b"]
-
-
 def test_without_redis_each_process_keeps_its_own(counts, settings):
     there, settings.SHARED_REDIS_URL = settings.SHARED_REDIS_URL, ""
     shared.shared_redis.cache_clear()
     one, other = Site(), Site()
-    assert [site.number("/counted/1/") for site in (one, other, one, other)] == [1, 2, 1, 2]
+    with asking(one, "/counted/1/", threads=1) as without_waiting_for_anybody:
+        pass
+    assert [*map(number_of, without_waiting_for_anybody)] == [1]
+    assert [site.number("/counted/1/") for site in (other, one, other)] == [2, 1, 2]
     settings.SHARED_REDIS_URL = there
 
 
