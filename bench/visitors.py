@@ -40,13 +40,17 @@ class Lost(Exception):
 
 @dataclass
 class Visitor:
-    """One party of ``size``. ``outcome`` is a word: asked, proven, closed, refused, or what went wrong."""
+    """One party of ``size``. ``presses`` is how often it presses the button of the form.
+
+    ``outcome`` is a word: asked, proven, closed, refused, or what went wrong.
+    """
 
     number: int
     size: int
     session: int | None = None
     patience: float = 120.0
     think: float = 0.0
+    presses: int = 1
     email: str = ""
     came: float = 0.0
     answered: float = 0.0
@@ -118,13 +122,16 @@ class Crowd:
             return
         if visitor.think:
             await asyncio.sleep(visitor.think)
-        answer = await self._submit(visitor, client, shown, ways[0])
+        answer = await self._submit(visitor, client, shown)
         visitor.answered = self.clock()
         visitor.outcome = {200: "asked", 410: "closed"}.get(answer.status, "refused")
 
-    async def _submit(self, visitor: Visitor, client: Client, shown: Answer, path: str) -> Answer:
-        form = self._form(shown, "submission_key")
-        return await self._press(visitor, client, "submit", form, shown.path, filled_in(form, visitor), (200, 410, 422))
+    async def _submit(self, visitor: Visitor, client: Client, shown: Answer) -> Answer:
+        form = self._form(shown, "")
+        fields = filled_in(form, visitor)
+        for _press in range(visitor.presses):
+            answer = await self._press(visitor, client, "submit", form, shown.path, fields, (200, 410, 422))
+        return answer
 
     async def _prove(self, visitor: Visitor, client: Client, link: str) -> None:
         """Open the party's page by the link, and press the button on it."""
@@ -134,9 +141,9 @@ class Crowd:
         visitor.outcome = "proven" if proven.status == 200 else "refused"
 
     def _form(self, page: Answer, wanted: str) -> Form:
-        """By the end of its address; the form of the page itself has none, and is known by its key."""
+        """The first whose address ends so; that of a page which is sent to itself is empty."""
         try:
-            return form_for(page.body, "" if wanted == "submission_key" else wanted)
+            return form_for(page.body, wanted)
         except LookupError:
             raise Lost(f"no form to press on {page.path}") from None
 

@@ -55,16 +55,18 @@ def serving(folder: Path, application: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def workers(running: Processes) -> list[psutil.Process]:
-    return psutil.Process(running.running["web"].pid).children()
+    return list(psutil.Process(running.running["web"].pid).children())
 
 
 def parties_for(sessions: list[TourSession], *sizes: int, count: int = VISITORS) -> list[Visitor]:
+    """Every fifth presses twice."""
     return [
         Visitor(
             number,
             sizes[number // len(sessions) % len(sizes)],
             session=sessions[number % len(sessions)].pk,
             patience=PATIENCE,
+            presses=1 + (number % 5 == 0),
         )
         for number in range(count)
     ]
