@@ -10,11 +10,14 @@ party have it: so the number holds however many ask at the same moment, and nobo
 import hashlib
 import hmac
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.conf import settings
 
 from bookings.models import Party, TourSession
+
+# By session the hold that a party would have; in one that is missing, it may hold nothing. None: nobody counts.
+Free = Mapping[int, str] | None
 
 
 def most_of(session: TourSession) -> int:

@@ -1,6 +1,6 @@
 """A party asks for places. Source of the rules: DESIGN part 4, "Sign-up in a first-come season"."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -9,9 +9,8 @@ from django.db import IntegrityError
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
-from bookings.domain import waitlist
+from bookings.domain import holds, waitlist
 from bookings.domain.errors import BookingError
-from bookings.domain.holds import free_holds
 from bookings.domain.locks import in_one_transaction
 from bookings.domain.opening import SessionUnknown, TooLargeForSession, check_open
 from bookings.domain.people import Person, check_people, write_members
@@ -23,9 +22,6 @@ from bookings.models import (
     TourSession,
     person_key,
 )
-
-# By session the hold that the party would have; of a session that is missing, none. None: nobody counts.
-Holds = Mapping[int, str] | None
 
 # A waiting party proves its mailbox within this time from the hand-over of the mail that asks for it.
 PROVE_WITHIN = timedelta(hours=24)
@@ -86,8 +82,8 @@ def request_places(
     if any(smallest > session.capacity for session in sessions):
         raise TooLargeForSession  # At the head of that line it would keep the places from everybody.
     key = person_key(lead.email)
-    holds = _holds(sessions, network=network, proves_first=proves_first)
-    must_prove = any(not _may_hold(holds, session) and session.room_for(1 + len(companions)) for session in sessions)
+    free = _free_holds(sessions, network=network, proves_first=proves_first)
+    must_prove = any(not _may_hold(free, session) and session.room_for(1 + len(companions)) for session in sessions)
     if _tell_already_in(season.pk, key, now=now):
         return must_prove
     party = Party(
@@ -110,7 +106,7 @@ def request_places(
     )
     while True:
         try:
-            _place(party, companions, sessions, holds=holds, now=now)
+            _place(party, companions, sessions, free=free, now=now)
         except IntegrityError:
             # The same person or the same submit was faster on another connection: it counts, this one does not.
             if Party.objects.filter(submission_key=submission_key).exists() or _tell_already_in(
@@ -120,33 +116,33 @@ def request_places(
             # Or another party of the network had the same hold; each time one more is taken, until none is left.
             if not party.network_hold:
                 raise
-            holds = _holds(sessions, network=network, proves_first=proves_first)
+            free = _free_holds(sessions, network=network, proves_first=proves_first)
         else:
             return must_prove
 
 
-def _holds(sessions: Sequence[TourSession], *, network: str, proves_first: bool) -> Holds:
+def _free_holds(sessions: Sequence[TourSession], *, network: str, proves_first: bool) -> holds.Free:
     """What the party may hold places with before its mailbox is proven; None where nobody counts."""
     if not sessions[0].season.proves_mailbox:
         return None
     if proves_first:
         return {}
-    return free_holds(sessions, network=network) if network else None
+    return holds.free_holds(sessions, network=network) if network else None
 
 
-def _may_hold(holds: Holds, session: TourSession) -> bool:
-    return holds is None or session.pk in holds
+def _may_hold(free: holds.Free, session: TourSession) -> bool:
+    return free is None or session.pk in free
 
 
 def _place(
-    party: Party, companions: Sequence[Person], sessions: Sequence[TourSession], *, holds: Holds, now: datetime
+    party: Party, companions: Sequence[Person], sessions: Sequence[TourSession], *, free: holds.Free, now: datetime
 ) -> None:
-    if _offer_at_once(party, companions, sessions, holds=holds, now=now):
+    if _offer_at_once(party, companions, sessions, free=free, now=now):
         return
     for session in sessions:
         if session.parties_waiting and (session.places_free or session.places_kept):
             waitlist.offer_free_places(session.pk, now=now, trigger=DecisionTrigger.SIGN_UP)
-    _offer_or_wait(party, companions, [session.pk for session in sessions], holds=holds, now=now)
+    _offer_or_wait(party, companions, [session.pk for session in sessions], free=free, now=now)
 
 
 def _chosen_sessions(choices: Sequence[int], *, now: datetime) -> list[TourSession]:
@@ -172,7 +168,7 @@ def _tell_already_in(season_pk: int, key: str, *, now: datetime) -> bool:
 
 @in_one_transaction
 def _offer_at_once(
-    party: Party, companions: Sequence[Person], sessions: Sequence[TourSession], *, holds: Holds, now: datetime
+    party: Party, companions: Sequence[Person], sessions: Sequence[TourSession], *, free: holds.Free, now: datetime
 ) -> bool:
     """The fast path: nobody waits and there is room. No lock but the row that the claim itself writes.
 
@@ -183,12 +179,12 @@ def _offer_at_once(
         is_dearer = preference < len(sessions)
         if is_dearer and session.parties_waiting and session.room_for(party.size):
             return False
-        if not _may_hold(holds, session):
+        if not _may_hold(free, session):
             if session.room_for(party.size):
                 return False
             continue
         if TourSession.objects.claim(session.pk, places=party.size):
-            _write_party(party, companions, hold=holds and holds[session.pk])
+            _write_party(party, companions, hold=free[session.pk] if free else None)
             _write_offer(party, session, preference, now=now)
             return True
     return False
@@ -196,7 +192,7 @@ def _offer_at_once(
 
 @in_one_transaction
 def _offer_or_wait(
-    party: Party, companions: Sequence[Person], choices: Sequence[int], *, holds: Holds, now: datetime
+    party: Party, companions: Sequence[Person], choices: Sequence[int], *, free: holds.Free, now: datetime
 ) -> None:
     """The lines were served: take what is left over, or stand in line for every choice."""
     locked = TourSession.objects.lock(choices)
@@ -205,9 +201,9 @@ def _offer_or_wait(
     for preference, pk in enumerate(choices, start=1):
         waitlist.keep_places_before_others_ask(locked[pk], now=now)
         if waitlist.is_free_for_newcomers(locked[pk], size=party.size, now=now):
-            if not _may_hold(holds, locked[pk]):
+            if not _may_hold(free, locked[pk]):
                 break
-            _write_party(party, companions, hold=holds and holds[pk])
+            _write_party(party, companions, hold=free[pk] if free else None)
             locked[pk].hold(party.size)
             _write_offer(party, locked[pk], preference, now=now)
             return

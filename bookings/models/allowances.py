@@ -12,12 +12,13 @@ class AllowanceQuerySet(models.QuerySet["Allowance"]):
 
         ``each`` is how many milliseconds bring one back, ``now`` milliseconds since 1970. One conditional UPDATE.
         """
-        self.bulk_create([Allowance(key=key, whole_at=now)], ignore_conflicts=True)
         latest = now + each * (at_once - 1)
-        if self.filter(key=key, whole_at__lte=latest).update(whole_at=Greatest(F("whole_at"), now) + each):
-            return 0
-        whole_at = self.filter(key=key).values_list("whole_at", flat=True).first() or now
-        return max(whole_at - latest, 1)
+        while not self.filter(key=key, whole_at__lte=latest).update(whole_at=Greatest(F("whole_at"), now) + each):
+            whole_at = self.filter(key=key).values_list("whole_at", flat=True).first()
+            if whole_at is not None and whole_at > latest:
+                return whole_at - latest
+            self.bulk_create([Allowance(key=key, whole_at=now)], ignore_conflicts=True)
+        return 0
 
     def forget_whole(self, *, now: int) -> None:
         """A row that is whole again says what no row says."""

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from django.db import connection
 
-from bookings.domain import sign_up
+from bookings.domain import holds
 from bookings.models import Booking, Party
 from tests.acts import ledger, submit
 from tests.concurrency.threads import PATIENCE, at_once
@@ -43,13 +43,13 @@ def without_one_for_each_hold(transactional_db: None) -> Iterator[None]:
 def test_twin_without_the_constraint_a_network_holds_more(monkeypatch):
     session = make_session()
     all_have_looked = threading.Barrier(8)
-    look = sign_up.free_holds
+    look = holds.free_holds
 
     def look_and_wait(*args, **kwargs):
         found = look(*args, **kwargs)
         all_have_looked.wait(PATIENCE)
         return found
 
-    monkeypatch.setattr(sign_up, "free_holds", look_and_wait)
+    monkeypatch.setattr(holds, "free_holds", look_and_wait)
     at_once(*[partial(submit, session, network=SCHOOL)] * 8)
     assert ledger(session)["parties"] == 8
