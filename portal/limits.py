@@ -31,7 +31,8 @@ OF_A_PERSON = 6
 # Whoever goes back asks for somebody else with the same form.
 OF_A_FORM = 6
 # So many refusals a minute come with the form as it was filled in; more come as one plain page.
-FULL_REFUSALS = 10
+FULL_REFUSALS_OF_AN_ADDRESS = 10
+FULL_REFUSALS_OF_A_NETWORK = 30
 MORE_OF_LARGE_NETWORKS = 10
 # A network that nobody can tell is one as well: nobody gets round the limits by being unknown.
 UNKNOWN = "unknown"
@@ -97,8 +98,9 @@ def after_wrong_link(request: HttpRequest, *, now: datetime) -> int:
 
 
 def is_flood(request: HttpRequest, *, now: datetime) -> bool:
-    """Whether this address was refused so often that a form filled in anew is more than it is worth."""
-    return wait_before([(Limit("refused", FULL_REFUSALS, FULL_REFUSALS), one_of(request) or UNKNOWN)], now=now) > 0
+    """Whether so much was refused here that a form filled in anew is more than it is worth."""
+    full = _of_neighbours(request, "refused", FULL_REFUSALS_OF_AN_ADDRESS, FULL_REFUSALS_OF_A_NETWORK)
+    return wait_before(full, now=now) > 0
 
 
 def network_to_count(request: HttpRequest) -> str:
@@ -107,12 +109,16 @@ def network_to_count(request: HttpRequest) -> str:
 
 
 def _neighbours(request: HttpRequest, what: str) -> list[Asking]:
+    return _of_neighbours(request, what, settings.ASKINGS_AN_ADDRESS, settings.ASKINGS_A_NETWORK)
+
+
+def _of_neighbours(request: HttpRequest, what: str, of_address: int, of_network: int) -> list[Asking]:
+    """Askings a minute, and as many at once, of the address and of its network."""
     address, network = one_of(request) or UNKNOWN, network_to_count(request)
     times = MORE_OF_LARGE_NETWORKS if _is_large(network) else 1
-    of_address, of_network = times * settings.ASKINGS_AN_ADDRESS, times * settings.ASKINGS_A_NETWORK
     return [
-        (Limit(f"{what} address", of_address, of_address), address),
-        (Limit(f"{what} network", of_network, of_network), network),
+        (Limit(f"{what} address", times * of_address, times * of_address), address),
+        (Limit(f"{what} network", times * of_network, times * of_network), network),
     ]
 
 

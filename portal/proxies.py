@@ -41,8 +41,8 @@ class OnlyNamedProxies:
 def say_that_nobody_is_believed() -> None:
     """Once a process: else the log of a site behind a proxy would say nothing else."""
     logger.warning(
-        "A request came with X-Forwarded-For, and TRUSTED_PROXIES names nobody: if a proxy stands in front, name it there. "
-        " Until then all visitors look like one, and one limit holds for all of them"
+        "A request came with X-Forwarded-For, and TRUSTED_PROXIES names nobody: if a proxy stands in front, name it "
+        "there. Until then all visitors look like one, and one limit holds for all of them"
     )
 
 

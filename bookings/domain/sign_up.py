@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from bookings import outbox
 from bookings.domain import holds, waitlist
 from bookings.domain.errors import BookingError
-from bookings.domain.locks import in_one_transaction
+from bookings.domain.locks import MOST_TRIES, in_one_transaction
 from bookings.domain.opening import SessionUnknown, TooLargeForSession, check_open
 from bookings.domain.people import Person, check_people, write_members
 from bookings.models import (
@@ -104,21 +104,21 @@ def request_places(
         asked_at=now,
         mailbox_proven_at=None if season.proves_mailbox else now,
     )
-    while True:
+    for tries_left in reversed(range(MOST_TRIES)):
         try:
             _place(party, companions, sessions, free=free, now=now)
+            break
         except IntegrityError:
             # The same person or the same submit was faster on another connection: it counts, this one does not.
             if Party.objects.filter(submission_key=submission_key).exists() or _tell_already_in(
                 season.pk, key, now=now
             ):
-                return must_prove
-            # Or another party of the network had the same hold; each time one more is taken, until none is left.
+                break
+            # Or another party of its network got the same hold: this one tries for another.
             if not party.network_hold:
                 raise
-            free = _free_holds(sessions, network=network, proves_first=proves_first)
-        else:
-            return must_prove
+            free = _free_holds(sessions, network=network, proves_first=tries_left == 1)
+    return must_prove
 
 
 def _free_holds(sessions: Sequence[TourSession], *, network: str, proves_first: bool) -> holds.Free:

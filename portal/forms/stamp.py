@@ -18,8 +18,6 @@ YOUNGEST = timedelta(seconds=3)
 # ... and who comes back to an older one looks it over.
 OLDEST = timedelta(days=1)
 
-_signer = Signer(sep=".", salt="portal.forms.stamp")
-
 
 class Stamp(NamedTuple):
     key: uuid.UUID
@@ -33,16 +31,20 @@ class Stamp(NamedTuple):
 
 
 def new_stamp(*, now: datetime, key: uuid.UUID | None = None) -> str:
-    return _signer.sign(f"{(key or uuid.uuid4()).hex}.{int(now.timestamp() * 1000):x}")
+    return _signer().sign(f"{(key or uuid.uuid4()).hex}.{int(now.timestamp() * 1000):x}")
 
 
 def read_stamp(text: str) -> Stamp | None:
     """None where we did not make it."""
     try:
-        key, made_at = _signer.unsign(text).split(".")
+        key, made_at = _signer().unsign(text).split(".")
         return Stamp(uuid.UUID(hex=key), datetime.fromtimestamp(int(made_at, 16) / 1000, UTC))
     except (BadSignature, ValueError):
         return None
+
+
+def _signer() -> Signer:
+    return Signer(sep=".", salt="portal.forms.stamp")
 
 
 def with_stamp(data: QueryDict | dict[str, Any] | None, *, now: datetime) -> QueryDict | dict[str, Any] | None:
