@@ -3,6 +3,7 @@
 
 const form = document.querySelector("#sign-up form");
 const proof = form?.querySelector("[name=proof]");
+const without = document.querySelector("#no-proof");
 const AT_ONCE = 200;
 
 const hex = (bytes) => Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -22,13 +23,17 @@ async function solve(address) {
 }
 
 if (proof && globalThis.crypto?.subtle) {
+  without.hidden = true;
   const stamp = form.querySelector("[name=submission_key]").value;
   const work = solve(proof.dataset.challenge + encodeURIComponent(stamp)).then(
     (answer) => (proof.value = answer),
     () => "",
   );
   let done = false;
-  work.finally(() => (done = true));
+  work.finally(() => {
+    done = true;
+    without.hidden = proof.value !== "";
+  });
   form.addEventListener("submit", (event) => {
     if (done) return;
     event.preventDefault();
