@@ -124,14 +124,23 @@ def outcomes():
 OUTCOMES = [*[0] * 10, 6, 0, 0, 5, 3, 1, 0, 5, 0, 0]
 
 
+def what_one_refusal_costs_the_other_bucket():
+    """Of many pairs, since the one that is asked first is so by chance."""
+    for number in range(8):
+        one, two = (Limit("one", 1, 1), f"lin{number}"), (Limit("two", 2, 2), f"lin{number}")
+        yield [wait_before(asked, now=NOON) for asked in ([one, two], [one, two], [two], [two])]
+
+
 def test_redis_counts_and_what_is_refused_is_counted_nowhere():
     assert outcomes() == OUTCOMES
+    assert list(what_one_refusal_costs_the_other_bucket()) == [[0, 60, 0, 30]] * 8
     assert not Allowance.objects.exists()
 
 
 @pytest.mark.usefixtures("no_redis")
 def test_rows_count_as_redis_does():
     assert outcomes() == OUTCOMES
+    assert list(what_one_refusal_costs_the_other_bucket()) == [[0, 60, 0, 30]] * 8
 
 
 @pytest.mark.usefixtures("no_redis")
@@ -194,6 +203,12 @@ def test_a_flood_is_answered_with_one_plain_page_and_without_the_database(sessio
 def test_nobody_shuts_another_person_out_by_asking_in_its_name(session):
     assert asked_too_often(session).status_code == 429
     assert ask(session, "lin@visitors.example", comes_from="192.0.2.1").status_code == 303
+
+
+def test_whom_nobody_can_tell_is_one_network_too(session):
+    told = [ask(session, f"lin{number}@visitors.example", comes_from="") for number in range(21)]
+    assert [answer.status_code for answer in told] == [303] * 20 + [429]
+    assert Booking.objects.holding().count() == 4
 
 
 def test_a_school_behind_one_address_may_ask_ten_times_as_often(session, settings):
