@@ -225,6 +225,20 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = MAIL_FROM
 BOUNCE_ADDRESS = env.bounce_address("BOUNCE_ADDRESS")
 REPORT_KEY = env.optional_key("REPORT_KEY")
 
+# How often somebody may ask: see portal/limits.py and docs/running.md
+
+# Askings a minute, as many at once: of an address (a household, a school behind one address) and of its network.
+ASKINGS_AN_ADDRESS = env.number("ASKINGS_AN_ADDRESS", default=20)
+ASKINGS_A_NETWORK = env.number("ASKINGS_A_NETWORK", default=60)
+# Networks of schools and companies, of which ten times as many may ask.
+LARGE_NETWORKS = env.networks("LARGE_NETWORKS")
+# So many parties of one network may hold places in a session before their mailboxes are proven, or this share of the
+# session's parties, in percent, whichever is more.
+UNPROVEN_PARTIES_A_NETWORK = env.number("UNPROVEN_PARTIES_A_NETWORK", default=2)
+UNPROVEN_SHARE_A_NETWORK = env.number("UNPROVEN_SHARE_A_NETWORK", default=10)
+# Whether a sign-up that shall hold places at once has to show work that costs a browser a second or two.
+PROOF_OF_WORK = env.flag("PROOF_OF_WORK", default=False)
+
 # Safety
 
 CONTENT_SECURITY_POLICY = {

@@ -96,6 +96,8 @@ class Party(models.Model):
     # What the person said of our mail; it holds also where the address is spelt otherwise.
     complained_at = models.DateTimeField(_("called our mail unwanted"), null=True, blank=True)
     wants_no_news_at = models.DateTimeField(_("wants no announcements"), null=True, blank=True)
+    # Which of the few holds of its network it uses until its mailbox is proven: see bookings.domain.holds.
+    network_hold = models.CharField(max_length=80, null=True, blank=True, editable=False)  # noqa: DJ001
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     erased_at = models.DateTimeField(_("erased"), null=True, blank=True)
 
@@ -107,6 +109,12 @@ class Party(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["season", "person_key"], condition=Q(ended_at=None), name="party_one_live_per_season_and_person"
+            ),
+            # What keeps the holds of a network within their number, however many ask at the same moment.
+            models.UniqueConstraint(
+                fields=["network_hold"],
+                condition=Q(mailbox_proven_at=None, ended_at=None),
+                name="party_one_unproven_for_each_hold",
             ),
             models.CheckConstraint(
                 name="party_size_range", condition=Q(smallest_size__gte=1, smallest_size__lte=F("size"))
@@ -168,8 +176,8 @@ class Party(models.Model):
         self.save(update_fields=["calendar_sequence"])
 
     def prove(self, *, now: datetime) -> None:
-        self.mailbox_proven_at = now
-        self.save(update_fields=["mailbox_proven_at"])
+        self.mailbox_proven_at, self.network_hold = now, None
+        self.save(update_fields=["mailbox_proven_at", "network_hold"])
 
     def use_first_call(self) -> None:
         """It has places again: what it was promised for those that were called off is kept."""
