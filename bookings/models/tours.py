@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
@@ -267,7 +267,7 @@ class TourSessionQuerySet(models.QuerySet["TourSession"]):
     def public(self) -> Self:
         return self.filter(season__published=True)
 
-    def lock(self, pks: Collection[int]) -> dict[int, "TourSession"]:
+    def lock(self, pks: "Collection[int] | models.QuerySet[Any, Any]") -> dict[int, "TourSession"]:
         """Lock the rows in primary-key order, the first in the order of locks: sessions, then party, then booking.
 
         ``no_key`` lets other transactions insert rows that point at the session meanwhile.
