@@ -153,6 +153,9 @@ CACHES: dict[str, dict[str, Any]] = {
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
 
+# So long a process gives again what it has read of seasons and sessions (portal/kept.py).
+KEPT_SECONDS = 0.0 if IN_TESTS else 1.0
+
 CELERY_BROKER_URL = environment.celery_broker_url(_broker) if BROKER_AVAILABLE else ""
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {

@@ -1,11 +1,13 @@
 """A party asks for places. Source of the rules: DESIGN part 4, "Sign-up in a first-come season"."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
@@ -13,7 +15,7 @@ from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import in_one_transaction
 from bookings.domain.opening import SessionUnknown, TooLargeForSession, check_open
-from bookings.domain.people import Person, check_people, write_members
+from bookings.domain.people import Person, add_members, check_people
 from bookings.models import (
     SIGN_UP_OFFER_AT_MOST,
     DecisionTrigger,
@@ -67,16 +69,18 @@ def request_places(
     and is told by mail; the same ``submission_key`` again changes nothing at all. Raises a BookingError of this
     module, of ``opening`` or of ``people``.
     """
-    if Party.objects.filter(submission_key=submission_key).exists():
+    key = person_key(lead.email)
+    asked = Party.objects.filter(submission_key=submission_key)
+    found = _read(choices, asked=asked, key=key)
+    if any(each.was_asked for each in found.values()) or (not found and asked.exists()):
         return
-    sessions = _chosen_sessions(choices, now=now)
+    sessions = _chosen(choices, found, now=now)
     season = sessions[0].season
     check_people(season.tour, [lead.person, *companions])
     smallest = min(wishes.smallest_size, 1 + len(companions))
     if any(smallest > session.capacity for session in sessions):
         raise TooLargeForSession  # At the head of that line it would keep the places from everybody.
-    key = person_key(lead.email)
-    if _tell_already_in(season.pk, key, now=now):
+    if found[sessions[0].pk].is_in and _tell_already_in(season.pk, key, now=now):
         return
     party = Party(
         season=season,
@@ -104,15 +108,28 @@ def request_places(
             _offer_or_wait(party, companions, [session.pk for session in sessions], now=now)
     except IntegrityError:
         # The same person or the same submit was faster on another connection: it counts, this one does not.
-        if not Party.objects.filter(submission_key=submission_key).exists() and not _tell_already_in(
-            season.pk, key, now=now
-        ):
+        if not asked.exists() and not _tell_already_in(season.pk, key, now=now):
             raise
 
 
-def _chosen_sessions(choices: Sequence[int], *, now: datetime) -> list[TourSession]:
-    found = TourSession.objects.public().select_related("season__tour", "venue").in_bulk(choices)
-    sessions = [found[pk] for pk in dict.fromkeys(choices) if pk in found]
+class Found(NamedTuple):
+    """A session that was chosen, whether this very submit is known, and whether the person is in its season."""
+
+    session: TourSession
+    was_asked: bool
+    is_in: bool
+
+
+def _read(choices: Sequence[int], *, asked: QuerySet[Party], key: str) -> dict[int, Found]:
+    """All that is asked before places are claimed, in one statement, and the same one for whoever is in already."""
+    same_person = Party.objects.live().filter(season=OuterRef("season"), person_key=key)
+    sessions = TourSession.objects.public().filter(pk__in=choices).select_related("season__tour", "venue").order_by()
+    told = sessions.annotate(was_asked=Exists(asked), is_in=Exists(same_person))
+    return {each.pk: Found(each, vars(each)["was_asked"], vars(each)["is_in"]) for each in told}
+
+
+def _chosen(choices: Sequence[int], found: Mapping[int, Found], *, now: datetime) -> list[TourSession]:
+    sessions = [found[pk].session for pk in dict.fromkeys(choices) if pk in found]
     if not sessions or len(sessions) != len(choices) or len({session.season_id for session in sessions}) != 1:
         raise SessionUnknown
     season = sessions[0].season
@@ -140,9 +157,11 @@ def _offer_at_once(
     A dearer choice with room and a line is not skipped: its line may want nothing of what is free.
     """
     for preference, session in enumerate(sessions, start=1):
-        is_dearer = preference < len(sessions)
-        if is_dearer and session.parties_waiting and session.room_for(party.size):
+        has_room, is_dearer = session.room_for(party.size), preference < len(sessions)
+        if is_dearer and session.parties_waiting and has_room:
             return False
+        if not has_room or session.parties_waiting:
+            continue  # What was read a moment ago needs no claim to fail; whoever was wrong about it looks under lock.
         if TourSession.objects.claim(session.pk, places=party.size):
             _write_party(party, companions)
             _write_offer(party, session, preference, now=now)
@@ -156,21 +175,21 @@ def _offer_or_wait(party: Party, companions: Sequence[Person], choices: Sequence
     locked = TourSession.objects.lock(choices)
     for session in locked.values():
         check_open(session, now=now)  # A host may have called it off since it was chosen.
-    _write_party(party, companions)
     for preference, pk in enumerate(choices, start=1):
         waitlist.keep_places_before_others_ask(locked[pk], now=now)
         if waitlist.is_free_for_newcomers(locked[pk], size=party.size, now=now):
             locked[pk].hold(party.size)
+            party.prove_by = None
+            _write_party(party, companions)
             _write_offer(party, locked[pk], preference, now=now)
             return
+    party.prove_by = None if party.is_proven else now + waitlist.PROVE_WITHIN_AT_MOST
+    _write_party(party, companions)
     waiting = [
         waitlist.new_in_line(party, locked[pk], preference=preference, now=now)
         for preference, pk in enumerate(choices, start=1)
     ]
     waitlist.write_new(waiting, now=now)
-    if not party.is_proven:
-        party.prove_by = now + waitlist.PROVE_WITHIN_AT_MOST
-        party.save(update_fields=["prove_by"])
     outbox.post(NoticeKind.IN_LINE, party, key=str(party.pk), now=now, expires_at=party.prove_by)
     if party.is_proven:
         waitlist.serve_all((locked[pk] for pk in choices), now=now, trigger=DecisionTrigger.JOINED)
@@ -179,7 +198,7 @@ def _offer_or_wait(party: Party, companions: Sequence[Person], choices: Sequence
 def _write_party(party: Party, companions: Sequence[Person]) -> None:
     party.pk = None  # A transaction that is started over writes it anew.
     party.save(force_insert=True)
-    write_members(party, companions)
+    add_members(party, companions)
 
 
 def _write_offer(party: Party, session: TourSession, preference: int, *, now: datetime) -> None:

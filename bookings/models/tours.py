@@ -455,10 +455,10 @@ class TourSession(models.Model):
         self.refresh_from_db(fields=LEDGER)
 
     def take_queue_number(self) -> int:
-        """The next number in line, once. The caller holds the lock."""
-        self.refresh_from_db(fields=["next_queue_number"])
+        """The next number in line, once. The caller holds the lock and has read the session under it."""
         number = self.next_queue_number
-        TourSession.objects.filter(pk=self.pk).update(next_queue_number=number + 1)
+        self.next_queue_number = number + 1
+        TourSession.objects.filter(pk=self.pk).update(next_queue_number=self.next_queue_number)
         return number
 
     def count_in_line(self) -> None:

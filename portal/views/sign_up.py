@@ -1,11 +1,14 @@
 """A party asks for places, and reads what happens next."""
 
+import uuid
 from datetime import datetime
 from email.utils import parseaddr
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
@@ -13,12 +16,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from bookings.domain.errors import BookingError
 from bookings.domain.sign_up import PROVE_WITHIN, request_places
 from bookings.models import SIGN_UP_OFFER, SeasonMode, SessionState, TourSession
+from portal.forms.blank import KEY, TOKEN, blank_form
 from portal.forms.sign_up import SignUpForm
-from portal.templatetags.times import session_when
 from portal.views import session_words
 from portal.views.answers import see_other
+from portal.views.asking import Asking, asking_for
 from portal.views.caching import kept_by_nobody, kept_for_a_second
-from portal.views.session_words import SessionWords
 from portal.views.sessions import others_with_room
 
 GONE = 410
@@ -29,17 +32,25 @@ NEEDS_ANOTHER_LOOK = 422
 @kept_by_nobody
 def sign_up(request: HttpRequest, session_pk: int) -> HttpResponse:
     now = timezone.now()
-    session = _public_session(session_pk)
+    asking = asking_for(session_pk)
+    session = asking.sessions[session_pk] if asking else _public_session(session_pk)
     if session is None:
         return _unknown(request, now=now)
-    if not session.takes_sign_ups(now) or session.season.mode != SeasonMode.FIRST_COME:
+    if asking is None or not session.takes_sign_ups(now) or session.season.mode != SeasonMode.FIRST_COME:
         return _not_possible(request, session, now=now)
-    form = SignUpForm(
-        session,
-        _others(session, now=now),
-        request.POST if request.method == "POST" else None,
-        state=session.state(now),
-    )
+    if request.method == "POST":
+        return _asked_for(request, session, asking, now=now)
+    page = asking.pages.get(request.get_full_path())
+    if page is None:
+        blank = blank_form(session, asking.others(session, now=now), state=session.state(now))
+        context = _context(session, now=now) | {"blank_form": blank, "csrf_token": TOKEN}
+        page = render_to_string("portal/sign_up.html", context, request)
+        asking.keep_page(request.get_full_path(), page)
+    return HttpResponse(page.replace(TOKEN, get_token(request)).replace(KEY, str(uuid.uuid4())))
+
+
+def _asked_for(request: HttpRequest, session: TourSession, asking: Asking, *, now: datetime) -> HttpResponse:
+    form = SignUpForm(session, asking.others(session, now=now), request.POST, state=session.state(now))
     if form.is_valid():
         try:
             request_places(**form.asked(), now=now)
@@ -47,16 +58,19 @@ def sign_up(request: HttpRequest, session_pk: int) -> HttpResponse:
             form.add_error(None, str(refusal))
         else:
             return see_other("asked", session_pk=session.pk)
-    context = {
+    context = _context(session, now=now) | {"form": form}
+    return render(request, "portal/sign_up.html", context, status=NEEDS_ANOTHER_LOOK)
+
+
+def _context(session: TourSession, *, now: datetime) -> dict[str, object]:
+    return {
         "session": session,
         "tour": session.season.tour,
         "words": session_words.describe(session, now=now),
         "length": session_words.length(session),
-        "form": form,
         "button_words": _button_words(session, now=now),
         "section": "sessions",
     }
-    return render(request, "portal/sign_up.html", context, status=NEEDS_ANOTHER_LOOK if form.is_bound else 200)
 
 
 @require_safe
@@ -102,23 +116,9 @@ def _not_possible(request: HttpRequest, session: TourSession, *, now: datetime) 
     return render(request, "portal/sign_up_not_possible.html", context, status=status)
 
 
-def _others(session: TourSession, *, now: datetime) -> list[tuple[int, str]]:
-    """What else a party may name: sessions of the season that take sign-ups."""
-    if session.season.choices_allowed == 1:
-        return []
-    sessions = TourSession.objects.filter(season=session.season_id, called_off_at=None, closed_at=None)
-    others = sessions.exclude(pk=session.pk).filter(roster_locks_at__gt=now).select_related("season__tour", "venue")
-    described = session_words.describe_all(list(others), now=now)
-    return [(words.session.pk, _choice(words)) for words in described if words.act]
-
-
 def _button_words(session: TourSession, *, now: datetime) -> list[str]:
     """What the button says for a party of one, of two and so on, where a script can tell which."""
     if session.state(now) != SessionState.PLACES:
         return []
     sizes = range(1, session.season.tour.largest_party + 1)
     return [ngettext("Ask for %(n)s place", "Ask for %(n)s places", size) % {"n": size} for size in sizes]
-
-
-def _choice(words: SessionWords) -> str:
-    return f"{session_when(words.session)} · {words.tag.words} · {words.language}"
