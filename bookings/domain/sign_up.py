@@ -157,12 +157,10 @@ def _offer_at_once(
     A dearer choice with room and a line is not skipped: its line may want nothing of what is free.
     """
     for preference, session in enumerate(sessions, start=1):
-        has_room, is_dearer = session.room_for(party.size), preference < len(sessions)
-        if is_dearer and session.parties_waiting and has_room:
+        is_dearer = preference < len(sessions)
+        if is_dearer and session.parties_waiting and session.room_for(party.size):
             return False
-        if not has_room or session.parties_waiting:
-            continue  # What was read a moment ago needs no claim to fail; whoever was wrong about it looks under lock.
-        if TourSession.objects.claim(session.pk, places=party.size):
+        if session.may_be_claimed(party.size) and TourSession.objects.claim(session.pk, places=party.size):
             _write_party(party, companions)
             _write_offer(party, session, preference, now=now)
             return True

@@ -431,6 +431,10 @@ class TourSession(models.Model):
         free = self.free(first_call=first_call)
         return min(free.parties, free.places // size)
 
+    def may_be_claimed(self, places: int) -> bool:
+        """Whether a claim is worth a try, by what was read; the claim itself looks again."""
+        return self.parties_waiting == 0 and self.room_for(places) > 0
+
     def state(self, now: datetime, *, is_in: bool = False) -> SessionState:
         """As a newcomer finds it, or, with ``is_in``, a party of its season, to which sign-up does not close."""
         if self.called_off_at:
