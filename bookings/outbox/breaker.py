@@ -43,10 +43,13 @@ def strike(notice: Notice, why: str, *, now: datetime) -> bool:
 
 def took_mail(*, now: datetime) -> None:
     """The server has just taken a mail: whatever was, it works again."""
+    last = Greatest(Coalesce("last_taken_at", Value(now)), Value(now))
+    # As it is nearly always: one statement.
+    if Breaker.objects.filter(pk=1, opened_at=None).update(strikes=0, struck_by=None, last_taken_at=last):
+        return
     row = Breaker.now_standing()
     if row.opened_at:
         logger.warning("The mail server takes mail again; it took nothing since %s", row.opened_at)
-    last = Greatest(Coalesce("last_taken_at", Value(now)), Value(now))
     Breaker.objects.filter(pk=1).update(
         opened_at=None, why="", probe_at=None, strikes=0, struck_by=None, last_taken_at=last
     )

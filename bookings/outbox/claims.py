@@ -9,8 +9,8 @@ from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, V
 from django.db.models.functions import Least
 
 from bookings.emails import PROVE_WITHIN, message_id
-from bookings.models import Booking, Lane, Notice, NoticeKind, NoticeStatus, Party
-from bookings.outbox.order import in_turn
+from bookings.models import Booking, Notice, NoticeKind, NoticeStatus, Party
+from bookings.outbox.order import due_lanes, in_turn
 
 # A claim that is not marked after this time counts as lost; longer than any single hand-over takes.
 LEASE = timedelta(minutes=2)
@@ -56,7 +56,7 @@ def claim(most: int, *, now: datetime) -> list[int]:
 def _due(most: int, *, now: datetime) -> list[Notice]:
     """One range of an index a lane. Rows that another worker is just claiming are passed over."""
     seen: list[Notice] = []
-    for lane in Lane.values:
+    for lane in due_lanes(now=now):
         if len(seen) < most:
             due = in_turn(Notice.objects.due(now).filter(lane=lane), now=now)
             due = due.only("kind", "status", "attempts", "begun_at")
