@@ -101,7 +101,8 @@ def request_places(
         mailbox_proven_at=None if season.proves_mailbox else now,
     )
     try:
-        if not _offer_at_once(party, companions, sessions, now=now):
+        is_worth_a_try = any(session.may_be_claimed(party.size) for session in sessions)
+        if not (is_worth_a_try and _offer_at_once(party, companions, sessions, now=now)):
             for session in sessions:
                 if session.parties_waiting and (session.places_free or session.places_kept):
                     waitlist.offer_free_places(session.pk, now=now, trigger=DecisionTrigger.SIGN_UP)
