@@ -53,18 +53,17 @@ def test_it_is_the_form_that_would_be_laid_out_whatever_it_is_made_of(language):
             assert_the_same(session, [*OTHERS, (9, "Friday")]),
             assert_the_same(session, state=SessionState.WAITLIST),
         ]
-        for row, changes in [
-            (season, {"asks_phone": True}),
-            (season, {"choices_allowed": 1}),
-            (season, {"choices_allowed": 4}),
-            (tour, {"smallest_party": 2}),
-            (tour, {"smallest_party": 3}),
-            (tour, {"largest_party": 5}),
-            (tour, {"minimum_age": 0}),
-            (tour, {"adult_age": 21}),
+        for row, name, value in [
+            (season, "asks_phone", True),
+            (season, "choices_allowed", 1),
+            (season, "choices_allowed", 4),
+            (tour, "smallest_party", 2),
+            (tour, "smallest_party", 3),
+            (tour, "largest_party", 5),
+            (tour, "minimum_age", 0),
+            (tour, "adult_age", 21),
         ]:
-            for name, value in changes.items():
-                setattr(row, name, value)
+            setattr(row, name, value)
             row.save()
             seen.append(assert_the_same(session, [*OTHERS, (9, "Friday")]))
         consent = Consent.objects.create(tour=tour, position=1, text=both("We <agree>.", "同意。"), required=True)
