@@ -1,7 +1,6 @@
 """The form that is rendered once is the form that would be rendered for each visitor, but for what is his own."""
 
 import re
-from itertools import count
 
 import pytest
 from crispy_forms.utils import render_crispy_form
@@ -105,19 +104,6 @@ def marked(page):
 
 
 # Kept for a second
-
-# What an earlier test has kept is old in each.
-_mornings = count(1_000_000.0, 86_400.0)
-
-
-@pytest.fixture
-def seconds(settings, monkeypatch):
-    """As in a process that answers visitors: what it has read it gives again for a second. ``seconds(n)`` pass."""
-    settings.KEPT_SECONDS = 1.0
-    passed = [next(_mornings)]
-    monkeypatch.setattr("portal.kept.monotonic", lambda: passed[0])
-    monkeypatch.setattr("portal.views.asking.monotonic", lambda: passed[0])
-    return lambda more: passed.__setitem__(0, passed[0] + more)
 
 
 def test_within_a_second_the_page_asks_nothing_and_is_each_visitors_own(seconds, django_assert_num_queries):

@@ -125,15 +125,7 @@ def form_of(session: TourSession) -> str:
     return f"/en/sessions/{session.pk}/sign-up/"
 
 
-@pytest.fixture
-def in_a_rush(settings):
-    """As a process in a rush: what only hosts write was read a moment ago."""
-    settings.KEPT_SECONDS = 3600.0
-    yield
-    settings.KEPT_SECONDS = 0.0
-
-
-@pytest.mark.usefixtures("in_a_rush")
+@pytest.mark.usefixtures("seconds")
 @pytest.mark.parametrize("others", [1, 12])
 def test_the_way_to_a_confirmed_place(client, others):
     session = a_session(others)
@@ -163,7 +155,7 @@ def test_the_way_to_a_confirmed_place(client, others):
     assert sum(map(len, (form, submit, by_link, page, prove, confirmed))) == 30
 
 
-@pytest.mark.usefixtures("in_a_rush")
+@pytest.mark.usefixtures("seconds")
 @pytest.mark.parametrize("others", [1, 12])
 def test_the_way_into_a_line(client, others):
     session = a_session(others)
