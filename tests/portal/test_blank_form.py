@@ -11,6 +11,7 @@ from django.utils import translation
 from bookings.models import Consent, SessionState, TourSession
 from portal.forms.blank import KEY, TOKEN, blank_form
 from portal.forms.sign_up import SignUpForm
+from portal.forms.stamp import new_stamp
 from portal.views.asking import asking_for
 from portal.views.sign_up import _context
 from tests.factories import DAY, NOON, START, both, make_house, make_season, make_session, make_tour
@@ -141,6 +142,7 @@ def test_what_was_read_a_moment_ago_gives_nobody_a_place_in_a_session_that_close
     client.get(path(session))
     TourSession.objects.filter(pk=session.pk).update(closed_at=NOON)
     given = {"size": "1", "lead_name": "Lin", "lead_age": "18-", "email": "lin@visitors.example"}
+    given["submission_key"] = new_stamp(now=NOON - DAY / 2)
     response = client.post(path(session), given)
     assert (response.status_code, "Sign-up for this session is closed." in response.content.decode()) == (422, True)
 
