@@ -146,8 +146,8 @@ def tell(run: Run, rush: Rush) -> None:
     run.note(
         f"- rush: {run.asked.visitors} visitors, {SHAPES[run.asked.arrivals]}; outcomes"
         f" { {outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))} }",
-        f"- rush: {len(rush.answers)} answers, p50 {at_share(rush.answers, 0.5):.1f} s, p95 {at_share(rush.answers, 0.95):.1f} s after the"
-        f" opening; {sum(visitor.waits for visitor in rush.visitors)} times somebody was told to come again;"
+        f"- rush: {len(rush.answers)} answers, p50 {at_share(rush.answers, 0.5):.1f} s,"
+        f" p95 {at_share(rush.answers, 0.95):.1f} s after the opening; {sum(visitor.waits for visitor in rush.visitors)} times somebody was told to come again;"
         f" {sum(visitor.requests for visitor in rush.visitors)} requests",
         f"- rush: CPU s { {name: round(spent, 1) for name, spent in usage.cpu.items()} } in {usage.seconds:.0f} s;"
         f" driver {usage.driver_share:.0%} of ours, foreign {usage.foreign:.0%}",
@@ -191,7 +191,8 @@ def figures(run: Run, rush: Rush, sessions: list[TourSession]) -> list[Figure]:
             "-",
             "drains, held first",
             len(held) == len(rush.held) if rush.held else False,
-            f"{len(held)} of {len(rush.held)} and {len(others)} more",
+            f"{len(held)} of {len(rush.held)}; {len(others)} others,"
+            f" {sum(moment < max(held, default=0.0) for moment in others)} of them before the last held one",
         ),
         Figure(
             "rush: promises broken; sessions oversold",
