@@ -147,7 +147,8 @@ def tell(run: Run, rush: Rush) -> None:
         f"- rush: {run.asked.visitors} visitors, {SHAPES[run.asked.arrivals]}; outcomes"
         f" { {outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))} }",
         f"- rush: {len(rush.answers)} answers, p50 {at_share(rush.answers, 0.5):.1f} s,"
-        f" p95 {at_share(rush.answers, 0.95):.1f} s after the opening; {sum(visitor.waits for visitor in rush.visitors)} times somebody was told to come again;"
+        f" p95 {at_share(rush.answers, 0.95):.1f} s after the opening;"
+        f" {sum(visitor.waits for visitor in rush.visitors)} times somebody was told to come again;"
         f" {sum(visitor.requests for visitor in rush.visitors)} requests",
         f"- rush: CPU s { {name: round(spent, 1) for name, spent in usage.cpu.items()} } in {usage.seconds:.0f} s;"
         f" driver {usage.driver_share:.0%} of ours, foreign {usage.foreign:.0%}",
