@@ -140,7 +140,7 @@ def fill_line(session, parties):
     leads = Party.objects.bulk_create(
         Party(
             season=session.season,
-            code=f"{session.pk:03}{number:05}",
+            code=f"{session.pk % 1000:03}{number:05}",
             submission_key=uuid.uuid4(),
             person_key=f"{session.pk}:{number}",
             email=f"line{number}@visitors.example",
