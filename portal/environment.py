@@ -128,6 +128,12 @@ def sqlite(path: Path) -> dict[str, Any]:
     }
 
 
+# As many as a web process has threads. Who gets none in half a second is told so (portal/overload.py): a page that
+# waits for longer is one that nobody reads. A database that comes back is found within a second, not after a pause
+# that doubles.
+POOL = {"min_size": 4, "max_size": 8, "timeout": 0.5, "max_waiting": 16, "reconnect_timeout": 1.0}
+
+
 def postgresql(environment: Environment, parts: SplitResult, *, pool: bool, timeouts: bool) -> dict[str, Any]:
     """`?host=/folder` names a Unix socket; whatever else stands behind the `?` goes to the driver (sslmode, ...)."""
     options: dict[str, Any] = dict(parse_qsl(parts.query))
@@ -140,8 +146,10 @@ def postgresql(environment: Environment, parts: SplitResult, *, pool: bool, time
         # Nobody waits longer for a page, and nothing may hold a session's lock while it waits for something else.
         limits = {"statement_timeout": 10_000, "lock_timeout": 3_000, "idle_in_transaction_session_timeout": 15_000}
         options["options"] = " ".join(f"-c {limit}={milliseconds}" for limit, milliseconds in limits.items())
+        # A machine that fell silent is given up, where the kernel would wait for a quarter of an hour.
+        options |= {"connect_timeout": 2, "tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5}
     if pool:
-        options["pool"] = {"min_size": 2, "max_size": 8, "timeout": 5}
+        options["pool"] = POOL
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": name,

@@ -59,6 +59,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "portal.proxies.OnlyNamedProxies",
+    "portal.overload.NoWorkInVain",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -268,7 +269,10 @@ LOGGING = {
         "json": {"()": "portal.logs.JsonFormatter"},
         "short": {"format": "%(levelname)s %(name)s: %(message)s"},
     },
-    "filters": {"keys": {"()": "portal.logs.KeysLeftOut"}},
+    "filters": {
+        "keys": {"()": "portal.logs.KeysLeftOut"},
+        "busy": {"()": "portal.logs.BusyIsToldElsewhere"},
+    },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
@@ -283,7 +287,7 @@ LOGGING = {
         # A wrong host or a page not found is the visitor's, not ours.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         # What is answered with 403, 404, 410 or 422 is the visitor's as well; what is ours, 500, is an error.
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["busy"]},
         # The clock calls twice a second; what fails is told at higher levels.
         **{name: {"level": "WARNING"} for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace")},
         # It warns of every HEAD, whose body Django leaves to the server to drop.

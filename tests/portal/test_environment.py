@@ -55,7 +55,13 @@ def test_the_key_for_reports_may_be_missing_and_not_be_short(given, problems):
 def test_a_pool_excludes_lasting_connections():
     read = database("postgres://db/visits", pool=True)
     assert read["CONN_MAX_AGE"] == 0
-    assert read["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 8, "timeout": 5}
+    assert read["OPTIONS"]["pool"] == {
+        "min_size": 4,
+        "max_size": 8,
+        "timeout": 0.5,
+        "max_waiting": 16,
+        "reconnect_timeout": 1.0,
+    }
 
 
 def test_nothing_waits_for_ever_on_postgresql():
