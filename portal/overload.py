@@ -6,6 +6,7 @@ has no connection free is not an error of ours. What was sent can be sent again:
 
 import logging
 import random
+import select
 import socket
 import sqlite3
 import struct
@@ -31,6 +32,7 @@ WATCHED = "/healthz"
 # What the kernel says of a connection (struct tcp_info of linux/tcp.h): milliseconds since the last bytes came.
 TCP_INFO = getattr(socket, "TCP_INFO", None)
 LAST_DATA_RECEIVED = 8 + 11 * 4
+CLOSED_BEYOND = getattr(select, "POLLRDHUP", None)
 
 
 class NoWorkInVain:
@@ -77,10 +79,12 @@ def not_worth_answering(connection: socket.socket) -> str:
 
 
 def has_left(connection: socket.socket) -> bool:
-    """Its end is closed, and nothing that it sent before waits to be read."""
-    with suppress(BlockingIOError):
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    return False
+    """The visitor's end of the connection is closed."""
+    if CLOSED_BEYOND is None:
+        return False
+    looking = select.poll()
+    looking.register(connection, CLOSED_BEYOND)
+    return bool(looking.poll(0))
 
 
 def waited(connection: socket.socket) -> float:

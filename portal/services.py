@@ -127,8 +127,9 @@ def find_broker(folder: Path) -> Broker:
 class PostgresServer:
     """A PostgreSQL for tests, in a new temporary folder, behind a Unix socket; it forgets everything when it stops."""
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, **settings: str) -> None:
         self.binaries = binaries
+        self.settings = settings
         self.child: Child | None = None
         self.folder = Path(tempfile.mkdtemp(prefix="portal-", dir=short_temporary_folder()))
         self.data = self.folder / "data"
@@ -169,6 +170,7 @@ class PostgresServer:
             "synchronous_commit": "off",
             "full_page_writes": "off",
             "max_connections": "200",
+            **self.settings,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         (self.data / "postmaster.pid").unlink(missing_ok=True)  # of one that was killed: it would look ready
@@ -227,11 +229,11 @@ def numbers_in(path: Path) -> list[int]:
     return [int(digits) for digits in re.findall(r"\d+", str(path))]
 
 
-def start_postgres() -> PostgresServer:
-    """The first server that starts. Raises ServiceMissing."""
+def start_postgres(**settings: str) -> PostgresServer:
+    """The first server that starts, with these settings of its own. Raises ServiceMissing."""
     tried = []
     for binaries in find_postgres_binaries():
-        server = PostgresServer(binaries)
+        server = PostgresServer(binaries, **settings)
         try:
             server.start()
         except BaseException as failure:
