@@ -1,4 +1,4 @@
-"""Measures what long lines cost, in a database of its own that `bench.waitlist` has started.
+"""Measures what the part `waitlist` tells of: `bench.parts.waitlist`.
 
 Builds a season of five sessions in which every party waits for all five, and prints
 what it costs to serve one freed place and to look at a party's page: queries, rows and pages read, milliseconds.
@@ -31,7 +31,7 @@ TIMES = 7
 
 def main() -> None:
     try:
-        call_command("migrate", verbosity=0)
+        call_command("flush", interactive=False, verbosity=0)
         make_house()
         print(f"{'parties':>9} {'waiting':>9}  {'act':<32}{'queries':>8}{'rows':>8}{'pages':>7}{'ms':>8}")
         for parties in LENGTHS:
@@ -78,7 +78,3 @@ def report(parties: int, name: str, act: Callable[[], Any]) -> None:
         f"{cost.queries:>8}{cost.rows:>8,}{cost.pages:>7}{median(taken):>8.1f}",
         flush=True,
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,10 +1,12 @@
 """A mail server in a process of its own that keeps each mail as real ones do: on the disk before it says yes.
 
 `python -m bench.mail_sink FOLDER` writes to FOLDER: `port` where it listens; `mails` the texts; `arrivals` a line for
-each mail, with the seconds since the epoch and its recipient.
+each mail, with the seconds since the epoch, its recipient, and the link to the party's page where there is one.
 """
 
+import email
 import os
+import re
 import socket
 import sys
 import threading
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 ANSWERS = {b"EHLO": b"250 sink", b"MAIL": b"250 ok", b"RCPT": b"250 ok", b"DATA": b"354 go on", b"QUIT": b"221 bye"}
+LINK = re.compile(rb"https?://\S+/visit/[\w-]+/[\w-]+/")
 
 
 def main() -> None:
@@ -29,7 +32,7 @@ def main() -> None:
                 mails.write(text)
                 mails.flush()
                 os.fsync(mails.fileno())
-                arrivals.write(f"{time.time():.6f} {recipient}\n")
+                arrivals.write(f"{time.time():.6f} {recipient} {link_in(text)}\n")
 
         while True:
             line, _address = listener.accept()
@@ -56,6 +59,15 @@ def talk(line: socket.socket, heard: BinaryIO, keep: Callable[[bytes, str], None
             keep(b"".join(text), recipient)
             line.sendall(b"250 kept\r\n")
     line.close()
+
+
+def link_in(text: bytes) -> str:
+    """Of the plain text, which is its first part."""
+    part = email.message_from_bytes(text)
+    while part.is_multipart():
+        part = part.get_payload(0)  # type: ignore[assignment]
+    found = LINK.search(part.get_payload(decode=True) or b"")  # type: ignore[arg-type]
+    return found[0].decode() if found else ""
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Read the environment into typed settings; remember all that is missing or malformed, to say it at once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parseaddr
 from ipaddress import ip_network
@@ -34,6 +34,14 @@ class Environment:
             return False
         if value:
             self.problems.append(f"{name} must be on or off")
+        return default
+
+    def choice(self, name: str, choices: Sequence[str], *, default: str) -> str:
+        value = self.variables.get(name, "").strip().lower()
+        if value in choices:
+            return value
+        if value:
+            self.problems.append(f"{name} must be one of {', '.join(choices)}")
         return default
 
     def number(self, name: str, *, default: int) -> int:

@@ -4,6 +4,7 @@
 and what a request says of itself in ``X-Forwarded-*`` is dropped, so that nothing behind here can read it by mistake.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -13,6 +14,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 Address = IPv4Address | IPv6Address
+
+logger = logging.getLogger(__name__)
 
 # What one household or company has: with IPv6 everybody gets a whole /64 to choose addresses from.
 BITS_OF_ONE = {4: 32, 6: 64}
@@ -28,8 +31,19 @@ class OnlyNamedProxies:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not settings.TRUSTED_PROXIES and "HTTP_X_FORWARDED_FOR" in request.META:
+            say_that_nobody_is_believed()
         believe_only_named(request.META, settings.TRUSTED_PROXIES)
         return self.get_response(request)
+
+
+@cache
+def say_that_nobody_is_believed() -> None:
+    """Once a process: else the log of a site behind a proxy would say nothing else."""
+    logger.warning(
+        "A request came with X-Forwarded-For, and TRUSTED_PROXIES names nobody: if a proxy stands in front, name it "
+        "there. Until then all visitors look like one, and one limit holds for all of them"
+    )
 
 
 def believe_only_named(meta: dict[str, Any], trusted: Sequence[str]) -> None:

@@ -60,9 +60,11 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "portal.proxies.OnlyNamedProxies",
     "portal.overload.NoWorkInVain",
+    "portal.page_cache.PageCache",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.waiting_room.middleware.WaitingRoom",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "portal.body_limit.BodyLimit",
@@ -153,6 +155,8 @@ CACHES: dict[str, dict[str, Any]] = {
     if BROKER_AVAILABLE
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
+# Public pages are made once a second for everybody (portal/page_cache.py). Tests change a row and look at once.
+KEEP_PAGES = not IN_TESTS
 
 CELERY_BROKER_URL = environment.celery_broker_url(_broker) if BROKER_AVAILABLE else ""
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -222,6 +226,20 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = MAIL_FROM
 BOUNCE_ADDRESS = env.bounce_address("BOUNCE_ADDRESS")
 REPORT_KEY = env.optional_key("REPORT_KEY")
 
+# How often somebody may ask: see portal/limits.py and docs/running.md
+
+# Askings a minute, as many at once: of an address (a household, a school behind one address) and of its network.
+ASKINGS_AN_ADDRESS = env.number("ASKINGS_AN_ADDRESS", default=20)
+ASKINGS_A_NETWORK = env.number("ASKINGS_A_NETWORK", default=60)
+# Networks of schools and companies, of which ten times as many may ask.
+LARGE_NETWORKS = env.networks("LARGE_NETWORKS")
+# So many parties of one network may hold places in a session before their mailboxes are proven, or this share of the
+# session's parties, in percent, whichever is more.
+UNPROVEN_PARTIES_A_NETWORK = env.number("UNPROVEN_PARTIES_A_NETWORK", default=2)
+UNPROVEN_SHARE_A_NETWORK = env.number("UNPROVEN_SHARE_A_NETWORK", default=10)
+# Whether a sign-up that shall hold places at once has to show work that costs a browser a second or two.
+PROOF_OF_WORK = env.flag("PROOF_OF_WORK", default=False)
+
 # Safety
 
 CONTENT_SECURITY_POLICY = {
@@ -259,6 +277,12 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax
 DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
 # The admin's pages with their rows of inlines need this many; public forms are small by their own rules.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+
+# The waiting room in front of the sign-up form: `auto` opens it when more arrive than are let in, `on` always.
+# Tests turn it on themselves: on their clock, which stands still, all that ever ask arrive at once.
+WAITING_ROOM = env.choice("WAITING_ROOM", ("auto", "on", "off"), default="off" if IN_TESTS else "auto")
+# Sign-up requests under way in one web process; above it the room slows down. Fewer than it has threads.
+SIGN_UPS_AT_ONCE = env.number("SIGN_UPS_AT_ONCE", default=4)
 
 # Logs carry no personal data: our own sentences name rows by number
 

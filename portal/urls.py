@@ -12,6 +12,7 @@ from portal.views import (
     language,
     mail_reports,
     pages,
+    proof,
     send_link,
     sessions,
     sign_up,
@@ -33,6 +34,7 @@ urlpatterns = [
     path("healthz", health.health, name="health"),
     path("healthz/clock", health.clock, name="health_clock"),
     path("mail/reports", mail_reports.mail_reports, name="mail_reports"),
+    path("proof/<str:stamp>", proof.proof, name="proof"),
     path("healthz/mail", health.mail, name="health_mail"),
     *i18n_patterns(
         path("", sessions.home, name="home"),
@@ -40,6 +42,7 @@ urlpatterns = [
         path("sessions/<int:pk>/", sessions.session, name="session"),
         path("sessions/<int:session_pk>/sign-up/", sign_up.sign_up, name="sign_up"),
         path("sessions/<int:session_pk>/asked/", sign_up.asked, name="asked"),
+        path("sessions/<int:session_pk>/asked/first/", sign_up.asked, {"proves_first": True}, name="asked_first"),
         path("link/", send_link.send_link, name="send_link"),
         path("link/asked/", send_link.send_link_asked, name="send_link_asked"),
         path("mail/stop/<slug:code>/<slug:token>/", stop_mail.stop_mail, name="stop_mail"),

@@ -38,6 +38,8 @@ def submit(
     lead: Person | None = None,
     companions: Sequence[Person] | None = None,
     language: str = "en",
+    network: str = "",
+    proves_first: bool = False,
     **wishes: Any,
 ) -> None:
     """Press the button of the form once: every detail not given is a usual one."""
@@ -48,6 +50,8 @@ def submit(
         companions=usual_companions if companions is None else companions,
         wishes=Wishes(**{"smallest_size": size, **wishes}),
         submission_key=submission_key or uuid.uuid4(),
+        network=network,
+        proves_first=proves_first,
         now=now,
     )
 

@@ -9,6 +9,7 @@ import redis
 from django.conf import settings
 from django.utils import timezone, translation
 
+from portal import shared
 from tests.smtp import MailServer, running_mail_server
 
 
@@ -54,3 +55,11 @@ def english_and_utc() -> Iterator[None]:
 def mail_server() -> Iterator[MailServer]:
     with running_mail_server() as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_asked_yet() -> None:
+    """What limits count stands in the Redis that all tests share, and in tests time stands still."""
+    redis = shared.shared_redis()
+    if redis and (kept := list(redis.scan_iter("limit:*", count=1000))):
+        redis.unlink(*kept)

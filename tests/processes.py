@@ -72,6 +72,7 @@ class Processes:
             "EMAIL_URL": email_url,
             "MAIL_FROM": "Factory visits <visits@works.example>",
             "PORT": str(port),
+            "TRUSTED_PROXIES": "127.0.0.1",
             "DJANGO_SETTINGS_MODULE": "portal.settings",
             **more,
         }

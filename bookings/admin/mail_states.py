@@ -5,9 +5,13 @@ from datetime import datetime
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from bookings.models import Notice, NoticeStatus
+
+# What a mailbox, or the server before it, says by the codes of RFC 3463 that hosts meet.
+NO_SUCH_ADDRESS = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"}
+FULL = {"4.2.2", "5.2.2"}
 
 
 def in_words(notice: Notice, *, now: datetime) -> str:
@@ -63,4 +67,17 @@ def _cause(notice: Notice) -> str:
 def _code(notice: Notice) -> str:
     """The server's code, where it gave one: what an operator looks for in its log."""
     found = re.search(r"\b[2345]\d\d\b|\b[245]\.\d{1,3}\.\d{1,3}\b", notice.last_error)
-    return _(" (%(code)s)") % {"code": found[0]} if found else ""
+    return _(" (%(code)s)") % {"code": code_in_words(found[0])} if found else ""
+
+
+def code_in_words(code: str) -> str:
+    """The code, and for those that most often come back what it means: whom to call, and what to ask."""
+    if code in NO_SUCH_ADDRESS:
+        meaning = _("no such address")
+    elif code in FULL:
+        meaning = _("its mailbox is full")
+    elif code.startswith("5.7."):
+        meaning = _("its server takes no mail from us")
+    else:
+        return code
+    return pgettext("a code and its meaning", "%(code)s: %(meaning)s") % {"code": code, "meaning": meaning}

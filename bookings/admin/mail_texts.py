@@ -95,7 +95,7 @@ class Shown:
 @admin.register(MailText)
 class MailTextAdmin(admin.ModelAdmin):
     form = MailTextForm
-    list_display = ["kind", "language", "season", "in_use", "changed_at", "changed_by"]
+    list_display = ["kind", "language", "in_use", "season", "changed_at", "changed_by"]
     list_filter = ["in_use", "season", "kind", "language"]
     list_select_related = ["season"]
     readonly_fields = ["placeholders", "changed_at", "changed_by"]
@@ -176,7 +176,7 @@ class MailTextAdmin(admin.ModelAdmin):
         )
         if sent.count() >= TESTS_AN_HOUR:
             return _("%(n)d tests in an hour are enough. Try again later.") % {"n": TESTS_AN_HOUR}
-        if outbox.mail_server_is_silent(now):
+        if not outbox.mails_allowed(1, now=now):
             return _("The mail server takes nothing now. Try again later.")
         return ""
 
@@ -190,6 +190,7 @@ class MailTextAdmin(admin.ModelAdmin):
             logger.warning("The test of mail text %s failed: %s", text.pk, type(error).__name__)
             self.message_user(request, _("The mail server did not take the test. Try again later."), messages.ERROR)
         else:
+            outbox.took_mail(now=now)
             told = _("The test is on its way to %(address)s.") % {"address": address}
             self.message_user(request, told, messages.SUCCESS)
 

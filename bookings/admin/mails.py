@@ -16,12 +16,15 @@ from django.utils import timezone
 
 from bookings import outbox
 from bookings.admin.standing import machinery
+from bookings.domain.reminders import reminders_of
 from bookings.durations import time_left
-from bookings.models import Lane, Notice, NoticeKind, NoticeStatus, Season
+from bookings.models import Lane, Notice, NoticeKind, NoticeStatus, Season, TourSession
 from bookings.outbox.silence import LONGEST_WAIT, WAITS_AT_MOST
 
 HOURS = 24
 HOUR = timedelta(hours=1)
+# So many of the reminders to come are shown, the next first.
+REMINDERS_SHOWN = 10
 STATES = ["planned", "waiting", "failed", "unknown"]
 
 # The chart, in units of its own: bars 10 wide and 4 apart, the highest 96 high, words below.
@@ -37,6 +40,14 @@ class KindLine(NamedTuple):
     waiting: int
     failed: int
     unknown: int
+
+
+class ReminderLine(NamedTuple):
+    """A reminder that is written when its time has nearly come, and how many parties would get it as things stand."""
+
+    at: datetime
+    session: TourSession
+    parties: int
 
 
 class LaneLine(NamedTuple):
@@ -66,8 +77,17 @@ class SeasonMails:
     unknown: int
     not_sent: int  # no longer true, or too late
     kinds: Sequence[KindLine]
+    reminders: Sequence[ReminderLine]  # all that are to come
     lanes: Sequence[LaneLine]
     bars: Sequence[Bar]
+
+    @property
+    def next_reminders(self) -> Sequence[ReminderLine]:
+        return self.reminders[:REMINDERS_SHOWN]
+
+    @property
+    def reminders_after_that(self) -> int:
+        return max(0, len(self.reminders) - REMINDERS_SHOWN)
 
     @property
     def busiest(self) -> int:
@@ -79,7 +99,7 @@ class SeasonMails:
 
 
 def season_mails(season: Season, *, now: datetime, zone: ZoneInfo) -> SeasonMails:
-    """Three queries, and one a lane: however many mails the season has."""
+    """Five queries, and one a lane: however many mails the season has."""
     mails = Notice.objects.filter(party__season=season)
     counted: dict[str, int] = dict(mails.order_by().values_list("status").annotate(Count("pk")))
     kinds = _kinds(mails, now=now)
@@ -91,6 +111,7 @@ def season_mails(season: Season, *, now: datetime, zone: ZoneInfo) -> SeasonMail
         unknown=counted.get(NoticeStatus.UNKNOWN, 0),
         not_sent=counted.get(NoticeStatus.VOID, 0) + counted.get(NoticeStatus.EXPIRED, 0),
         kinds=kinds,
+        reminders=_reminders(season, now=now),
         lanes=_lanes(now=now),
         bars=_bars(mails, now=now, zone=zone),
     )
@@ -123,6 +144,18 @@ def _kinds(mails: QuerySet[Notice], *, now: datetime) -> list[KindLine]:
             next_at = found.get((kind.value, "planned"), {}).get("first")
             lines.append(KindLine(str(kind.label), n["planned"], next_at, n["waiting"], n["failed"], n["unknown"]))
     return lines
+
+
+def _reminders(season: Season, *, now: datetime) -> list[ReminderLine]:
+    """Rows tell only of the next minutes: a reminder is written when its time has nearly come."""
+    sessions = season.sessions.filter(called_off_at=None, starts_at__gt=now).select_related("venue")
+    lines = [
+        ReminderLine(due.at, session, session.parties_confirmed)
+        for session in sessions.prefetch_related("season__reminder_plans")
+        for due in reminders_of(session)
+        if max(now, due.since) < due.at
+    ]
+    return sorted(lines, key=lambda line: (line.at, line.session.pk))
 
 
 def _lanes(*, now: datetime) -> list[LaneLine]:

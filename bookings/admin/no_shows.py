@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
+from bookings.domain.visit import COMES_AS, left_out
 from bookings.models import Booking, BookingEvent, BookingStatus, Notice, NoticeKind, NoticeStatus, Season
 
 
@@ -29,7 +30,7 @@ class NoShows(NamedTuple):
     not_asked: Came
     season_before: Season | None  # the one of the same tour that opened last before this one
     before: Came
-    parties_freed: int  # gave up their places after they were asked, or lost them for their silence
+    parties_freed: int  # gave up places after they were asked, all or some, or lost them for their silence
     places_freed: int
 
     @property
@@ -38,31 +39,39 @@ class NoShows(NamedTuple):
 
 
 def no_shows(season: Season, *, now: datetime) -> NoShows:
-    """Three queries, and one more where there was a season before."""
+    """Four queries, and one more where there was a season before."""
     earlier = Season.objects.filter(tour=season.tour_id, opens_at__lt=season.opens_at)
     before = earlier.order_by("-opens_at", "-pk").first()
-    asked = Exists(_asks().filter(sent_at__isnull=False))
+    asked = Exists(_asks(OuterRef("pk")).filter(sent_at__isnull=False))
     over = _over(season, now=now)
     by_itself = BookingEvent.objects.filter(to_status=BookingStatus.CANCELLED, who__in=["party", "clock"])
     freed = Booking.objects.filter(
-        Exists(_asks().filter(sent_at__lte=OuterRef("status_since"))),
+        Exists(_asks(OuterRef("pk")).filter(sent_at__lte=OuterRef("status_since"))),
         Exists(by_itself.filter(booking=OuterRef("pk"))),
         session__season=season,
         status=BookingStatus.CANCELLED,
     )
+    fewer = BookingEvent.objects.filter(
+        Exists(_asks(OuterRef("booking")).filter(sent_at__lte=OuterRef("happened_at"))),
+        booking__session__season=season,
+        from_status=BookingStatus.CONFIRMED,
+        to_status=BookingStatus.CONFIRMED,
+        who="party",
+        why__startswith=COMES_AS,
+    )
+    let_go = [*freed.values_list("pk", "places"), *((event.booking_id, left_out(event)) for event in fewer)]
     return NoShows(
         asked=_came(over.filter(asked)),
         not_asked=_came(over.exclude(asked)),
         season_before=before,
         before=_came(_over(before, now=now)) if before else Came(0, 0),
-        **freed.aggregate(parties_freed=Count("pk"), places_freed=Sum("places", default=0)),
+        parties_freed=len({booking for booking, places in let_go if places}),
+        places_freed=sum(places for _booking, places in let_go),
     )
 
 
-def _asks() -> QuerySet[Notice]:
-    return Notice.objects.filter(kind=NoticeKind.STILL_COMING, booking=OuterRef("pk")).exclude(
-        status=NoticeStatus.BOUNCED
-    )
+def _asks(booking: OuterRef) -> QuerySet[Notice]:
+    return Notice.objects.filter(kind=NoticeKind.STILL_COMING, booking=booking).exclude(status=NoticeStatus.BOUNCED)
 
 
 def _over(season: Season, *, now: datetime) -> QuerySet[Booking]:

@@ -45,14 +45,19 @@ class NoticeInline(ReadOnlyInline):
     """On the page of a party: every mail it was owed, the latest first."""
 
     model = Notice
-    fields = ("kind", "state", "created_at")
-    readonly_fields = ("kind", "state", "created_at")
+    fields = ("kind", "state", "owed_since")
+    readonly_fields = ("kind", "state", "owed_since")
     ordering = ["-created_at"]
     show_change_link = True
 
     @admin.display(description=_("state"))
     def state(self, notice: Notice) -> str:
         return mail_states.in_words(notice, now=timezone.now())
+
+    @admin.display(description=_("owed since"))
+    def owed_since(self, notice: Notice) -> str:
+        """As in the state beside it; a date in words would be four lines of a phone."""
+        return mail_states.moment(notice.created_at, now=timezone.now())
 
 
 @admin.register(Notice)
@@ -79,7 +84,7 @@ class NoticeAdmin(WrittenByRules):
         "sent_at",
         "attempts",
         "last_error",
-        "message_id",
+        "id_in_mail",
         "preview_link",
     )
     fields = readonly_fields
@@ -104,6 +109,11 @@ class NoticeAdmin(WrittenByRules):
     @admin.display(description=_("state"), ordering="status")
     def state(self, notice: Notice) -> str:
         return mail_states.in_words(notice, now=timezone.now())
+
+    @admin.display(description=_("Message-ID"))
+    def id_in_mail(self, notice: Notice) -> str:
+        """What an operator looks for in the log of the mail server."""
+        return notice.message_id
 
     @admin.display(description=_("what it says"))
     def preview_link(self, notice: Notice) -> SafeString:

@@ -37,11 +37,13 @@ def with_reason(
     title: str | Promise,
     change: Callable[[Any, str], None],
     asks_why: bool = True,
+    told: Callable[[int], str] = lambda done: ngettext("Done for %d row.", "Done for %d rows.", done) % done,
 ) -> HttpResponse | None:
     """Show what is chosen and ask why; with the reason given, change each row and say how it went.
 
     ``change`` takes a row and the reason; a BookingError refuses that row and the others go on. Without ``asks_why``
-    the page asks only whether it is meant, and the reason is empty: for what must leave no words.
+    the page asks only whether it is meant, and the reason is empty: for what must leave no words. ``told`` says it when
+    so many rows are done.
     """
     reason = " ".join(request.POST.get("reason", "").split()) if asks_why else ""
     if "confirmed" not in request.POST or (asks_why and not reason):
@@ -66,9 +68,7 @@ def with_reason(
         else:
             done += 1
     if done:
-        model_admin.message_user(
-            request, ngettext("Done for %d row.", "Done for %d rows.", done) % done, messages.SUCCESS
-        )
+        model_admin.message_user(request, told(done), messages.SUCCESS)
     return None
 
 
@@ -96,9 +96,13 @@ class ActsOnPage(admin.ModelAdmin):
         """What a host calls this row."""
         return str(row)
 
+    def acts_of(self, request: HttpRequest, row: Any) -> list[Any]:
+        """What can be done with this row."""
+        return [act for act in self.get_actions(request).values() if act]
+
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         if context.get("original"):
-            acts = [act for act in self.get_actions(request).values() if act]
+            acts = self.acts_of(request, context["original"])
             context |= {
                 "subtitle": self.in_words(context["original"]),
                 "acts": [(name, words) for _call, name, words in acts if name != "delete_selected"],

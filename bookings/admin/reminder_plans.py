@@ -18,6 +18,13 @@ SHAPE = ["days", "at", "hours"]
 
 
 class ReminderPlanForm(ModelForm):
+    class Meta:
+        model = ReminderPlan
+        fields = SHAPE
+        # A hint would be a sign that only a mouse opens.
+        labels = {"at": _("at (empty: when the session starts)")}
+        help_texts = {"at": ""}
+
     def has_changed(self) -> bool:
         """A new row is one to save when anything stands in it, also what stood in it from the start."""
         if not self.instance._state.adding:
@@ -34,13 +41,19 @@ class ReminderPlanFormSet(BaseInlineFormSet):
 
     def clean(self) -> None:
         super().clean()
-        shapes = [
-            tuple(form.cleaned_data.get(name) for name in SHAPE)
-            for form in self.forms
-            if form.is_valid() and form.has_changed() and not form.cleaned_data.get("DELETE")
-        ]
+        kept = [form.cleaned_data for form in self.forms if form.is_valid() and not form.cleaned_data.get("DELETE")]
+        rows = [tuple(cleaned.get(name) for name in SHAPE) for cleaned in kept]
+        shapes = [shape for shape in rows if any(value is not None for value in shape)]
         if len(shapes) != len({*shapes}):
             raise ValidationError(_("The same reminder is planned twice."))
+
+    def save_existing_objects(self, commit: bool = True) -> list[ReminderPlan]:
+        """What is changed or removed makes room first: a line may take the shape that another has just given up."""
+        if commit:
+            leaving = [form.instance.pk for form in self.initial_forms if form.has_changed()]
+            self.get_queryset().filter(pk__in=leaving).delete()
+        saved: list[ReminderPlan] = super().save_existing_objects(commit=commit)
+        return saved
 
     def save_new(self, form: ModelForm, commit: bool = True) -> ReminderPlan:
         form.instance.since = timezone.now()

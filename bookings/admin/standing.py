@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Case, Count, Exists, Min, OuterRef, Q, QuerySet, Subquery, Sum, When
 from django.db.models.functions import Coalesce
 
 from bookings import outbox, tallies
@@ -93,7 +93,9 @@ class Machinery:
             Q(status=NoticeStatus.QUEUED) & (Q(next_attempt_at__lte=self.now) | ~Q(last_error=""))
             | Q(status=NoticeStatus.SENDING, lease_until__lte=self.now)
         )
-        return Waiting(**owed.aggregate(number=Count("pk"), oldest=Min("created_at")))
+        # What is planned ahead has its turn later than it is owed; a try, or a way back from one, moves the turn on.
+        since = Case(When(attempts=0, last_error="", lease_until=None, then="next_attempt_at"), default="created_at")
+        return Waiting(**owed.aggregate(number=Count("pk"), oldest=Min(since)))
 
 
 def with_places_offered(sessions: QuerySet[TourSession]) -> QuerySet[TourSession]:

@@ -69,7 +69,7 @@ def send(announcement_pk: int, *, now: datetime, who: str) -> None:
     if not languages:
         raise NobodyToTell
     names = dict(settings.LANGUAGES)
-    if missing := [names[language] for language in sorted(languages) if not _is_written_in(announcement, language)]:
+    if missing := [names[language] for language in sorted(languages) if not is_written_in(announcement, language)]:
         raise LanguageMissing(missing)
 
 
@@ -96,6 +96,6 @@ def stop(party_pk: int, *, now: datetime) -> None:
     Party.objects.filter(pk=party_pk, wants_no_news_at=None).update(wants_no_news_at=now)
 
 
-def _is_written_in(announcement: Announcement, language: str) -> bool:
+def is_written_in(announcement: Announcement, language: str) -> bool:
     texts = (announcement.subject, announcement.words)
     return all(isinstance(text.data, dict) and (text.data.get(language) or "").strip() for text in texts)

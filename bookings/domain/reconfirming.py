@@ -16,6 +16,7 @@ from bookings import outbox
 from bookings.domain import reports, visit
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import for_each, in_one_transaction, lock_party
+from bookings.domain.people import Person
 from bookings.models import (
     Booking,
     BookingEvent,
@@ -83,13 +84,7 @@ def say_yes(party_pk: int, *, booking_pk: int, starts_at: datetime, now: datetim
     A host may say so for a party that was called. Raises NothingConfirmed, TooLateToCancel once the tour has begun, and
     AskedOfAnotherVisit if the party moved or swapped meanwhile, or its session was moved.
     """
-    booking = _confirmed(party_pk)
-    if booking is None:
-        raise visit.NothingConfirmed
-    if now >= booking.session.starts_at:
-        raise visit.TooLateToCancel
-    if (booking.pk, booking.session.starts_at) != (booking_pk, starts_at):
-        raise AskedOfAnotherVisit
+    booking = _as_it_saw(party_pk, booking_pk=booking_pk, starts_at=starts_at, now=now)
     if has_said_yes(booking):
         return
     booking.still_coming_at = now
@@ -102,6 +97,22 @@ def say_yes(party_pk: int, *, booking_pk: int, starts_at: datetime, now: datetim
         who=who,
         why=STILL_COMING,
     )
+
+
+@in_one_transaction
+def say_fewer(party_pk: int, *, size: int, booking_pk: int, starts_at: datetime, now: datetime) -> None:
+    """As ``say_yes``, but with so many: those that the party named last stay at home. Twice is once.
+
+    Raises besides what ``visit.come_with_fewer`` raises.
+    """
+    booking = _as_it_saw(party_pk, booking_pk=booking_pk, starts_at=starts_at, now=now)
+    party = booking.party
+    if party.size == size and has_said_yes(booking):
+        return
+    if size not in visit.smaller_sizes(party):
+        raise visit.NotFewer
+    lead, *companions = [Person(*person) for person in party.people()[:size]]
+    visit.come_with_fewer(party_pk, lead=lead, companions=companions, now=now)
 
 
 def silent_parties(season: Season, *, now: datetime) -> list[Asked]:
@@ -265,6 +276,18 @@ def _key(asked: Asked) -> str:
     moved = f"{moved_at:%Y%m%d%H%M%S}" if moved_at else ""
     number = 2 if asked.first else 1
     return f"{asked.booking.pk}:{facts['starts_at']}:{moved}:{facts['link_version']}:{number}"
+
+
+def _as_it_saw(party_pk: int, *, booking_pk: int, starts_at: datetime, now: datetime) -> Booking:
+    """The confirmed booking, if it is the one that the answer was given of, at the time it was given of."""
+    booking = _confirmed(party_pk)
+    if booking is None:
+        raise visit.NothingConfirmed
+    if now >= booking.session.starts_at:
+        raise visit.TooLateToCancel
+    if (booking.pk, booking.session.starts_at) != (booking_pk, starts_at):
+        raise AskedOfAnotherVisit
+    return booking
 
 
 def _confirmed(party_pk: int) -> Booking | None:

@@ -8,7 +8,7 @@ from django.db.models import Max, Q, QuerySet
 
 from bookings.domain import waitlist
 from bookings.domain.locks import for_each, in_one_transaction, lock_party
-from bookings.models import BookingEvent, BookingStatus, DecisionTrigger, Member, Party, SwapWish
+from bookings.models import Allowance, BookingEvent, BookingStatus, DecisionTrigger, Member, Party, SwapWish
 
 # A party whose mailbox was never proven is erased this long after it ended ...
 KEEP_UNPROVEN = timedelta(days=1)
@@ -29,6 +29,7 @@ BLANK: dict[str, object] = {
     "mail_failed_at": None,
     "mail_failure": "",
     "complained_at": None,
+    "network_hold": None,
 }
 
 # How a booking ends whose party is erased before its visit.
@@ -48,6 +49,7 @@ def erase_due(*, now: datetime) -> int:
     Party.objects.filter(asked_at__lte=now - KEEP_PERSON_KEY, erased_at__isnull=False).exclude(person_key=None).update(
         person_key=None, wants_no_news_at=None
     )
+    Allowance.objects.forget_whole(now=int(now.timestamp() * 1000))
     return erased
 
 

@@ -9,9 +9,9 @@ from django.db import IntegrityError
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
-from bookings.domain import waitlist
+from bookings.domain import holds, waitlist
 from bookings.domain.errors import BookingError
-from bookings.domain.locks import in_one_transaction
+from bookings.domain.locks import MOST_TRIES, in_one_transaction
 from bookings.domain.opening import SessionUnknown, TooLargeForSession, check_open
 from bookings.domain.people import Person, check_people, write_members
 from bookings.models import (
@@ -58,17 +58,23 @@ def request_places(
     companions: Sequence[Person],
     wishes: Wishes,
     submission_key: UUID,
+    network: str = "",
+    proves_first: bool = False,
     now: datetime,
-) -> None:
+) -> bool:
     """Offer the party places in its first choice with room; if none has room, put it in line for all of them.
 
     ``choices`` are session ids, the dearest first. The claim is one conditional UPDATE on the session's ledger; only
     when somebody waits is the line served first and the session locked. Somebody who is already in changes nothing
     and is told by mail; the same ``submission_key`` again changes nothing at all. Raises a BookingError of this
     module, of ``opening`` or of ``people``.
+
+    Before its mailbox is proven, a party holds no places if it ``proves_first``, or if others of its ``network`` hold
+    as many as one network may: then it stands in line although there is room, and is offered it once it has proven its
+    mailbox. Returns whether that is so, which says nothing of the address. An empty ``network`` is not counted.
     """
     if Party.objects.filter(submission_key=submission_key).exists():
-        return
+        return proves_first
     sessions = _chosen_sessions(choices, now=now)
     season = sessions[0].season
     check_people(season.tour, [lead.person, *companions])
@@ -76,8 +82,10 @@ def request_places(
     if any(smallest > session.capacity for session in sessions):
         raise TooLargeForSession  # At the head of that line it would keep the places from everybody.
     key = person_key(lead.email)
+    free = _free_holds(sessions, network=network, proves_first=proves_first)
+    must_prove = any(not _may_hold(free, session) and session.room_for(1 + len(companions)) for session in sessions)
     if _tell_already_in(season.pk, key, now=now):
-        return
+        return must_prove
     party = Party(
         season=season,
         submission_key=submission_key,
@@ -96,18 +104,45 @@ def request_places(
         asked_at=now,
         mailbox_proven_at=None if season.proves_mailbox else now,
     )
-    try:
-        if not _offer_at_once(party, companions, sessions, now=now):
-            for session in sessions:
-                if session.parties_waiting and (session.places_free or session.places_kept):
-                    waitlist.offer_free_places(session.pk, now=now, trigger=DecisionTrigger.SIGN_UP)
-            _offer_or_wait(party, companions, [session.pk for session in sessions], now=now)
-    except IntegrityError:
-        # The same person or the same submit was faster on another connection: it counts, this one does not.
-        if not Party.objects.filter(submission_key=submission_key).exists() and not _tell_already_in(
-            season.pk, key, now=now
-        ):
-            raise
+    for tries_left in reversed(range(MOST_TRIES)):
+        try:
+            _place(party, companions, sessions, free=free, now=now)
+            break
+        except IntegrityError:
+            # The same person or the same submit was faster on another connection: it counts, this one does not.
+            if Party.objects.filter(submission_key=submission_key).exists() or _tell_already_in(
+                season.pk, key, now=now
+            ):
+                break
+            # Or another party of its network got the same hold: this one tries for another.
+            if not party.network_hold:
+                raise
+            free = _free_holds(sessions, network=network, proves_first=tries_left == 1)
+    return must_prove
+
+
+def _free_holds(sessions: Sequence[TourSession], *, network: str, proves_first: bool) -> holds.Free:
+    """What the party may hold places with before its mailbox is proven; None where nobody counts."""
+    if not sessions[0].season.proves_mailbox:
+        return None
+    if proves_first:
+        return {}
+    return holds.free_holds(sessions, network=network) if network else None
+
+
+def _may_hold(free: holds.Free, session: TourSession) -> bool:
+    return free is None or session.pk in free
+
+
+def _place(
+    party: Party, companions: Sequence[Person], sessions: Sequence[TourSession], *, free: holds.Free, now: datetime
+) -> None:
+    if _offer_at_once(party, companions, sessions, free=free, now=now):
+        return
+    for session in sessions:
+        if session.parties_waiting and (session.places_free or session.places_kept):
+            waitlist.offer_free_places(session.pk, now=now, trigger=DecisionTrigger.SIGN_UP)
+    _offer_or_wait(party, companions, [session.pk for session in sessions], free=free, now=now)
 
 
 def _chosen_sessions(choices: Sequence[int], *, now: datetime) -> list[TourSession]:
@@ -133,36 +168,46 @@ def _tell_already_in(season_pk: int, key: str, *, now: datetime) -> bool:
 
 @in_one_transaction
 def _offer_at_once(
-    party: Party, companions: Sequence[Person], sessions: Sequence[TourSession], *, now: datetime
+    party: Party, companions: Sequence[Person], sessions: Sequence[TourSession], *, free: holds.Free, now: datetime
 ) -> bool:
     """The fast path: nobody waits and there is room. No lock but the row that the claim itself writes.
 
-    A dearer choice with room and a line is not skipped: its line may want nothing of what is free.
+    A dearer choice with room and a line is not skipped: its line may want nothing of what is free. Nor is one with room
+    that the party has once its mailbox is proven.
     """
     for preference, session in enumerate(sessions, start=1):
         is_dearer = preference < len(sessions)
         if is_dearer and session.parties_waiting and session.room_for(party.size):
             return False
+        if not _may_hold(free, session):
+            if session.room_for(party.size):
+                return False
+            continue
         if TourSession.objects.claim(session.pk, places=party.size):
-            _write_party(party, companions)
+            _write_party(party, companions, hold=free[session.pk] if free else None)
             _write_offer(party, session, preference, now=now)
             return True
     return False
 
 
 @in_one_transaction
-def _offer_or_wait(party: Party, companions: Sequence[Person], choices: Sequence[int], *, now: datetime) -> None:
+def _offer_or_wait(
+    party: Party, companions: Sequence[Person], choices: Sequence[int], *, free: holds.Free, now: datetime
+) -> None:
     """The lines were served: take what is left over, or stand in line for every choice."""
     locked = TourSession.objects.lock(choices)
     for session in locked.values():
         check_open(session, now=now)  # A host may have called it off since it was chosen.
-    _write_party(party, companions)
     for preference, pk in enumerate(choices, start=1):
         waitlist.keep_places_before_others_ask(locked[pk], now=now)
         if waitlist.is_free_for_newcomers(locked[pk], size=party.size, now=now):
+            if not _may_hold(free, locked[pk]):
+                break
+            _write_party(party, companions, hold=free[pk] if free else None)
             locked[pk].hold(party.size)
             _write_offer(party, locked[pk], preference, now=now)
             return
+    _write_party(party, companions)
     waiting = [
         waitlist.new_in_line(party, locked[pk], preference=preference, now=now)
         for preference, pk in enumerate(choices, start=1)
@@ -176,8 +221,9 @@ def _offer_or_wait(party: Party, companions: Sequence[Person], choices: Sequence
         waitlist.serve_all((locked[pk] for pk in choices), now=now, trigger=DecisionTrigger.JOINED)
 
 
-def _write_party(party: Party, companions: Sequence[Person]) -> None:
+def _write_party(party: Party, companions: Sequence[Person], *, hold: str | None = None) -> None:
     party.pk = None  # A transaction that is started over writes it anew.
+    party.network_hold = hold
     party.save(force_insert=True)
     write_members(party, companions)
 

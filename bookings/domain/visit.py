@@ -1,5 +1,6 @@
 """What a party does on its own page, from the proof of its mailbox to giving up its places."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,6 +22,7 @@ from bookings.models import (
     NoticeKind,
     OfferSource,
     Party,
+    Tour,
     TourSession,
     person_key,
 )
@@ -28,9 +30,10 @@ from bookings.models import (
 # "Send me my link again" answers for at most this many of a person's parties.
 MOST_LINKS = 3
 
-# What the history keeps of a party that changed: these words, or how many come now.
+# What the history keeps of a party that changed: these words, or how many come now, and of how many.
 NAMES_CHANGED = "names changed"
-_COMES_AS = "comes as "
+COMES_AS = "comes as "
+_COMES_AS = re.compile(COMES_AS + r"([0-9]+)(?: of ([0-9]+))?")
 
 
 class NothingConfirmed(BookingError):
@@ -125,15 +128,21 @@ def come_with_fewer(
         if who == "party":
             booking.still_coming_at = now  # It answers by saying with how many.
         booking.save(update_fields=["places", "least", "still_coming_at"])
-    party.size = size
+    before, party.size = party.size, size
     party.smallest_size = min(party.smallest_size, size)
     party.save(update_fields=["size", "smallest_size"])
     _write_people(party, lead, companions)
-    _remember(shrinking, f"{_COMES_AS}{size}", now=now, who=who)
+    _remember(shrinking, f"{COMES_AS}{size} of {before}", now=now, who=who)
     _tell_changed(party, shrinking, {"size": size}, now=now)
     waitlist.serve_all((booking.session for booking in shrinking), now=now, trigger=DecisionTrigger.FEWER)
     if party.first_call_until:
         waitlist.serve_what_is_kept_after(party.season_id, now=now)
+
+
+def smaller_sizes(party: Party) -> list[int]:
+    """As how many it could come if those that it named last stay at home, the most first."""
+    tour, people = party.season.tour, [Person(*person) for person in party.people()]
+    return [size for size in range(party.size - 1, 0, -1) if _may_come(tour, people[:size])]
 
 
 @in_one_transaction
@@ -193,8 +202,22 @@ def send_link_again(email: str, *, now: datetime) -> None:
 
 def comes_as(event: BookingEvent) -> int | None:
     """How many people come since this event, if it is one of a party that got smaller."""
-    size = event.why.removeprefix(_COMES_AS)
-    return int(size) if event.from_status == event.to_status and size != event.why else None
+    told = _COMES_AS.fullmatch(event.why) if event.from_status == event.to_status else None
+    return int(told[1]) if told else None
+
+
+def left_out(event: BookingEvent) -> int:
+    """How many people of the party no longer come since this event."""
+    told = _COMES_AS.fullmatch(event.why) if event.from_status == event.to_status else None
+    return int(told[2]) - int(told[1]) if told and told[2] else 0
+
+
+def _may_come(tour: Tour, people: Sequence[Person]) -> bool:
+    try:
+        check_people(tour, people)
+    except BookingError:
+        return False
+    return True
 
 
 def _confirmed(party_pk: int) -> tuple[Booking, Locked]:

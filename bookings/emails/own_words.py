@@ -18,18 +18,29 @@ from bookings.models import MailText, Notice, NoticeKind
 
 # A brace written twice is a brace; anything else in braces has to be a name.
 IN_BRACES = re.compile(r"\{\{|\}\}|\{([^{}\n]*)\}|[{}]")
+# Chinese writes no space after a full stop; so here, and here alone, a name needs an ending that there is, at the
+# beginning of what follows (https://data.iana.org/TLD/tlds-alpha-by-domain.txt).
+HAN = r"\u3005\u3400-\u9fff\U00020000-\U0003ffff"
+HAN_ENDINGS = """
+    中国|中國|中信|中文网|世界|书籍|亚马逊|企业|佛山|信息|健康|八卦|公司|公益|台湾|台灣|商城|商店|商标|嘉里|在线|大众汽车|大拿
+    |天主教|娱乐|家電|工行|广东|微博|慈善|我爱你|手机|手表|招聘|政务|政府|新加坡|新闻|时尚|書籍|机构|淡马锡|游戏|澳门|澳門|点看
+    |珠宝|移动|组织机构|网址|网店|网站|网络|联通|诺基亚|谷歌|购物|通販|集团|電訊盈科|飞利浦|食品|餐厅|香格里拉|香港
+"""
 # Mail programs make links of addresses without a scheme as well. Last comes a name in letters of any script, but no
 # number of a list ("1." or "一."), and no sentence after a full stop, which is longer than an ending can be.
 LINK = re.compile(
-    r"""[a-z][a-z0-9+.-]*://\S* | \bwww\.\S+ | \b(?:mailto|javascript|data):\S+
-    | (?<![^\W_])[^\W_][\w-]*(?:\.[\w-]+)*\.[a-z]{2,}\b
-    | \b\d{1,3}(?:\.\d{1,3}){3}(?:/|:\d)\S*
-    | (?<![^\W_])(?![\d一二三四五六七八九十]+\.)[^\W_][\w-]*\w\.[^\W\d_]{2,6}\b""",
+    rf"""[a-z][a-z0-9+.-]*://\S* | \bwww\.\S+ | \b(?:mailto|javascript|data):\S+
+    | (?<![^\W_])[^\W_][\w-]*(?:\.[\w-]+)*\.[a-z]{{2,}}\b
+    | \b\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?:/|:\d)\S*
+    | (?<![^\W_])(?![\d一二三四五六七八九十]+\.)[^\W_][\w-]*\w\.(?!(?!{HAN_ENDINGS})[{HAN}])[^\W\d_]{{2,6}}\b""",
     re.IGNORECASE | re.VERBOSE,
 )
 # Names of hosts are read with this as a dot; between words of another script it ends a sentence.
 FULL_STOP_AS_DOT = re.compile(r"(?<=[a-z0-9])。(?=[a-z])", re.IGNORECASE)
 UNSEEN = {"Cc", "Cf"}
+# What makes one picture, a family say, of several.
+PICTURE = r"\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff"
+JOINS_PICTURES = re.compile(rf"(?<=[{PICTURE}\ufe0f])\u200d(?=[{PICTURE}])")
 
 
 class Placeholder(NamedTuple):
@@ -201,7 +212,7 @@ def _faults(text: str, kind: str) -> list[str]:
             _("“%(found)s” looks like a link. The mail has its one link already, to the party’s page.")
             % {"found": link}
         )
-    if any(unicodedata.category(char) in UNSEEN for char in text if not char.isspace()):
+    if any(unicodedata.category(char) in UNSEEN for char in JOINS_PICTURES.sub("", text) if not char.isspace()):
         told.append(_("The text has signs in it that cannot be seen. Type it anew."))
     return told
 

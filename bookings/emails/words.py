@@ -1,7 +1,8 @@
 """What the templates of a mail speak of: the rows put into words of the active language, moments as people say them."""
 
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -98,6 +99,7 @@ def words_of(notice: Notice, *, now: datetime) -> dict[str, object]:
     live = _live_bookings(party)
     main = notice.booking or next(iter(live), None)
     other = next(code for code, _name in settings.LANGUAGES if code != party.language)
+    visits = {booking.pk: _visit(booking, now=now) for booking in live}
     words: dict[str, object] = {
         "kind": str(notice.kind),
         "sign": _sign(notice, main),
@@ -109,7 +111,7 @@ def words_of(notice: Notice, *, now: datetime) -> dict[str, object]:
         "code": party.code_in_words,
         "proven": party.is_proven,
         "ended": party.ended_at is not None,
-        "visits": [_visit(booking, now=now) for booking in live],
+        "visits": list(visits.values()),
         "link": party_link(party),
         "language_code": html_language(party.language),
         "other_link": party_link(party, language=other),
@@ -125,11 +127,14 @@ def words_of(notice: Notice, *, now: datetime) -> dict[str, object]:
     if main is None:
         return words | {"asked_on": _day(party.asked_at, zone=ZoneInfo("UTC"))}
     zone = main.session.venue.zone
-    visit = _visit(main, now=now, offered_until=_offered_until(notice, main, now=now))
-    words |= asdict(visit) | ending(main)
+    offered_until = _offered_until(notice, main, now=now)
+    visit = visits.pop(main.pk, None)
+    if visit is None or offered_until:
+        visit = _visit(main, now=now, offered_until=offered_until)
+    words |= vars(visit) | ending(main)
     words |= {
         "visit": visit,
-        "others": [_visit(booking, now=now) for booking in live if booking.pk != main.pk],
+        "others": list(visits.values()),
         "asked_on": _day(party.asked_at, zone=zone),
         "reason": str(main.session.call_off_reason),
     }
@@ -152,7 +157,7 @@ def words_of(notice: Notice, *, now: datetime) -> dict[str, object]:
     if "starts_at" in facts:
         before = datetime.fromisoformat(facts["starts_at"]).astimezone(zone)
         words["before"] = pgettext("a day and a time", "%(day)s, %(time)s") % {
-            "day": format_date(before, pgettext("date format: Saturday 13 February 2027", "l j F Y")),
+            "day": _date(before, pgettext("date format: Saturday 13 February 2027", "l j F Y")),
             "time": f"{before:%H:%M}",
         }
     return words
@@ -181,9 +186,9 @@ def _visit(booking: Booking, *, now: datetime, offered_until: datetime | None = 
     return Visit(
         status=booking.status,
         places=booking.places,
-        day=format_date(start, pgettext("date format: Saturday 13 February", "l j F")),
-        short_day=format_date(start, pgettext("date format: Sat 13 Feb", "D j M")),
-        full_day=format_date(start, pgettext("date format: Saturday 13 February 2027", "l j F Y")),
+        day=_date(start, pgettext("date format: Saturday 13 February", "l j F")),
+        short_day=_date(start, pgettext("date format: Sat 13 Feb", "D j M")),
+        full_day=_date(start, pgettext("date format: Saturday 13 February 2027", "l j F Y")),
         time=f"{start:%H:%M}",
         until=f"{session.local_end:%H:%M}",
         be_there=f"{session.be_there_at:%H:%M}",
@@ -239,7 +244,7 @@ def _moment(at: datetime, *, now: datetime, zone: ZoneInfo) -> str:
         return pgettext("a moment", "%(time)s today") % words
     if local.date() == today + timedelta(days=1):
         return pgettext("a moment", "%(time)s tomorrow") % words
-    day = format_date(local, pgettext("date format: Saturday 13 February", "l j F"))
+    day = _date(local, pgettext("date format: Saturday 13 February", "l j F"))
     return pgettext("a moment", "%(time)s on %(day)s") % {**words, "day": day}
 
 
@@ -247,12 +252,22 @@ def _short_moment(at: datetime, *, now: datetime, zone: ZoneInfo) -> str:
     local = at.astimezone(zone)
     if local.date() == now.astimezone(zone).date():
         return f"{local:%H:%M}"
-    day = format_date(local, pgettext("date format: Sat 13 Feb", "D j M"))
+    day = _date(local, pgettext("date format: Sat 13 Feb", "D j M"))
     return pgettext("a moment", "%(time)s on %(day)s") % {"time": f"{local:%H:%M}", "day": day}
 
 
 def _day(at: datetime, *, zone: ZoneInfo) -> str:
-    return format_date(at.astimezone(zone), pgettext("date format: 13 February", "j F"))
+    return _date(at.astimezone(zone), pgettext("date format: 13 February", "j F"))
+
+
+def _date(at: datetime, pattern: str) -> str:
+    return _day_in_words(at.date(), pattern, translation.get_language())
+
+
+@lru_cache(maxsize=1_000)
+def _day_in_words(day: date, pattern: str, _language: str | None) -> str:
+    """Thousands of mails speak of the same few days."""
+    return format_date(day, pattern)
 
 
 def _one_line(text: object) -> str:

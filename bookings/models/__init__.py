@@ -1,3 +1,4 @@
+from bookings.models.allowances import Allowance
 from bookings.models.announcements import Announcement
 from bookings.models.bookings import (
     ENDED,
@@ -61,6 +62,7 @@ __all__ = [
     "SIGN_UP_OFFER_AT_MOST",
     "UNPROVEN_KINDS",
     "Ahead",
+    "Allowance",
     "Announcement",
     "Booking",
     "BookingEvent",

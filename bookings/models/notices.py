@@ -110,6 +110,9 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
     def unsettled(self) -> Self:
         return self.filter(OWED)
 
+    def resting_for_the_server(self) -> Self:
+        return self.filter(rests_for_server=True)
+
 
 class Notice(models.Model):
     kind = models.CharField(_("kind"), max_length=14, choices=NoticeKind.choices)
@@ -131,6 +134,8 @@ class Notice(models.Model):
     # Since when it may have left: the server was asked to take the text, and has not clearly refused it.
     begun_at = models.DateTimeField(_("begun"), null=True, blank=True, editable=False)
     times_begun = models.PositiveSmallIntegerField(default=0, editable=False)
+    # It was tried while the server took nothing, and rests, uncharged; see outbox.breaker.
+    rests_for_server = models.BooleanField(default=False, db_default=False, editable=False)
     sent_at = models.DateTimeField(_("handed over"), null=True, blank=True)
     # When another mail server told that this mail did not arrive, or was called unwanted.
     reported_at = models.DateTimeField(_("reported back"), null=True, blank=True)
@@ -163,13 +168,14 @@ class Notice(models.Model):
             # What the hosts' page of mails counts: read from these alone, never from the rows.
             models.Index(fields=["party", "status"], name="notice_state"),
             models.Index(fields=["sent_at", "party"], name="notice_handed_over", condition=Q(sent_at__isnull=False)),
+            models.Index(fields=["id"], name="notice_rests_for_server", condition=Q(rests_for_server=True)),
             models.Index(
                 fields=["begun_at"], name="notice_unproven_begun", condition=Q(kind__in=sorted(UNPROVEN_KINDS))
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.pk}"
+        return f"{self.get_kind_display()} {self.pk}"
 
 
 class Heartbeat(models.Model):

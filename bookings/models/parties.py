@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import hmac
+import re
 import secrets
 import unicodedata
 from datetime import datetime
@@ -33,9 +34,12 @@ def new_code() -> str:
 def person_key(email: str) -> str:
     """A keyed hash by which the house knows an address again without keeping it.
 
-    NFKC, lower case, IDNA domain, ``+tag`` dropped, nothing else: dots and the like are the mailbox owner's business.
+    NFKC, lower case, IDNA domain, quotes and ``+tag`` dropped, nothing else: dots and the like are the mailbox owner's
+    business. Of a name in quotes each sign may have a backslash before it that means nothing (RFC 5321, 4.1.2).
     """
     local, _at, domain = unicodedata.normalize("NFKC", email).strip().lower().rpartition("@")
+    if len(local) > 2 and local[0] == local[-1] == '"':
+        local = re.sub(r"\\(.)", r"\1", local[1:-1])
     with contextlib.suppress(UnicodeError):  # No host name any resolver takes is still the same text the next time.
         domain = domain.encode("idna").decode("ascii")
     address = f"{local.partition('+')[0] or local}@{domain}"
@@ -92,6 +96,8 @@ class Party(models.Model):
     # What the person said of our mail; it holds also where the address is spelt otherwise.
     complained_at = models.DateTimeField(_("called our mail unwanted"), null=True, blank=True)
     wants_no_news_at = models.DateTimeField(_("wants no announcements"), null=True, blank=True)
+    # Which of the few holds of its network it uses until its mailbox is proven: see bookings.domain.holds.
+    network_hold = models.CharField(max_length=80, null=True, blank=True, editable=False)  # noqa: DJ001
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     erased_at = models.DateTimeField(_("erased"), null=True, blank=True)
 
@@ -103,6 +109,12 @@ class Party(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["season", "person_key"], condition=Q(ended_at=None), name="party_one_live_per_season_and_person"
+            ),
+            # What keeps the holds of a network within their number, however many ask at the same moment.
+            models.UniqueConstraint(
+                fields=["network_hold"],
+                condition=Q(mailbox_proven_at=None, ended_at=None),
+                name="party_one_unproven_for_each_hold",
             ),
             models.CheckConstraint(
                 name="party_size_range", condition=Q(smallest_size__gte=1, smallest_size__lte=F("size"))
@@ -164,8 +176,8 @@ class Party(models.Model):
         self.save(update_fields=["calendar_sequence"])
 
     def prove(self, *, now: datetime) -> None:
-        self.mailbox_proven_at = now
-        self.save(update_fields=["mailbox_proven_at"])
+        self.mailbox_proven_at, self.network_hold = now, None
+        self.save(update_fields=["mailbox_proven_at", "network_hold"])
 
     def use_first_call(self) -> None:
         """It has places again: what it was promised for those that were called off is kept."""

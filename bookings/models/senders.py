@@ -16,6 +16,8 @@ class Sender(models.Model):
 
     number = models.PositiveSmallIntegerField(unique=True)
     busy_until = models.DateTimeField(null=True, blank=True)
+    # Who has it, as `bookings.outbox.workers` names processes.
+    worker = models.CharField(max_length=200, blank=True, db_default="", default="", editable=False)
 
     class Meta:
         verbose_name = _("sender")

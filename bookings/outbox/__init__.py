@@ -6,6 +6,7 @@ and marks each; whoever comes second finds nothing to claim. Before the first by
 says so: of a lost worker's rows it is known which may have left.
 """
 
+from bookings.outbox.breaker import mails_allowed, took_mail
 from bookings.outbox.delivery import deliver_due
 from bookings.outbox.mailings import mailing_key, post_to_parties
 from bookings.outbox.posting import follow_the_visit, post, post_all, post_at_most_hourly
@@ -19,6 +20,7 @@ __all__ = [
     "late_lanes",
     "mail_server_is_silent",
     "mailing_key",
+    "mails_allowed",
     "nudge",
     "oldest_waiting",
     "post",
@@ -27,4 +29,5 @@ __all__ = [
     "post_to_parties",
     "send_a_slice",
     "still_true",
+    "took_mail",
 ]

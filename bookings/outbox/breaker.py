@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest
 
-from bookings.models import Breaker, Notice
+from bookings.models import Breaker, Lane, Notice
 from bookings.models.senders import PROBE_EVERY
 
 logger = logging.getLogger(__name__)
@@ -20,6 +20,14 @@ def mails_allowed(wanted: int, *, now: datetime) -> int:
     if Breaker.now_standing().opened_at is None:
         return wanted
     return int(Breaker.take_try(now))
+
+
+def lanes_to_try(*, now: datetime) -> list[int]:
+    """The most urgent first; while the server takes nothing, each lane comes first in one of five minutes. Mails of one
+    lane that are refused for themselves must not keep all others from showing that it works again."""
+    since = Breaker.now_standing().opened_at
+    first = (now - since) // PROBE_EVERY % len(Lane) if since else 0
+    return [*Lane.values[first:], *Lane.values[:first]]
 
 
 def open_breaker(why: str, *, now: datetime) -> None:
@@ -42,9 +50,14 @@ def strike(notice: Notice, why: str, *, now: datetime) -> bool:
 
 
 def took_mail(*, now: datetime) -> None:
-    """The server has just taken a mail: whatever was, it works again."""
+    """The server has just taken a mail: whatever was, it works again.
+
+    What was tried in vain meanwhile goes after a moment: first come the others, for these may have been refused for
+    themselves, and a few of them in a row would open it again.
+    """
     row = Breaker.now_standing()
     if row.opened_at:
+        Notice.objects.resting_for_the_server().update(next_attempt_at=now + PROBE_EVERY, rests_for_server=False)
         logger.warning("The mail server takes mail again; it took nothing since %s", row.opened_at)
     last = Greatest(Coalesce("last_taken_at", Value(now)), Value(now))
     Breaker.objects.filter(pk=1).update(

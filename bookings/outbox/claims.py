@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, Value, When, prefetch_related_objects
 from django.db.models.functions import Least
 
 from bookings.emails import PROVE_WITHIN, message_id
-from bookings.models import Booking, Lane, Notice, NoticeKind, NoticeStatus, Party
+from bookings.models import Booking, Lane, Notice, NoticeKind, NoticeStatus, Party, Season, TourSession
 from bookings.outbox.order import in_turn
 
 # A claim that is not marked after this time counts as lost; longer than any single hand-over takes.
@@ -35,31 +35,35 @@ SENT_AGAIN = frozenset(
 )
 
 
-def claim(most: int, *, now: datetime) -> list[int]:
-    """Take up to so many due rows, the most urgent first, until ``now`` + LEASE; returns their keys in that order.
+def claim(most: int, *, now: datetime, lanes: Sequence[int] = Lane.values) -> list[int]:
+    """Take up to so many due rows, lane by lane, until ``now`` + LEASE; returns their keys in that order.
 
     Two workers never wait for each other and never take the same row. A row whose worker was lost is taken alone: one
     that kills its workers must not take others with it.
     """
     with transaction.atomic():
-        seen = _due(most, now=now)
+        seen = _due(most, now=now, lanes=lanes)
         is_lost = bool(seen) and seen[0].status == NoticeStatus.SENDING
         seen = seen[:1] if is_lost else [notice for notice in seen if notice.status == NoticeStatus.QUEUED]
         taken = [notice.pk for notice in seen if notice.status == NoticeStatus.QUEUED or _may_try_again(notice)]
         if taken:
             Notice.objects.filter(pk__in=taken).update(
-                status=NoticeStatus.SENDING, lease_until=now + LEASE, next_attempt_at=now + LEASE
+                status=NoticeStatus.SENDING,
+                lease_until=now + LEASE,
+                next_attempt_at=now + LEASE,
+                rests_for_server=False,
             )
     return taken
 
 
-def _due(most: int, *, now: datetime) -> list[Notice]:
+def _due(most: int, *, now: datetime, lanes: Sequence[int]) -> list[Notice]:
     """One range of an index a lane. Rows that another worker is just claiming are passed over."""
     seen: list[Notice] = []
-    for lane in Lane.values:
-        if len(seen) < most:
-            due = in_turn(Notice.objects.due(now).filter(lane=lane), now=now)
-            due = due.only("kind", "status", "attempts", "begun_at")
+    for lane in lanes:
+        in_lane = Notice.objects.due(now).filter(lane=lane)
+        # Most lanes are empty most of the time, which is cheaper to ask than for their first rows.
+        if len(seen) < most and in_lane.exists():
+            due = in_turn(in_lane, now=now).only("kind", "status", "attempts", "begun_at")
             seen += due.select_for_update(skip_locked=True)[: most - len(seen)]
     return seen
 
@@ -81,16 +85,19 @@ def _may_try_again(lost: Notice) -> bool:
 
 def load(pks: Sequence[int], *, claimed_at: datetime) -> list[Notice]:
     """The claimed rows with all that their mails speak of, in the order given; without those that are lost by now."""
-    rows = _claimed(pks, claimed_at).select_related(
-        "party__season__tour", "booking__party", "booking__session__venue", "booking__session__season__tour"
-    )
-    live = Booking.objects.live().select_related("session__venue", "session__season__tour")
+    rows = _claimed(pks, claimed_at).select_related("party", "booking__party")
     found = rows.prefetch_related(
         "party__members",
+        Prefetch("party__season", Season.objects.select_related("tour")),
         "party__season__mail_texts",
         "booking__events",
-        Prefetch("party__bookings", live, to_attr="live_bookings"),
+        Prefetch("party__bookings", Booking.objects.live(), to_attr="live_bookings"),
     )
+    # Many mails speak of one session: it is read once for all of them.
+    spoken_of = [notice.booking for notice in found if notice.booking]
+    spoken_of += [booking for notice in found for booking in vars(notice.party)["live_bookings"]]
+    sessions = TourSession.objects.select_related("venue", "season__tour")
+    prefetch_related_objects(spoken_of, Prefetch("session", sessions))
     by_pk = {notice.pk: notice for notice in found}
     return [by_pk[pk] for pk in pks if pk in by_pk]
 
@@ -128,9 +135,9 @@ def release(pks: Sequence[int], *, claimed_at: datetime, error: str = "") -> Non
     )
 
 
-def put_off(notice: Notice, until: datetime, *, error: str = "") -> None:
+def put_off(notice: Notice, until: datetime, *, error: str = "", **changes: Any) -> None:
     """Later, and this try does not count."""
-    settle(notice, NoticeStatus.QUEUED, error=error, next_attempt_at=until)
+    settle(notice, NoticeStatus.QUEUED, error=error, next_attempt_at=until, **changes)
 
 
 def settle(notice: Notice, status: NoticeStatus, *, error: str = "", **changes: Any) -> None:

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.generator import BytesGenerator
+from email.policy import Compat32
 from io import BytesIO
 from time import monotonic
 
@@ -13,8 +14,8 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import DatabaseError
 
 from bookings.emails import build
-from bookings.models import Breaker, House, Notice, NoticeStatus
-from bookings.outbox.breaker import mails_allowed, open_breaker, strike, took_mail
+from bookings.models import Breaker, House, Lane, Notice, NoticeStatus
+from bookings.outbox.breaker import lanes_to_try, mails_allowed, open_breaker, strike, took_mail
 from bookings.outbox.caps import all_capped_until, capped_until, is_capped
 from bookings.outbox.claims import (
     MOST_ATTEMPTS,
@@ -43,7 +44,11 @@ BATCH_SECONDS = 30
 # What a row told this long ago is read again before its mail is built.
 STALE = timedelta(seconds=1)
 # A mail that was tried while the server took nothing rests so long, uncharged: it may be the only one that is refused.
+# Should the server take another one before, it goes a minute after that.
 REST_OF_A_PROBE = timedelta(minutes=15)
+
+# RFC 5322 would have lines of a header no longer than 78; this is surely less than what anybody breaks.
+SHORT = 74
 
 Clock = Callable[[], datetime]
 
@@ -94,7 +99,7 @@ class _Work:
     def some(self, most: int) -> int:
         """Claim some rows and hand them over; the rest goes back untouched. Returns how many were claimed."""
         claimed_at = self.clock()
-        left = claim(most, now=claimed_at)
+        left = claim(most, now=claimed_at, lanes=lanes_to_try(now=claimed_at) if most == 1 else Lane.values)
         number, error = len(left), ""
         try:
             self._each(left, claimed_at)
@@ -220,7 +225,7 @@ class _Work:
             case Verdict.SUSPECT:
                 self._tell_of_success()
                 if Breaker.now_standing().opened_at:
-                    put_off(notice, now + REST_OF_A_PROBE, error=short)
+                    put_off(notice, now + REST_OF_A_PROBE, error=short, rests_for_server=True)
                     raise ServerTrouble(short)
                 is_for_good = isinstance(failure, Refused) and failure.code >= 500
                 self._later(notice, NoticeStatus.BOUNCED if is_for_good else NoticeStatus.DEAD, short)
@@ -283,8 +288,21 @@ def _built(notice: Notice, *, house: House | None, now: datetime) -> tuple[Email
         return None
 
 
+class _AsSent(Compat32):
+    """A header that fits into its line is written as it is; to see that it fits took longer than to write the mail."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        line = f"{name}: {value}"
+        if len(line) <= SHORT and line.isascii() and line.isprintable():
+            return f"{line}{self.linesep}".encode()
+        return super().fold_binary(name, value)
+
+
+AS_SENT = _AsSent(mangle_from_=False, linesep="\r\n")
+
+
 def _as_sent(message: EmailMultiAlternatives) -> bytes:
     """The text as it goes over the line: ended as SMTP ends lines, a line that begins with "From " left as it is."""
     text = BytesIO()
-    BytesGenerator(text, mangle_from_=False).flatten(message.message(), linesep="\r\n")
+    BytesGenerator(text, policy=AS_SENT).flatten(message.message())
     return text.getvalue()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from typing import cast
 
 from django.core.mail import EmailMultiAlternatives
@@ -151,7 +152,9 @@ def _ended(text: bytes) -> bytes:
     return text + (b".\r\n" if text.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
+@lru_cache(maxsize=8)
 def _address(address: str) -> str:
+    """As it is said to a server. The sender's is mostly the same."""
     return sanitize_address(address, "utf-8")
 
 

@@ -39,8 +39,9 @@ def verdict(failure: Refused | Broken) -> Verdict:
     if stage is Stage.SENDER:
         return Verdict.SERVER
     if code < 500:
-        # 4.3 is about the mail system; and once it asked for the text, what has no finer code is rarely a mailbox.
-        is_of_all = enhanced.startswith("4.3.") or (not enhanced and stage in {Stage.DATA, Stage.TEXT})
+        # 421 ends the line, 4.3 is about the mail system; and once it asked for the text, what has no finer code is
+        # rarely a mailbox.
+        is_of_all = code == 421 or enhanced.startswith("4.3.") or (not enhanced and stage in {Stage.DATA, Stage.TEXT})
         return Verdict.SUSPECT if is_of_all else Verdict.WAIT
     if enhanced.startswith(("5.1.", "5.2.", "5.4.")) or (not enhanced and code in ABOUT_A_MAILBOX):
         return Verdict.ADDRESS

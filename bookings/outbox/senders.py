@@ -17,6 +17,7 @@ from django.utils import timezone
 from bookings.models import Breaker, Lane, Notice, Sender
 from bookings.outbox.delivery import deliver_due
 from bookings.outbox.order import in_turn
+from bookings.outbox.workers import is_gone, this_worker
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 SLICE_SECONDS = 2.0
 SLICE_OF = 1_000
 # A slot that was not given back in this time was lost with its worker: no task lives so long, however slow the server
-# is, so one slow server never holds two lines.
+# is, so one slow server never holds two lines. Of a worker of our own machine it is known at once.
 SLOT = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT + 10)
 # The slots after the first help only while mail leaves: a server that hangs holds one worker, not all.
 HELPS_WITHIN = timedelta(seconds=10)
@@ -76,16 +77,21 @@ def _slot(breaker: Breaker, *, now: datetime) -> Iterator[bool]:
         yield number is not None
     finally:
         if number is not None:
-            Sender.objects.filter(number=number, busy_until=now + SLOT).update(busy_until=None)
+            Sender.objects.filter(number=number, busy_until=now + SLOT, worker=this_worker()).update(busy_until=None)
 
 
 def _take(number: int, *, now: datetime) -> bool:
     # Taken by a clock that has been put back since; twice the time, for the clocks of two workers differ a little.
     of_another_time = Q(busy_until__gt=now + 2 * SLOT)
     free = Sender.objects.filter(Q(busy_until=None) | Q(busy_until__lte=now) | of_another_time, number=number)
-    if free.update(busy_until=now + SLOT):
+    taken = {"busy_until": now + SLOT, "worker": this_worker()}
+    if free.update(**taken):
         return True
-    if Sender.objects.filter(number=number).exists():
+    held = Sender.objects.filter(number=number).first()
+    if held is None:
+        Sender.objects.bulk_create([Sender(number=number)], ignore_conflicts=True)
+    elif is_gone(held.worker):
+        free = Sender.objects.filter(number=number, worker=held.worker, busy_until=held.busy_until)
+    else:
         return False
-    Sender.objects.bulk_create([Sender(number=number)], ignore_conflicts=True)
-    return bool(free.update(busy_until=now + SLOT))
+    return bool(free.update(**taken))

@@ -41,8 +41,11 @@ def late_lanes(now: datetime) -> dict[Lane, datetime]:
 def mail_server_is_silent(now: datetime) -> bool:
     """Whether the mail server has taken nothing for a while, and mail waits for it; see `bookings.outbox.breaker`.
 
-    Without mail nobody speaks to it, so nobody knows. What is just being tried or comes soon waits for it too.
+    Without mail nobody speaks to it, so nobody knows. What is just being tried, was tried in vain or comes soon waits
+    for it too.
     """
     is_open = Breaker.objects.filter(opened_at__lte=now - REFUSES_AT_MOST).exists()
     soon = Notice.objects.due(now + LEASE)
-    return is_open and any(soon.filter(lane=lane).exists() for lane in Lane)
+    return is_open and (
+        any(soon.filter(lane=lane).exists() for lane in Lane) or Notice.objects.resting_for_the_server().exists()
+    )

@@ -27,6 +27,12 @@ class EmailField(forms.EmailField):
         # A browser that cuts what is pasted would send another address.
         del self.widget.attrs["maxlength"]
 
+    def clean(self, value: Any) -> Any:
+        address = super().clean(value)
+        if address.endswith("]"):  # The number of a machine: nobody's address, and one machine has many spellings.
+            raise forms.ValidationError(IN_FULL)
+        return address
+
     def to_python(self, value: Any) -> str:
         plain = unicodedata.normalize("NFKC", str(value or "")).replace("。", ".")
         return super().to_python(one_line(plain)) or ""

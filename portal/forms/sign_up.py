@@ -4,13 +4,16 @@ import re
 import unicodedata
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from crispy_forms.helper import FormHelper
 from crispy_forms.layout import Field, Fieldset, Layout, Submit
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
+from django.urls import reverse
 from django.utils.translation import get_language, gettext, gettext_lazy, ngettext
 
 from bookings.domain.sign_up import Lead, Wishes
@@ -18,6 +21,8 @@ from bookings.models import SessionState, Tour, TourSession, person_key
 from portal.forms.email import EmailField
 from portal.forms.layout import SizeTiles
 from portal.forms.people import PeopleForm
+from portal.forms.proof import shows_work
+from portal.forms.stamp import StampField, with_stamp
 from portal.forms.trap import TrapField
 from portal.templatetags.times import session_date
 
@@ -27,7 +32,11 @@ FEWEST_DIGITS = 5
 
 
 class SignUpForm(PeopleForm):
-    """One page on a phone. ``others`` are sessions of the season that may be named too: id and words."""
+    """One page on a phone. ``others`` are sessions of the season that may be named too: id and words.
+
+    Of a page that is handed out, one value is its own: the stamp in ``submission_key``, made by ``new_stamp(now=now)``.
+    Everything else is the same for everybody whom the session shows the same.
+    """
 
     def __init__(
         self,
@@ -36,9 +45,10 @@ class SignUpForm(PeopleForm):
         data: QueryDict | dict[str, Any] | None = None,
         *,
         state: SessionState = SessionState.PLACES,
+        now: datetime,
     ) -> None:
         tour = session.season.tour
-        super().__init__(tour, with_key(data), day=session_date(session))
+        super().__init__(tour, with_stamp(data, now=now), day=session_date(session))
         self.session = session
         self.fields["size"] = size_field(tour)
         self.fields["email"] = EmailField(
@@ -68,9 +78,9 @@ class SignUpForm(PeopleForm):
                 label=str(consent.text), required=consent.required, error_messages={"required": words}
             )
         self.fields["leave_empty"] = TrapField()
-        self.fields["submission_key"] = forms.UUIDField(
-            widget=forms.HiddenInput(attrs={"autocomplete": "off"}), initial=uuid.uuid4
-        )
+        self.fields["submission_key"] = StampField(sent=str((data or {}).get("submission_key", "")), now=now)
+        if settings.PROOF_OF_WORK:
+            self.fields["proof"] = proof_field()
         self.order_fields(self._in_order_of_the_page())
         self.helper = self._helper(state)
 
@@ -78,6 +88,12 @@ class SignUpForm(PeopleForm):
     def party_size(self) -> int | None:
         size = self.cleaned_data.get("size")
         return int(size) if size else None
+
+    @property
+    def proves_first(self) -> bool:
+        """Whether places are kept only once the mailbox is proven: the form shows no work where it was asked to."""
+        shown = str(self.data.get("proof", ""))
+        return settings.PROOF_OF_WORK and not shows_work(shown, stamp=str(self.data["submission_key"]))
 
     def asked(self) -> dict[str, Any]:
         """The arguments of ``request_places``."""
@@ -101,6 +117,7 @@ class SignUpForm(PeopleForm):
             ),
             # Somebody who goes back and asks for another person means it.
             "submission_key": uuid.uuid5(answers["submission_key"], person_key(answers["email"])),
+            "proves_first": self.proves_first,
         }
 
     def _in_order_of_the_page(self) -> list[str]:
@@ -130,6 +147,7 @@ class SignUpForm(PeopleForm):
             *([Fieldset(gettext_lazy("Before you ask"), *self.consents)] if self.consents else []),
             Field("leave_empty", wrapper_class="visually-hidden"),
             "submission_key",
+            *(["proof"] if "proof" in self.fields else []),
             Submit("ask", act, css_id="ask"),
         )
         return helper
@@ -174,16 +192,12 @@ class NeedsField(forms.CharField):
         return needs
 
 
-def with_key(data: QueryDict | dict[str, Any] | None) -> QueryDict | dict[str, Any] | None:
-    """A form whose key got lost on the way is taken like one with a new key."""
-    if data is None:
-        return None
-    try:
-        uuid.UUID(str(data.get("submission_key", "")))
-    except ValueError:
-        data = data.copy()
-        data["submission_key"] = str(uuid.uuid4())
-    return data
+def proof_field() -> forms.CharField:
+    """Filled in by proof.js, which asks for its task behind this address."""
+    address = reverse("proof", args=["-"]).removesuffix("-")
+    return forms.CharField(
+        required=False, widget=forms.HiddenInput(attrs={"autocomplete": "off", "data-challenge": address})
+    )
 
 
 def size_field(tour: Tour) -> forms.ChoiceField:

@@ -1,6 +1,6 @@
 """How a session is told to a visitor: which tag, which sentence, which act. One place for all pages that show one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -59,11 +59,6 @@ def describe_all(sessions: Sequence[TourSession], *, now: datetime, is_in: bool 
     """
     offered = tallies.places_offered(sessions)
     return [_describe(session, places_offered=offered.get(session.pk, 0), now=now, is_in=is_in) for session in sessions]
-
-
-def with_room(sessions: Iterable[SessionWords], *, at_most: int = 3) -> list[SessionWords]:
-    """The next sessions in which a party would get its places at once."""
-    return [words for words in sessions if words.state == SessionState.PLACES][:at_most]
 
 
 def row(words: SessionWords, *, with_day: bool = False, with_zone: bool = False, with_venue: bool = False) -> Row:

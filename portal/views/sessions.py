@@ -8,12 +8,14 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from bookings.models import Season, Tour, TourSession
+from bookings.models import Season, SessionState, Tour, TourSession
 from portal.views import session_words, tour_words
 from portal.views.caching import kept_for_a_second
 from portal.views.season_pages import SeasonPage, lay_out
 from portal.views.seasons import shown_seasons
 from portal.views.session_words import Row
+
+MOST_OTHERS = 3
 
 
 @require_safe
@@ -50,11 +52,16 @@ def session(request: HttpRequest, pk: int) -> HttpResponse:
 
 def others_with_room(*, now: datetime, besides: TourSession | None = None) -> list[Row]:
     """The next sessions with room, of the same season before those of others."""
-    sessions = TourSession.objects.public().filter(called_off_at=None, starts_at__gt=now)
-    found = session_words.describe_all(list(sessions.select_related("season__tour", "venue")), now=now)
+    sessions = TourSession.objects.public().filter(called_off_at=None, closed_at=None, starts_at__gt=now)
+    found = [
+        session
+        for session in sessions.select_related("season__tour", "venue")
+        if session.state(now) == SessionState.PLACES and session != besides
+    ]
     if besides is not None:
-        found.sort(key=lambda words: words.session.season_id != besides.season_id)
-    return [session_words.row(words, with_day=True) for words in session_words.with_room(found)]
+        found.sort(key=lambda session: session.season_id != besides.season_id)
+    described = session_words.describe_all(found[:MOST_OTHERS], now=now)
+    return [session_words.row(words, with_day=True) for words in described]
 
 
 def _season_pages(request: HttpRequest, *, now: datetime) -> list[SeasonPage]:

@@ -13,11 +13,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from bookings.domain.errors import BookingError
 from bookings.domain.sign_up import PROVE_WITHIN, request_places
 from bookings.models import SIGN_UP_OFFER, SeasonMode, SessionState, TourSession
+from portal import limits
 from portal.forms.sign_up import SignUpForm
 from portal.templatetags.times import session_when
 from portal.views import session_words
 from portal.views.answers import see_other
-from portal.views.caching import kept_by_nobody, kept_for_a_second
+from portal.views.caching import kept_by_nobody, kept_for_a_second, mark_as_kept
+from portal.views.refusals import said_to_wait, too_many, too_many_words
 from portal.views.session_words import SessionWords
 from portal.views.sessions import others_with_room
 
@@ -29,6 +31,9 @@ NEEDS_ANOTHER_LOOK = 422
 @kept_by_nobody
 def sign_up(request: HttpRequest, session_pk: int) -> HttpResponse:
     now = timezone.now()
+    wait = limits.before_sign_up(request, now=now) if request.method == "POST" else 0
+    if wait and limits.is_flood(request, now=now):
+        return too_many(wait)
     session = _public_session(session_pk)
     if session is None:
         return _unknown(request, now=now)
@@ -39,14 +44,17 @@ def sign_up(request: HttpRequest, session_pk: int) -> HttpResponse:
         _others(session, now=now),
         request.POST if request.method == "POST" else None,
         state=session.state(now),
+        now=now,
     )
-    if form.is_valid():
+    if form.is_valid() and not wait:
         try:
-            request_places(**form.asked(), now=now)
+            proves_first = request_places(**form.asked(), network=limits.network_to_count(request), now=now)
         except BookingError as refusal:
             form.add_error(None, str(refusal))
         else:
-            return see_other("asked", session_pk=session.pk)
+            return see_other("asked_first" if proves_first else "asked", session_pk=session.pk)
+    if wait:
+        form.add_error(None, too_many_words(wait))
     context = {
         "session": session,
         "tour": session.season.tour,
@@ -56,13 +64,15 @@ def sign_up(request: HttpRequest, session_pk: int) -> HttpResponse:
         "button_words": _button_words(session, now=now),
         "section": "sessions",
     }
-    return render(request, "portal/sign_up.html", context, status=NEEDS_ANOTHER_LOOK if form.is_bound else 200)
+    response = render(request, "portal/sign_up.html", context, status=NEEDS_ANOTHER_LOOK if form.is_bound else 200)
+    return said_to_wait(response, wait) if wait else response
 
 
 @require_safe
 @kept_for_a_second
-def asked(request: HttpRequest, session_pk: int) -> HttpResponse:
-    """Depends on the session alone: nobody learns here whether an address is known."""
+def asked(request: HttpRequest, session_pk: int, *, proves_first: bool = False) -> HttpResponse:
+    """Depends on the session, and on whether places are kept for who asks before the mailbox is proven: nobody learns
+    here whether an address is known."""
     now = timezone.now()
     session = _public_session(session_pk)
     if session is None:
@@ -71,6 +81,7 @@ def asked(request: HttpRequest, session_pk: int) -> HttpResponse:
         "session": session,
         "tour": session.season.tour,
         "has_line": session.state(now) == SessionState.WAITLIST,
+        "proves_first": proves_first and session.season.proves_mailbox,
         "proves_mailbox": session.season.proves_mailbox,
         "kept_minutes": int(SIGN_UP_OFFER.total_seconds() // 60),
         "prove_hours": int(PROVE_WITHIN.total_seconds() // 3600),
@@ -85,7 +96,8 @@ def _public_session(pk: int) -> TourSession | None:
 
 
 def _unknown(request: HttpRequest, *, now: datetime) -> HttpResponse:
-    return render(request, "portal/session_unknown.html", {"others": others_with_room(now=now)}, status=404)
+    context = {"others": others_with_room(now=now)}
+    return _for_everybody(request, render(request, "portal/session_unknown.html", context, status=404))
 
 
 def _not_possible(request: HttpRequest, session: TourSession, *, now: datetime) -> HttpResponse:
@@ -99,7 +111,12 @@ def _not_possible(request: HttpRequest, session: TourSession, *, now: datetime) 
         "section": "sessions",
     }
     status = 200 if words.state == SessionState.NOT_YET else GONE
-    return render(request, "portal/sign_up_not_possible.html", context, status=status)
+    return _for_everybody(request, render(request, "portal/sign_up_not_possible.html", context, status=status))
+
+
+def _for_everybody(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Where there is no form, whoever only looks gets what others got a moment ago."""
+    return response if request.method == "POST" else mark_as_kept(request, response)
 
 
 def _others(session: TourSession, *, now: datetime) -> list[tuple[int, str]]:

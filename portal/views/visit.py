@@ -19,10 +19,12 @@ from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.first_call import has_first_call
 from bookings.models import Booking, BookingStatus, Party
+from portal import limits
 from portal.forms.people import band_words
 from portal.forms.visit import FewerForm, PeopleOfPartyForm
 from portal.templatetags.times import session_day
 from portal.views.answers import see_other
+from portal.views.refusals import too_many
 from portal.views.sessions import others_with_room
 from portal.views.still_coming_state import still_coming_state
 from portal.views.swap_state import swap_state
@@ -63,6 +65,8 @@ def visit_link(request: HttpRequest, code: str, token: str) -> HttpResponse:
     """The link of a mail: becomes a cookie for this party and is gone from the address bar. Changes no row."""
     party = Party.objects.filter(code=code).first()
     if party is None or not party.link_token_is(token):
+        if wait := limits.after_wrong_link(request, now=timezone.now()):
+            return too_many(wait)
         return render(request, "portal/visit_link_old.html", {"section": "visit"}, status=404)
     response = see_other("visit", code=code)
     response.set_signed_cookie(
@@ -87,6 +91,7 @@ def party_page(request: HttpRequest, party: Party, *, now: datetime, refusal: st
     stands = standing(party, now=now)
     log = why_log(stands, now=now)
     first_call = has_first_call(party, now=now)
+    still_coming = still_coming_state(stands, now=now)
     context = {
         "standing": stands,
         "party": party,
@@ -101,7 +106,8 @@ def party_page(request: HttpRequest, party: Party, *, now: datetime, refusal: st
         "can_choose": can_choose(stands, now=now),
         "first_call_until": party.first_call_until if first_call else None,
         "coming": _coming(request),
-        "still_coming": still_coming_state(stands, now=now),
+        "still_coming": still_coming,
+        "smaller_sizes": domain.smaller_sizes(party) if still_coming == "asked" else [],
         "swap": swap_state(stands, now=now),
         "many_sessions": len({entry.booking.session_id for entry in log.entries}) > 1,
         "tour": party.season.tour,

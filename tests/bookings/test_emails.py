@@ -527,3 +527,12 @@ def test_the_same_notice_keeps_its_message_id() -> None:
     notice = example(NoticeKind.OFFER)
 
     assert sent_as(notice)["Message-ID"] == sent_as(notice, minutes=5)["Message-ID"]
+
+
+def test_the_gate_stays_in_one_piece_at_the_end_of_a_line_unless_it_is_long() -> None:
+    def told(gate: str) -> str:
+        booking = make_booking(make_session(venue=make_venue(gate=gate)))
+        return html_of(sent_as(make_notice(NoticeKind.CONFIRMED, booking)))
+
+    assert told("Gate 3").count('<span style="white-space:nowrap">Gate 3</span>') == 2
+    assert "<span" not in told("The visitors’ entrance on Foundry Road").partition("</h1>")[2].partition("+86")[0]

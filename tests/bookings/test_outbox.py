@@ -822,6 +822,13 @@ def test_the_tag_of_an_address_is_the_same_mailbox(office: MailServer) -> None:
     assert outbox.deliver_due(NOON) == 3
 
 
+def test_no_spelling_of_an_address_gets_more(office: MailServer) -> None:
+    for local in ("lin", '"lin"', r'"\lin"', r'"l\in"', r'"\l\i\n+tag"'):
+        owe_link(f"{local}@visitors.example")
+
+    assert outbox.deliver_due(NOON) == 3
+
+
 def test_mails_on_their_way_count(office: MailServer) -> None:
     for _ in range(3):
         owe_link(**LOST, **BEGUN)

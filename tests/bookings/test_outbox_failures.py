@@ -41,14 +41,16 @@ TABLE = [
     (TEXT, 550, "5.7.1", Verdict.SUSPECT),
     (TEXT, 550, "5.7.26", Verdict.SUSPECT),
     (TEXT, 554, "", Verdict.SUSPECT),
-    # For a while, and perhaps said to all of our mails: 4.3 is about the whole system.
+    # For a while, and perhaps said to all of our mails: 4.3 is about the whole system, and 421 ends the line.
+    (RECIPIENT, 421, "", Verdict.SUSPECT),
+    (RECIPIENT, 421, "4.7.0", Verdict.SUSPECT),
+    (TEXT, 421, "4.7.0", Verdict.SUSPECT),
     (RECIPIENT, 452, "4.3.1", Verdict.SUSPECT),
     (DATA, 451, "", Verdict.SUSPECT),
     (DATA, 421, "4.3.2", Verdict.SUSPECT),
     (TEXT, 421, "", Verdict.SUSPECT),
     (TEXT, 451, "4.3.0", Verdict.SUSPECT),
     # For a while, and about this one.
-    (RECIPIENT, 421, "", Verdict.WAIT),
     (RECIPIENT, 450, "4.2.0", Verdict.WAIT),
     (RECIPIENT, 451, "4.7.1", Verdict.WAIT),
     (RECIPIENT, 452, "4.2.2", Verdict.WAIT),

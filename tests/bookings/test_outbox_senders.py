@@ -1,6 +1,8 @@
 """Who hands mail over, how much of it at a time, and what a server that fails does to the rest."""
 
+import os
 import smtplib
+import subprocess
 import threading
 from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
@@ -15,7 +17,7 @@ from pytest_django import Settings
 
 from bookings import outbox
 from bookings.models import UNPROVEN_KINDS, Breaker, Notice, NoticeKind, NoticeStatus, Sender
-from bookings.outbox import claims, senders
+from bookings.outbox import claims, senders, workers
 from bookings.outbox.breaker import mails_allowed
 from tests.costs import all_pages_of, taken_back
 from tests.factories import (
@@ -121,13 +123,15 @@ def test_while_the_server_is_away_what_nobody_needs_any_more_is_settled_without_
     assert state(later) == ("expired", 0, "")
 
 
-@pytest.mark.parametrize("answer", ["451 4.3.0 queue file write error", "451", "554 5.7.1 not from you"])
+@pytest.mark.parametrize(
+    "answer", ["451 4.3.0 queue file write error", "451", "554 5.7.1 not from you", "421 4.7.0 try again later"]
+)
 def test_a_server_that_refuses_everybody_for_a_day_loses_no_mail(office: MailServer, answer: str) -> None:
     office.data_answer = answer
     notices = [owe_confirmation() for _ in range(4)]
 
-    for number in range(24 * 6):
-        outbox.deliver_due(NOON + number * 10 * MINUTE)
+    for number in range(24 * 2):
+        outbox.deliver_due(NOON + number * 30 * MINUTE)
     refused = [state(notice)[:2] for notice in notices]
     office.data_answer = ""
     for number in range(2):
@@ -145,6 +149,48 @@ def test_a_mail_that_alone_is_refused_does_not_keep_the_others_from_being_tried(
 
     assert [outbox.deliver_due(NOON), outbox.deliver_due(NOON + MINUTE)] == [0, 1]
     assert (state(suspect)[:2], state(good)[0], breaker_now()[0]) == (("queued", 0), "sent", None)
+
+
+def test_what_was_tried_while_the_server_was_away_goes_a_minute_after_it_is_back(office: MailServer) -> None:
+    office.data_answer = "451 4.3.0 queue file write error"
+    tried = [owe_confirmation(next_attempt_at=NOON - number * SECOND) for number in range(4)]
+    Breaker.objects.create(pk=1, opened_at=NOON - HOUR, probe_at=NOON, why="for the test")
+    for number in range(3):
+        outbox.deliver_due(NOON + number * MINUTE)
+    office.data_answer = ""
+
+    taken = [outbox.deliver_due(NOON + at) for at in (3 * MINUTE, 4 * MINUTE - SECOND, 4 * MINUTE + SECOND)]
+
+    assert (taken, {state(notice)[0] for notice in tried}) == ([1, 0, 3], {"sent"})
+    assert set(office.handed_over().values()) == {1}
+
+
+def test_a_mail_that_rests_for_itself_is_not_hurried_by_a_server_that_is_back(office: MailServer) -> None:
+    busy = owe_confirmation(attempts=3, rests_for_server=True)  # It was tried before, while the server was away.
+    office.refused_recipients = {busy.party.email: "452 4.2.2 mailbox full"}
+    outbox.deliver_due(NOON)
+    rests_until = Notice.objects.get(pk=busy.pk).next_attempt_at
+    Breaker.objects.update(opened_at=NOON, probe_at=NOON + MINUTE, why="for the test")
+    owe_confirmation()
+
+    assert outbox.deliver_due(NOON + MINUTE) == 1
+
+    busy.refresh_from_db()
+    assert (busy.status, busy.next_attempt_at) == (NoticeStatus.QUEUED, rests_until)
+
+
+def test_mails_of_the_first_lane_that_are_refused_keep_no_other_lane_from_being_tried(office: MailServer) -> None:
+    wary = [
+        owe(NoticeKind.PROVE, make_sign_up(email=f"wary{number}@visitors.example", offer_expires_at=NOON + DAY))
+        for number in range(20)
+    ]
+    office.refused_recipients = {notice.party.email: "554 5.7.1 wants nothing from you" for notice in wary}
+    good = owe_confirmation()
+    Breaker.objects.create(pk=1, opened_at=NOON - HOUR, probe_at=NOON, why="for the test")
+
+    taken = sum(outbox.deliver_due(NOON + number * MINUTE) for number in range(5))
+
+    assert (taken, state(good)[0]) == (1, "sent")
 
 
 def test_a_mail_that_is_told_later_again_and_again_is_set_aside_and_no_bounce(office: MailServer) -> None:
@@ -371,6 +417,32 @@ def test_a_slot_is_kept_while_its_worker_may_live(since: timedelta, is_free: boo
 
     with senders._slot(Breaker.objects.create(pk=1), now=NOON + since) as taken:
         assert taken is is_free
+
+
+def test_the_slot_of_a_worker_that_is_known_to_be_gone_is_free_at_once() -> None:
+    breaker = Breaker.objects.create(pk=1)
+    machine = workers.this_worker().rpartition("/")[0]
+    with subprocess.Popen(["sleep", "60"]) as worker:
+        slot = Sender.objects.create(number=1, busy_until=NOON + senders.SLOT, worker=f"{machine}/{worker.pid}")
+        with senders._slot(breaker, now=NOON) as taken:
+            assert taken is False
+
+        worker.kill()
+        os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)  # Nobody has asked yet how it ended.
+        with senders._slot(breaker, now=NOON) as taken:
+            assert taken is True
+
+    slot.worker, slot.busy_until = f"{machine}/{worker.pid}", NOON + senders.SLOT
+    slot.save()
+    with senders._slot(breaker, now=NOON + SECOND) as taken:
+        assert taken is True
+        with senders._slot(breaker, now=NOON + SECOND) as again:
+            assert again is False
+
+    slot.worker, slot.busy_until = f"another/{worker.pid}", NOON + senders.SLOT
+    slot.save()
+    with senders._slot(breaker, now=NOON) as taken:
+        assert taken is False
 
 
 def test_a_slot_outlives_the_longest_that_a_worker_may_take(settings: Settings) -> None:

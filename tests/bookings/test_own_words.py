@@ -101,6 +101,15 @@ def test_tags_of_templates_are_refused_or_are_letters_like_any_other(words: str)
         "evil\u2024example",
         "ｅｖｉｌ．ｅｘａｍｐｌｅ",
         "ｈｔｔｐ：／／ｘ",
+        "Welcome.中国",
+        "Welcome.中国之旅",
+        "Welcome．公司",
+        "Welcome{{}}.网络",
+        "欢迎.网址",
+        "Welcome.欢迎.中国",
+        "Welcome.欢迎.com",
+        "Welcome.みんな",
+        "Welcome.例\u200d子",
     ],
 )
 def test_links_are_refused(link: str):
@@ -119,11 +128,32 @@ def test_links_are_refused(link: str):
         "请在{gate}。不要迟到...谢谢。",
         "Version 1.2.3.4 of the car, from 1.2. until 3.4.2027.",
         "Bring the kids \u2764\ufe0f, it is 5 °C inside.",
+        "Families \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f469\U0001f3fd\u200d\U0001f527 are welcome.",
+        "Love \u2764\ufe0f\u200d\U0001f525 and cars \U0001f697.",
+        "Welcome.欢迎来到{house}！See you.再见",
         "",
     ],
 )
 def test_plain_words_are_taken(words: str):
     assert faults_of_words(words, NoticeKind.CONFIRMED) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "a\u200db",
+        "\U0001f468\u200d",
+        "\u200d\U0001f468",
+        "\U0001f468\u200d\u200d\U0001f469",
+        "\U0001f468\u200d{names}",
+        "\U0001f468\u200da",
+        "evil\u200d\U0001f468.example",
+        "\U0001f468\u200b\U0001f469",
+        "©\u200d®",
+    ],
+)
+def test_what_joins_signs_is_taken_between_two_pictures_and_nowhere_else(words: str):
+    assert faults_of_words(words, NoticeKind.CONFIRMED) != []
 
 
 @pytest.mark.parametrize(

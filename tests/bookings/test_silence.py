@@ -74,6 +74,9 @@ def test_a_server_is_silent_when_it_has_taken_nothing_for_two_minutes(open_since
         pytest.param({"next_attempt_at": NOON + 15 * MINUTE}, False, id="a reminder is planned"),
         pytest.param({"next_attempt_at": NOON + MINUTE}, True, id="one rests for a moment"),
         pytest.param(
+            {"next_attempt_at": NOON + 15 * MINUTE, "rests_for_server": True}, True, id="the only one was just tried"
+        ),
+        pytest.param(
             {"status": NoticeStatus.SENDING, "lease_until": NOON + MINUTE, "next_attempt_at": NOON + MINUTE},
             True,
             id="the only one is just being tried",
@@ -101,6 +104,7 @@ def test_a_server_that_was_never_spoken_to_is_not_silent():
             id="what a sender takes",
         ),
         pytest.param(lambda: begun_since(NOON), "notice_unproven_begun", id="what the caps count"),
+        pytest.param(lambda: Notice.objects.resting_for_the_server(), "notice_rests_for_server", id="tried in vain"),
     ],
 )
 def test_what_is_asked_again_and_again_is_found_by_its_own_index(question: Callable[[], QuerySet[Notice]], index: str):

@@ -1,7 +1,8 @@
 import pytest
+from django.core.checks import run_checks
 from django.test import RequestFactory
 
-from portal.proxies import believe_only_named, network_of, one_of
+from portal.proxies import believe_only_named, network_of, one_of, say_that_nobody_is_believed
 
 OURS = ["10.0.0.0/8", "2001:db8:ffff::/48"]
 
@@ -62,3 +63,23 @@ def test_whoever_comes_over_a_unix_socket_is_believed_only_where_it_is_named():
 def test_who_asks_is_an_address_or_the_sixty_four_bits_that_one_customer_has(address, one, network):
     request = RequestFactory().get("/", REMOTE_ADDR=address)
     assert (one_of(request), network_of(request)) == (one, network)
+
+
+@pytest.mark.django_db
+def test_a_header_that_nobody_believes_is_told_once(client, caplog):
+    say_that_nobody_is_believed.cache_clear()
+    for _ in range(3):
+        client.get("/healthz", headers={"X-Forwarded-For": "203.0.113.9"})
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "A request came with X-Forwarded-For, and TRUSTED_PROXIES names nobody"
+    ]
+    assert "203.0.113" not in caplog.text
+
+
+def test_without_named_proxies_the_check_before_a_deployment_says_what_follows(settings):
+    settings.TRUSTED_PROXIES, settings.IS_HTTPS = [], True
+    assert [warning.id for warning in run_checks(include_deployment_checks=True) if "portal" in str(warning.id)] == [
+        "portal.W001"
+    ]
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
+    assert [warning for warning in run_checks(include_deployment_checks=True) if "portal" in str(warning.id)] == []

@@ -1,7 +1,6 @@
 """The page on which a party asks for places, as browsers, programs and the impatient use it."""
 
 import re
-import uuid
 from datetime import timedelta
 
 import pytest
@@ -9,6 +8,7 @@ from django.db import connection
 from django.test import Client
 
 from bookings.models import Booking, Notice, NoticeKind, Party, SeasonMode, TourSession
+from portal.forms.stamp import new_stamp
 from tests.factories import (
     DAY,
     HOUR,
@@ -43,7 +43,7 @@ def answers(**given):
         "email": "xiaoyun@visitors.example",
         "name_2": "Wei Jun",
         "age_2": "6-17",
-        "submission_key": str(uuid.uuid4()),
+        "submission_key": new_stamp(now=NOON - HOUR),
     } | given
 
 

@@ -52,12 +52,14 @@ def say_yes(client: Any, booking: Booking, *, starts_at: datetime = START) -> An
     return press(client, booking.party, "still-coming/", booking, starts_at=starts_at.isoformat())
 
 
-def test_the_page_asks_with_three_answers_of_one_press_each(client):
+def test_the_page_asks_with_answers_of_one_press_each(client):
     booking = make_asked()
     asked = question(page(enter(client, booking.party), booking))
+    names = " , ".join(name for name, *_ in booking.party.people())
     assert words(HttpResponse(asked)) == (
         "Are you still coming? One press is enough. What you let go goes to the next party in line at once. "
-        "Yes, 2 of us Fewer of us No, cancel our 2 places"
+        f"If fewer of you come, the last of these stay at home: {names} "
+        "Yes, 2 of us Only 1 of us No, cancel our 2 places Choose who comes"
     )
     assert [address(booking.party, act) in asked for act in ACTS] == [True, True, True]
 
@@ -96,6 +98,65 @@ def test_no_is_one_press_and_the_line_is_asked_at_once(client, django_capture_on
     assert owed(waiting.party) == [("offer", waiting.party_id)]
 
 
+def say_fewer(client: Any, booking: Booking, size: Any, *, starts_at: datetime = START) -> Any:
+    return press(client, booking.party, "still-coming/", booking, starts_at=starts_at.isoformat(), size=size)
+
+
+def test_fewer_is_one_press_that_leaves_out_who_was_named_last_and_counts_as_yes(
+    client, django_capture_on_commit_callbacks
+):
+    booking = make_asked(size=3, capacity=3)
+    waiting = make_waiting(booking.session, size=1)
+    names = [name for name, *_ in booking.party.people()]
+    asked = question(page(enter(client, booking.party), booking))
+    for _press in range(2):
+        with django_capture_on_commit_callbacks(execute=True):
+            assert say_fewer(client, booking, 2).status_code == 303
+    booking = Booking.objects.get(pk=booking.pk)
+    thanks = page(client, booking)
+    assert re.findall(r'name="size" value="(\d+)"', asked) == ["2", "1"]
+    assert (booking.places, booking.still_coming_at) == (2, NOON)
+    assert [name for name, *_ in booking.party.people()] == names[:2]
+    assert [event.why for event in booking.events.order_by("pk")][1:] == ["comes as 2 of 3"]
+    assert statuses(booking.session) == {booking: "confirmed", waiting: "offered"}
+    assert (question(thanks), "You said that you are still coming." in words(thanks)) == ("", True)
+
+
+@pytest.mark.parametrize("size", ["", "x", "0", "2", "3", "-1", "٢", "99999"])
+def test_a_number_that_is_not_fewer_is_refused_and_is_no_yes(client, size):
+    booking = make_asked()
+    response = say_fewer(enter(client, booking.party), booking, size)
+    booking.refresh_from_db()
+    assert (response.status_code, booking.places, booking.still_coming_at) == (409, 2, None)
+
+
+def test_fewer_of_a_page_with_another_time_is_refused_with_the_reason(client):
+    booking = make_asked()
+    response = say_fewer(enter(client, booking.party), booking, 1, starts_at=START + DAY)
+    booking.refresh_from_db()
+    assert (response.status_code, booking.places) == (409, 2)
+    assert "Your visit has changed since you opened this page." in words(response)
+
+
+def test_no_number_is_offered_that_the_tour_would_not_take(client):
+    tour = make_tour(smallest_party=2, largest_party=4)
+    booking = make_asked(tour=tour, size=4, lead_age_from=12, lead_age_to=17)
+    booking.party.members.filter(position=2).update(age_from=12, age_to=17)
+    asked = question(page(enter(client, booking.party), booking))
+    assert re.findall(r'name="size" value="(\d+)"', asked) == ["3"]
+    assert say_fewer(client, booking, 2).status_code == 409
+
+
+def test_a_large_party_chooses_from_a_list_and_presses_once(client):
+    booking = make_asked(tour=make_tour(largest_party=6), size=6)
+    asked = question(page(enter(client, booking.party), booking))
+    assert re.findall(r'<option value="(\d+)"', asked) == ["5", "4", "3", "2", "1"]
+    assert 'name="size" value=' not in asked
+    say_fewer(client, booking, 4)
+    booking.refresh_from_db()
+    assert (booking.places, booking.still_coming_at) == (4, NOON)
+
+
 def test_fewer_leads_to_the_form_and_answers_the_question(client):
     booking = make_asked()
     enter(client, booking.party)
@@ -106,7 +167,8 @@ def test_fewer_leads_to_the_form_and_answers_the_question(client):
 
 def test_a_party_that_cannot_be_smaller_is_not_asked_for_fewer(client):
     booking = make_asked(tour=make_tour(smallest_party=2))
-    assert "Fewer" not in question(page(enter(client, booking.party), booking))
+    asked = question(page(enter(client, booking.party), booking))
+    assert [said in asked for said in ("fewer", "Only", "Choose")] == [False] * 3
 
 
 def test_nobody_is_asked_before_its_time_nor_where_the_season_does_not_ask(client, clock):

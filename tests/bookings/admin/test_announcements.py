@@ -1,11 +1,12 @@
 import re
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from i18nfield.strings import LazyI18nString
 
 from bookings.domain.announcements import owe_announcements
 from bookings.models import Announcement, Booking, Notice, Season
@@ -58,7 +59,7 @@ def test_a_host_writes_it_in_both_languages_sees_to_how_many_it_goes_and_sends_i
     assert "No car park, 2 parties" in words(asked)
     assert (Notice.objects.count(), Announcement.objects.get().posted_at) == (0, None)
 
-    assert told(host.post(LISTED, press | {"confirmed": "1"}, follow=True)) == ["Done for 1 row."]
+    assert told(host.post(LISTED, press | {"confirmed": "1"}, follow=True)) == ["On its way to 2 parties."]
     assert owe_announcements(now=timezone.now()) == 2
     assert owed() == [("announcement", first.party_id), ("announcement", second.party_id)]
     assert Announcement.objects.get().posted_by == "host:lin"
@@ -79,6 +80,58 @@ def test_what_was_sent_can_be_read_and_neither_changed_nor_deleted(host):
     ]
     host.post(LISTED, {"action": "delete_selected", "_selected_action": sent.pk, "post": "yes"})
     assert Announcement.objects.count() == 1
+
+
+def test_what_was_sent_names_its_sender_and_offers_no_second_sending(host):
+    draft, sent = make_announcement(), make_announcement(posted_at=NOON, posted_by="host:lin")
+
+    told = [words(host.get(page_of(announcement))) for announcement in (draft, sent)]
+
+    assert ["Send to the parties of the season" in page for page in told] == [True, False]
+    assert "Sent by: lin" in told[1]
+
+
+def preview_of(announcement: Announcement, *code: str) -> str:
+    name = "html" if code else "preview"
+    return reverse(f"admin:bookings_announcement_{name}", args=[announcement.pk, *code])
+
+
+def test_a_host_reads_it_in_each_language_before_it_is_sent(host):
+    announcement = make_announcement()
+    party = make_booking(make_session(season=announcement.season)).party
+
+    page = host.get(preview_of(announcement))
+    frames = [host.get(preview_of(announcement, code)).content.decode() for code in ("en", "zh-hans")]
+
+    shown = page.content.decode()
+    assert ["The car park is closed\n\nCome by train." in shown, "停车场关闭\n\n请乘地铁前来。" in shown] == [
+        True,
+        True,
+    ]
+    assert ["Come by train." in frames[0], "请乘地铁前来。" in frames[1]] == [True, True]
+    assert party.code_in_words in shown
+    assert [secret in shown + frames[0] for secret in (party.link_token, party.stop_token)] == [False, False]
+    assert (Notice.objects.count(), Announcement.objects.get().posted_at) == (0, None)
+
+
+def test_the_preview_says_which_language_is_missing_and_when_nobody_would_get_it(host):
+    announcement = make_announcement(words=LazyI18nString({"en": "Come by train.", "zh-hans": " "}))
+    assert "No party of this season can be sent announcements now." in words(host.get(preview_of(announcement)))
+
+    make_booking(make_session(season=announcement.season))
+
+    assert "中文 Subject or words are missing in this language." in words(host.get(preview_of(announcement)))
+    missing = [host.get(preview_of(announcement, code)).status_code for code in ("zh-hans", "de")]
+    assert (missing, host.get(preview_of(Announcement(pk=404))).status_code) == ([404, 404], 404)
+
+
+def test_who_may_not_read_mails_does_not_see_the_preview(client):
+    announcement = make_announcement()
+    clerk = User.objects.create_user("clerk", password="x", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_announcement"))
+    client.force_login(clerk)
+
+    assert [client.get(preview_of(announcement, *code)).status_code for code in ([], ["en"])] == [403, 403]
 
 
 def test_what_was_not_sent_may_be_thrown_away(host):

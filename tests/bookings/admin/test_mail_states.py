@@ -44,7 +44,13 @@ MINUTE = timedelta(minutes=1)
         ({"status": "unknown", "begun_at": NOON - DAY}, "perhaps handed over 2027-01-17 12:00, not sent again"),
         ({"status": "unknown"}, "perhaps handed over, not sent again"),
         ({"status": "bounced", "last_error": "SMTPRecipientsRefused 550"}, "refused for this address (550)"),
-        ({"status": "bounced", "last_error": "5.1.1"}, "refused for this address (5.1.1)"),
+        ({"status": "bounced", "last_error": "5.1.1"}, "refused for this address (5.1.1: no such address)"),
+        ({"status": "bounced", "last_error": "5.2.2"}, "refused for this address (5.2.2: its mailbox is full)"),
+        (
+            {"status": "bounced", "last_error": "5.7.26"},
+            "refused for this address (5.7.26: its server takes no mail from us)",
+        ),
+        ({"status": "bounced", "last_error": "5.4.6"}, "refused for this address (5.4.6)"),
         ({"status": "bounced"}, "refused for this address"),
         ({"status": "dead", "attempts": 8, "last_error": "SMTPDataError 451"}, "set aside after 8 tries (451)"),
         ({"status": "dead", "attempts": 1, "last_error": "KeyError"}, "set aside after 1 try"),
@@ -67,3 +73,4 @@ def test_the_page_of_a_party_has_every_mail_with_its_state_in_words(host):
 
     assert "refused for this address (550)" in page
     assert "SMTPRecipientsRefused" not in page
+    assert "2027-01-18 20:00</td>" in page

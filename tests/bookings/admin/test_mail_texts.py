@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from bookings.models import BookingStatus, MailText, NoticeKind
+from bookings.models import BookingStatus, Breaker, MailText, NoticeKind
 from bookings.models.mail_texts import HAVE_WORDS_OF_OURS
 from tests.bookings.test_emails import example
 from tests.factories import NOON, make_booking, make_season, make_session
@@ -168,6 +168,18 @@ def test_ten_tests_an_hour_are_enough(host, season):
     assert len(mail.outbox) == 10
     assert "10 tests in an hour are enough. Try again later." in told[-1]
     assert page(host, "history", text).count("Added test mail “lin@works.example”.") == 10
+
+
+def test_while_the_server_takes_nothing_a_test_is_the_one_try_of_a_minute_and_may_end_that(host, season):
+    text, now = write(season), timezone.now()
+    Breaker.objects.create(pk=1, opened_at=now, probe_at=now + timedelta(minutes=1), why="for the test")
+    refused, sent = "The mail server takes nothing now." in send_test(host, text), len(mail.outbox)
+    Breaker.objects.update(probe_at=now)
+
+    told = send_test(host, text)
+
+    assert (refused, sent, len(mail.outbox)) == (True, 0, 1)
+    assert ("The test is on its way" in told, Breaker.objects.get().opened_at) == (True, None)
 
 
 def test_a_test_needs_an_address_a_press_and_the_right_to_change(host, season, client):

@@ -1,16 +1,18 @@
 """The mails of a season on one page."""
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from bookings import outbox
-from bookings.admin.mails import KindLine, season_mails
+from bookings.admin.mails import KindLine, ReminderLine, season_mails
 from bookings.models import Lane, Notice, NoticeKind, NoticeStatus, Season
-from tests.factories import DAY, HOUR, NOON, make_party, make_season, make_session
+from tests.factories import DAY, HOUR, NOON, START, make_booking, make_party, make_season, make_session
+from tests.portal.pages import words
 
 pytestmark = pytest.mark.django_db
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -104,3 +106,41 @@ def test_what_failed_is_one_press_away(host):
     assert listed.replace("&", "&amp;") in page
     shown = host.get(listed)
     assert (shown.status_code, shown.content.decode().count("refused for this address</td>")) == (200, 1)
+
+
+def test_the_reminders_to_come_are_told_long_before_they_are_written():
+    season = make_season(reminders=[{"days": 7}, {"days": 1, "at": time(18)}, {"hours": 2}])
+    session, later = make_session(season=season), make_session(season=season, starts_at=START + HOUR)
+    make_session(season=season, starts_at=NOON - DAY)
+    make_session(season=season, called_off_at=NOON)
+    make_session()
+    make_booking(session)
+    make_booking(session)
+    make_booking(session, "offered")
+    evening = datetime(2027, 2, 12, 18, tzinfo=SHANGHAI)
+    # Planned when the first reminder of the first session was due already.
+    season.reminder_plans.filter(days=7).update(since=START - 7 * DAY)
+
+    assert list(season_mails(season, now=NOON, zone=SHANGHAI).reminders) == [
+        ReminderLine(START - 7 * DAY + HOUR, later, 0),
+        ReminderLine(evening, session, 2),
+        ReminderLine(evening, later, 0),
+        ReminderLine(START - 2 * HOUR, session, 2),
+        ReminderLine(START - HOUR, later, 0),
+    ]
+    assert list(season_mails(season, now=START - 2 * HOUR, zone=SHANGHAI).reminders) == [
+        ReminderLine(START - HOUR, later, 0)
+    ]
+
+
+def test_the_page_shows_the_next_reminders_and_how_many_follow(host):
+    def page(season: Season) -> str:
+        return words(host.get(reverse("admin:bookings_season_mails", args=[season.pk])))
+
+    start = timezone.now() + 30 * DAY
+    season = make_season(reminders=[{"hours": n} for n in range(1, 13)], opens_at=NOON - 999 * DAY)
+    make_booking(make_session(season=season, starts_at=start))
+
+    assert "And 2 more after that." in page(season)
+    assert f"{timezone.localtime(start - 12 * HOUR, SHANGHAI):%Y-%m-%d %H:%M}" in page(season)
+    assert "No reminder is to come. Plan one" in page(make_session(season=make_season(reminders=[])).season)

@@ -112,3 +112,13 @@ def test_the_picture_of_the_code_is_shown_where_the_mail_names_it(host, notice):
     assert 'src="data:image/png;base64,' in framed.content.decode()
     assert "cid:" not in framed.content.decode()
     assert "img-src data:;" in framed["Content-Security-Policy"] + ";"
+
+
+def test_the_page_of_a_mail_names_it_in_the_language_of_the_page(host):
+    booking = make_booking()
+    outbox.post(NoticeKind.CONFIRMED, booking.party, booking=booking, key="1", now=NOON)
+    notice = Notice.objects.get()
+
+    page = host.get(f"/zh-hans/admin/bookings/notice/{notice.pk}/change/").content.decode()
+
+    assert f"&rsaquo; 已确认 {notice.pk}" in " ".join(page.split())

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from bookings.admin.no_shows import Came, NoShows, no_shows
 from bookings.domain import reconfirming, visit
+from bookings.domain.people import Person
 from bookings.models import Booking, BookingStatus, Heartbeat, Notice, NoticeStatus, Season
 from tests.factories import DAY, HOUR, NOON, START, make_booking, make_season, make_session, make_tour
 from tests.portal.pages import words
@@ -44,12 +45,16 @@ def ask(*, now: datetime) -> None:
 def test_the_page_lists_who_is_silent_with_what_a_host_needs_to_call(host: Client) -> None:
     booking = make_asked(now=timezone.now(), phone="+86 10 5550 1234", lead_name="Chen Guowei")
 
-    told = words(page(host, booking.session.season))
+    shown = page(host, booking.session.season)
+    told = words(shown)
 
+    assert 'href="tel:+861055501234"' in shown.content.decode()
+    assert f'href="mailto:{booking.party.email}"' in shown.content.decode()
     assert "Confirmed parties are asked 6 days before their session, and once more after two days of silence." in told
     assert "1 party has not answered" in told
     assert f"Chen Guowei {booking.party.code_in_words}" in told
-    assert f"2 +86 10 5550 1234 {booking.party.email} Handed over" in told
+    assert f"2 places +86 10 5550 1234 · {booking.party.email} First mail: handed over, " in told
+    assert "Second mail: – Is coming" in told
 
 
 def test_the_page_lists_nobody_who_answered(host: Client) -> None:
@@ -237,6 +242,27 @@ def test_what_parties_let_go_after_they_were_asked_is_counted() -> None:
     told = no_shows(session.season, now=START - 8 * DAY)
 
     assert (told.parties_freed, told.places_freed, kept.status) == (1, 2, "confirmed")
+
+
+def people_of(booking: Booking, size: int) -> dict[str, Any]:
+    lead, *companions = [Person(*person) for person in booking.party.people()[:size]]
+    return {"lead": lead, "companions": companions}
+
+
+def test_what_parties_let_go_by_coming_with_fewer_is_counted() -> None:
+    session = make_session(season=make_season(asks_again_days=10), capacity=20)
+    early, late, gone, hosts = (make_booking(session, size=3) for _party in range(4))
+    visit.come_with_fewer(early.party_id, **people_of(early, 2), now=START - 20 * DAY)
+    ask(now=START - 10 * DAY)
+    visit.come_with_fewer(late.party_id, **people_of(late, 2), now=START - 9 * DAY)
+    visit.come_with_fewer(late.party_id, **people_of(late, 1), now=START - 9 * DAY)
+    visit.come_with_fewer(gone.party_id, **people_of(gone, 1), now=START - 9 * DAY)
+    visit.cancel_places(gone.party_id, now=START - 8 * DAY)
+    visit.come_with_fewer(hosts.party_id, **people_of(hosts, 1), now=START - 9 * DAY, who="host:lin")
+
+    told = no_shows(session.season, now=START - 8 * DAY)
+
+    assert (told.parties_freed, told.places_freed) == (2, 2 + 3)
 
 
 def test_the_page_tells_the_shares_in_words(host: Client) -> None:

@@ -148,3 +148,31 @@ def test_a_stored_plan_cannot_be_emptied_but_only_removed(host):
     [objection] = save(host, season, {})
 
     assert (objection.startswith(SHAPE), plans(season)) == (True, ["7 days before"])
+
+
+def test_a_reminder_that_is_planned_already_is_refused_in_words(host):
+    season = make_season(reminders=[{"days": 7}, {"days": 1, "at": time(18)}, {"hours": 2}])
+    stored: list[dict[str, Any]] = [{"days": 7}, {"days": 1, "at": "18:00"}, {"hours": 2}]
+
+    told = [save(host, season, *stored, again) for again in stored]
+
+    assert told == [["The same reminder is planned twice."]] * 3
+    assert len(plans(season)) == 3
+
+
+def test_a_line_may_take_the_shape_that_another_gives_up_on_the_same_page(host):
+    season = make_season(reminders=[{"days": 7}, {"days": 1}, {"days": 2}])
+
+    assert save(host, season, {"days": 1}, {"days": 7}, {"days": 3}) == []
+    assert plans(season) == ["1 day before", "7 days before", "3 days before"]
+
+    assert save(host, season, {"days": 7}, {"days": 7, "DELETE": "on"}, {"days": 3}) == []
+    assert plans(season) == ["7 days before", "3 days before"]
+
+
+def test_what_an_empty_time_means_is_written_where_it_is_left_empty(host):
+    """Not in a sign that only a mouse opens."""
+    page = host.get(ADD).content.decode()
+
+    assert "At (empty: when the session starts)" in page
+    assert "help-tooltip" not in page

@@ -184,7 +184,8 @@ def test_the_machinery_is_silent_after_two_minutes_without_a_beat(beat, is_silen
 def test_mails_that_wait_are_counted():
     Heartbeat.objects.create(name="clock", seen_at=NOON)
     for minutes, status in enumerate(["queued", "queued", "sent", "bounced", "dead", "void"]):
-        post_notice(status, created_at=NOON - timedelta(minutes=minutes))
+        owed_at = NOON - timedelta(minutes=minutes)
+        post_notice(status, created_at=owed_at, next_attempt_at=owed_at)
     post_notice("queued", created_at=NOON - DAY, next_attempt_at=NOON + HOUR)
 
     assert machinery(now=NOON).waiting == (2, NOON - timedelta(minutes=1))

@@ -52,6 +52,8 @@ MAY_USE: dict[str, set[str]] = {
     "bookings_mailtext_preview": HOSTS,
     "bookings_mailtext_html": HOSTS,
     "bookings_mailtext_test": HOSTS,
+    "bookings_announcement_preview": HOSTS,
+    "bookings_announcement_html": HOSTS,
     "bookings_notice_preview": HOSTS,
     "bookings_notice_html": HOSTS,
     **{
@@ -96,7 +98,7 @@ def rows() -> dict[str, int]:
         Party: booking.party,
         Booking: booking,
         Notice: Notice.objects.get(),
-        Announcement: make_announcement(free.season),
+        Announcement: make_announcement(booking.session.season),
         MailText: MailText.objects.create(
             season=booking.session.season, kind="reminder", language="en", subject="Soon", changed_at=NOON
         ),
@@ -129,6 +131,8 @@ def address(name: str, rows: dict[str, int]) -> str:
             return reverse(f"admin:{name}", args=[rows["booking"], "here"])
         case ["bookings", "roster"] | ["bookings", "check", "in"]:
             return reverse(f"admin:{name}", args=[rows["toursession"]])
+        case ["bookings", "announcement", "html"]:
+            return reverse(f"admin:{name}", args=[rows["announcement"], "en"])
         case ["bookings" | "auth", model, page] if page not in {"changelist", "add"}:
             return reverse(f"admin:{name}", args=[rows[model]])
     return reverse(f"admin:{name}")

@@ -38,6 +38,20 @@ def test_a_mail_waits_when_due_when_a_try_failed_and_when_its_worker_was_lost(st
     assert machinery(now=NOON).waiting.number == int(waits)
 
 
+@pytest.mark.parametrize(
+    ("values", "since"),
+    [
+        pytest.param({"next_attempt_at": NOON + HOUR}, NOON + HOUR, id="planned ahead, and not tried"),
+        pytest.param({"next_attempt_at": NOON + HOUR, "attempts": 2, "last_error": "450"}, NOON, id="tried"),
+        pytest.param({"next_attempt_at": NOON + HOUR, "last_error": "refused"}, NOON, id="given back"),
+        pytest.param({"status": "sending", "lease_until": NOON + HOUR}, NOON, id="its worker was lost"),
+    ],
+)
+def test_the_oldest_mail_waits_since_its_turn_came(values, since):
+    owe(**values)
+    assert machinery(now=NOON + 2 * HOUR).waiting.oldest == since
+
+
 def test_a_session_without_a_limit_of_parties_is_told_in_places():
     session = make_session(capacity=12, max_parties=12, sell_limit=12)
     make_booking(session, size=3)

@@ -138,6 +138,7 @@ def test_it_says_what_is_fact_and_what_is_example():
     assert told.index("What is fact:") < told.index("16 sessions, 960 visitors") < told.index("What is example:")
 
 
+@pytest.mark.any_database
 @pytest.mark.django_db(transaction=True)
 def test_the_rush_is_played_once_and_leaves_something_true_to_show_everywhere():
     now = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)

@@ -104,6 +104,11 @@ def one_person_live_twice():
     make_party(season=party.season, email="LIN+twice@example.com")
 
 
+def one_hold_of_a_network_twice():
+    for _party in range(2):
+        make_party(proven=False, network_hold="0a:1")
+
+
 def two_members_at_one_position():
     party = make_party(size=2)
     Member.objects.create(party=party, position=2, name="Lin Jun", age_from=6)
@@ -143,6 +148,7 @@ BAD_ROWS: dict[str, Callable[[], object]] = {
     "session_starts_before_it_ends": lambda: make_session(starts_at=START, ends_at=START),
     "session_locks_before_it_starts": lambda: make_session(roster_locks_at=START + HOUR),
     "party_one_live_per_season_and_person": one_person_live_twice,
+    "party_one_unproven_for_each_hold": one_hold_of_a_network_twice,
     "party_size_range": lambda: make_party(size=2, smallest_size=3),
     "member_position_once_a_party": two_members_at_one_position,
     "booking_deadline_iff_offered": lambda: make_booking(make_session(), offer_expires_at=NOON),

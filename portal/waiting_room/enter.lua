@@ -1,0 +1,155 @@
+-- A visitor stands at the form: may it in, or where does it stand? One call, whatever the answer.
+-- The constants in capitals are pace.py's, set before this text. Times are seconds as in tickets.py.
+--
+-- line    those who wait, by place: a moment; one in the future is a ticket drawn before an opening
+-- turns   whose turn came, by when that ends        inside  who was let in, by when that ends
+-- due     by when the page of one in line looks   pace    how many are let in, and how it is going
+-- done    the sign-up this ticket was used up by    sending the form that is being sent with it
+local line, turns, inside, due, pace_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local done, sending, of_one, of_network = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local now_text, id, place = ARGV[1], ARGV[2], ARGV[3]
+local now = tonumber(now_text)
+local is_moved, is_counted = ARGV[4] == '1', ARGV[5] == '1'
+local opens_at, let_in_until, form = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local measured, slow_ones, always = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11] == 'on'
+
+local kept = redis.call('HMGET', pace_key, 'pace', 'credit', 'ticked', 'judged', 'count', 'slow')
+local pace = tonumber(kept[1]) or PACE_AT_FIRST
+local credit = tonumber(kept[2]) or pace * BURST
+local ticked = tonumber(kept[3]) or now
+local judged = tonumber(kept[4]) or now
+local count = (tonumber(kept[5]) or 0) + measured
+local slow = (tonumber(kept[6]) or 0) + slow_ones
+
+local function waiting() return redis.call('ZCOUNT', line, '-inf', now_text) end
+
+-- A clock that was wrong must not stop the line.
+if ticked > now + 60 or judged > now + 60 then ticked, judged = now, now end
+
+-- What was measured moves the pace: down by a good part, up by a little and only while somebody waits.
+if now < judged then
+  count, slow = 0, 0 -- begun before the last change
+elseif now - judged >= JUDGED_EVERY then
+  if slow > 1 + 0.05 * count then
+    pace = math.max(SLOWEST, pace * SLOWER_BY)
+    credit = math.min(credit, pace)
+    judged = now + JUDGED_EVERY
+  else
+    if pace < PACE_AT_FIRST or (count > 0 and waiting() > 0) then
+      pace = math.min(FASTEST, pace + math.max(0.5, pace * FASTER_BY))
+    end
+    judged = now
+  end
+  count, slow = 0, 0
+end
+
+-- Time that passed lets people in.
+local most = math.max(BURST_AT_LEAST, pace * BURST)
+if now > ticked then
+  if math.floor(now) > math.floor(ticked) then
+    redis.call('ZREMRANGEBYSCORE', turns, '-inf', now_text)
+    redis.call('ZREMRANGEBYSCORE', inside, '-inf', now_text)
+  end
+  credit = math.min(most, credit + (now - ticked) * pace)
+  ticked = now
+end
+for _ = 1, 200 do
+  if credit < 1 then break end
+  local head = redis.call('ZRANGEBYSCORE', line, '-inf', now_text, 'LIMIT', 0, 1)[1]
+  if not head then break end
+  if now <= tonumber(redis.call('HGET', due, head) or 0) then credit = credit - 1 end
+  redis.call('ZREM', line, head)
+  redis.call('HDEL', due, head)
+  redis.call('ZADD', turns, now + TURN_KEPT, head)
+end
+
+local function answer(verdict, where, among, until_then)
+  redis.call('HSET', pace_key, 'pace', pace, 'credit', credit, 'ticked', ticked, 'judged', judged,
+    'count', count, 'slow', slow)
+  return {verdict, where or 0, among or 0, tostring(pace), tostring(until_then or 0)}
+end
+
+local function let_in(until_then)
+  if form ~= '' then
+    local other = redis.call('GET', sending)
+    if other and other ~= form then return answer('sending') end
+    redis.call('SET', sending, form, 'EX', 30)
+  end
+  redis.call('ZADD', inside, until_then, id)
+  return answer('in', 0, 0, until_then)
+end
+
+local function stand()
+  local where = redis.call('ZRANK', line, id)
+  -- pace.interval looks before half of the way is gone, and before the opening for the last time at its own turn.
+  local to_opening = math.max(0, math.min(opens_at - now, LAST_LOOK_BEFORE))
+  redis.call('HSET', due, id, now + to_opening + where / pace + AWAY_AFTER)
+  if now < opens_at then
+    local early = redis.call('ZCOUNT', line, opens_at - 1, '(' .. opens_at)
+    if early <= CROWD_BEFORE_OPENING and not always then return answer('early', where, early) end
+    return answer('before', where, early)
+  end
+  return answer('wait', where, waiting())
+end
+
+-- How many live tickets stand under this address or network; those that are over are forgotten on the way.
+local function is_full(key, number, share)
+  local limit = math.max(number, share * (redis.call('ZCARD', line) + redis.call('ZCARD', inside)))
+  if redis.call('ZCARD', key) < limit then return false end
+  for _, other in ipairs(redis.call('ZRANGE', key, 0, 199)) do
+    if not (redis.call('ZSCORE', line, other) or redis.call('ZSCORE', turns, other)
+        or redis.call('ZSCORE', inside, other)) then
+      redis.call('ZREM', key, other)
+    end
+  end
+  return redis.call('ZCARD', key) >= limit
+end
+
+local used = redis.call('GET', done)
+if used then
+  -- Its answer was lost on the way: whoever sends the same form again gets the same answer.
+  if form ~= '' and form ~= '-' and used == form then return answer('again') end
+  return answer('spent')
+end
+
+if now < opens_at then
+  -- The opening was moved to a later time: what was given for the old one is taken back.
+  redis.call('ZREM', turns, id)
+  redis.call('ZREM', inside, id)
+  let_in_until = 0
+end
+local since_then = tonumber(redis.call('ZSCORE', inside, id) or let_in_until)
+if since_then > now then return let_in(since_then) end
+if tonumber(redis.call('ZSCORE', turns, id) or 0) > now then
+  redis.call('ZREM', turns, id)
+  return let_in(now + TIME_FOR_THE_FORM)
+end
+if redis.call('ZSCORE', line, id) then
+  if is_moved then redis.call('ZADD', line, place, id) end
+  return stand()
+end
+
+-- New here; or the line was lost, its turn came while it slept, or its time for the form ran out: then its place is
+-- the old one. Its network must have a share for it: tickets can be had in quiet hours, for a rush that comes later.
+local is_direct = now >= opens_at and not always and credit >= 1 and waiting() == 0
+if is_counted then
+  local times = 1
+  if is_direct and credit >= most / 2 then times = TIMES_WHEN_QUIET end
+  if is_full(of_one, times * OF_ONE, SHARE_OF_ONE)
+      or is_full(of_network, times * OF_A_NETWORK, SHARE_OF_A_NETWORK) then
+    return answer('many', 0, waiting())
+  end
+  for _, key in ipairs({of_one, of_network}) do
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', now - TICKET_GOOD_FOR)
+    redis.call('ZADD', key, now_text, id)
+    redis.call('EXPIRE', key, TICKET_GOOD_FOR)
+  end
+end
+if is_direct then
+  credit = credit - 1
+  return let_in(now + TIME_FOR_THE_FORM)
+end
+redis.call('ZADD', line, place, id)
+-- After the last who came, and the hour before an opening that its ticket may wait.
+for _, key in ipairs({line, turns, inside, due, pace_key}) do redis.call('EXPIRE', key, 2 * TICKET_GOOD_FOR) end
+return stand()

@@ -1,0 +1,47 @@
+"""How sign-up requests go in this process: how many are under way, and how many were slow since somebody asked."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from time import monotonic
+
+from portal.waiting_room.pace import SLOW
+
+
+class Load:
+    """``at_once`` under way is busy: a request that finds it so counts as slow, however quick it is itself."""
+
+    def __init__(self) -> None:
+        self.under_way = 0
+        self.count = 0
+        self.slow = 0
+        self._lock = Lock()
+
+    @contextmanager
+    def one_more(self, *, at_once: int) -> Iterator[None]:
+        begun = monotonic()
+        with self._lock:
+            found_busy = self.under_way >= at_once
+            self.under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.under_way -= 1
+                self.count += 1
+                self.slow += found_busy or monotonic() - begun > SLOW
+
+    def turned_away(self) -> None:
+        """A 503 from within counts as slow."""
+        with self._lock:
+            self.slow += 1
+
+    def is_full(self, *, at_once: int) -> bool:
+        return self.under_way >= at_once
+
+    def take(self) -> tuple[int, int]:
+        """How many there were and how many of them slow; counted once."""
+        with self._lock:
+            measured = self.count, self.slow
+            self.count = self.slow = 0
+        return measured

@@ -1,0 +1,77 @@
+"""How many are let in, how long things are kept, and how often a page looks again. Seconds, and parties a second."""
+
+from math import log
+
+# Let in while nothing has been measured; afterwards within these two by how long admitted requests take (enter.lua).
+PACE_AT_FIRST = 20.0
+SLOWEST = 0.5
+FASTEST = 200.0
+# What may come at once after a quiet moment: seconds of the pace, and never fewer parties.
+BURST = 2.0
+BURST_AT_LEAST = 5
+# An admitted request that takes longer, or finds its process busy, counts as slow; one in twenty may.
+SLOW = 0.5
+JUDGED_EVERY = 2.0
+FASTER_BY = 0.1
+SLOWER_BY = 0.7
+
+# From when on those who come before the opening get a ticket, and from how many on they see the room.
+BEFORE_OPENING = 3600.0
+CROWD_BEFORE_OPENING = 20
+
+TIME_FOR_THE_FORM = 900
+TURN_KEPT = 900
+TICKET_GOOD_FOR = 12 * 3600
+# Whose page is so much later than its interval allows is away: its turn costs the others nothing.
+AWAY_AFTER = 30
+
+# Tickets of one address and of one network: this many, or this share of all where that is more.
+OF_ONE = (20, 0.01)
+OF_A_NETWORK = (60, 0.03)
+# So many times that number while nobody has to wait: a school class at one address, but no store of tickets.
+TIMES_WHEN_QUIET = 10
+
+POLLS_A_SECOND = 170.0
+SHORTEST_INTERVAL = 5.0
+# With what `spread` adds still shorter than a turn is kept: no page sleeps through its turn.
+LONGEST_INTERVAL = 810.0
+LONGEST_BEFORE_OPENING = 270.0
+# A page looks twice in the time that is left to wait.
+LOOKS_ON_THE_WAY = 2.0
+
+
+def interval(place: int, *, waiting: int, pace: float) -> float:
+    """How long a page waits before it looks again.
+
+    Grows with the way to go, so that the looks of a whole line grow with its logarithm only; above the budget of looks
+    a second, everybody looks more seldom.
+    """
+    to_go = place / pace / LOOKS_ON_THE_WAY
+    asked_of_us = max(1.0, looks_a_second(waiting, pace=pace) / POLLS_A_SECOND)
+    return min(max(to_go, SHORTEST_INTERVAL) * asked_of_us, LONGEST_INTERVAL)
+
+
+def looks_a_second(waiting: int, *, pace: float) -> float:
+    """Of a line whose pages look ``LOOKS_ON_THE_WAY`` times on the way, and near the head every few seconds."""
+    near = SHORTEST_INTERVAL * LOOKS_ON_THE_WAY * pace
+    if waiting <= near:
+        return waiting / SHORTEST_INTERVAL
+    return LOOKS_ON_THE_WAY * pace * (1 + log(waiting / near))
+
+
+def interval_before_opening(place: int, *, left: float, early: int, pace: float) -> float:
+    """Seldom while the opening is far; at last until the visitor's own turn, so that the lucky are not let in late.
+
+    Who reads its luck from that can draw again, as often as its network may hold tickets (``OF_ONE``) and no oftener.
+    """
+    between = min(max(early / POLLS_A_SECOND, 30.0), LONGEST_BEFORE_OPENING)
+    if left > 1.5 * between:
+        return between
+    return min(left + 0.5 + place / pace, LONGEST_INTERVAL)
+
+
+def rounded(number: int) -> int:
+    """As people say it: 7, 40, 1,200."""
+    digits = max(0, len(str(number)) - 2)
+    step = 10**digits if number >= 100 else 5 if number >= 20 else 1
+    return int(round(number / step) * step)

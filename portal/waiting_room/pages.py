@@ -1,0 +1,199 @@
+"""The pages of the room. Rendered once for each session and language; then only sentences are put in."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.html import escape
+from django.utils.translation import gettext, ngettext, override
+
+from bookings.models import TourSession
+from portal.templatetags.times import near_moment, zone_name
+from portal.waiting_room.pace import TIME_FOR_THE_FORM, TURN_KEPT, rounded
+
+KEPT_FOR = timedelta(seconds=60)
+AT_MOST = 500
+
+
+class Place(NamedTuple):
+    """Where somebody stands, and when its page looks again."""
+
+    before: int
+    pace: float
+    again_in: int
+
+
+class Pages:
+    """Empty pages of this process, with marks where sentences go."""
+
+    def __init__(self) -> None:
+        self._empty: dict[tuple[int, str, str], tuple[str, datetime]] = {}
+        self._lock = Lock()
+
+    def waiting(self, session: TourSession, language: str, place: Place, *, not_sent: bool, now: datetime) -> str:
+        with override(language):
+            before = before_words(place.before)
+            sentences = {
+                "headline": before,
+                "first": pace_words(place),
+                "second": _not_sent() if not_sent else _kept(),
+                "again": again_words(place.again_in),
+            }
+            return self._filled("waiting", session, language, sentences, now=now)
+
+    def before_opening(self, session: TourSession, language: str, again_in: int, *, now: datetime) -> str:
+        with override(language):
+            opens = near_moment(session.season.opens_at, session.venue, now)
+            sentences = {
+                "headline": gettext("Sign-up opens at %(moment)s") % {"moment": opens},
+                "first": gettext("That is %(zone)s. Stay here: this page becomes the form by itself.")
+                % {"zone": zone_name(session.venue)},
+                "second": gettext(
+                    "Everybody who is here by then is put in random order: coming earlier is no advantage. "
+                    "Whoever comes later stands behind."
+                ),
+                "again": again_words(again_in),
+            }
+            return self._filled("before", session, language, sentences, now=now)
+
+    def many(self, session: TourSession, language: str, again_in: int, *, now: datetime) -> str:
+        with override(language):
+            sentences = {
+                "headline": gettext("Many wait from where you are"),
+                "first": gettext("So that nobody takes a hundred places, each network has its share of the line."),
+                "second": gettext("Stay here: this page joins the line by itself as soon as there is room."),
+                "again": again_words(again_in),
+            }
+            return self._filled("many", session, language, sentences, now=now)
+
+    def sending(self, session: TourSession, language: str, again_in: int, *, now: datetime) -> str:
+        with override(language):
+            sentences = {
+                "headline": gettext("Your place is in use in another window"),
+                "first": gettext("A form is being sent with it at this moment, and one place is good for one party."),
+                "second": gettext("Look into that window, or into your mailbox."),
+                "again": again_words(again_in),
+            }
+            return self._filled("sending", session, language, sentences, now=now)
+
+    def too_many(self, session: TourSession, language: str, again_in: int, *, not_sent: bool, now: datetime) -> str:
+        with override(language):
+            sentences = {
+                "headline": gettext("More people are here than we can serve at this moment"),
+                "first": gettext("What was confirmed to you stays."),
+                "second": _not_sent() if not_sent else gettext("Stay here: it will be your turn soon."),
+                "again": again_words(again_in),
+            }
+            return self._filled("too many", session, language, sentences, now=now)
+
+    def forget(self) -> None:
+        self._empty.clear()
+
+    def _filled(
+        self, kind: str, session: TourSession, language: str, sentences: Mapping[str, str], *, now: datetime
+    ) -> str:
+        page = self._page(kind, session, language, now=now)
+        for name, sentence in sentences.items():
+            page = page.replace(_mark(name), escape(sentence))
+        return page
+
+    def _page(self, kind: str, session: TourSession, language: str, *, now: datetime) -> str:
+        key = session.pk, kind, language
+        known = self._empty.get(key)
+        if known and abs(now - known[1]) <= KEPT_FOR:
+            return known[0]
+        if known:
+            self._empty[key] = known[0], now
+        marks = {name: _mark(name) for name in ("headline", "first", "second", "again")}
+        context = {"session": session, "kind": kind, "section": "sessions", "minutes": TIME_FOR_THE_FORM // 60, **marks}
+        request = HttpRequest()
+        request.path = request.path_info = f"/{language}/sessions/{session.pk}/sign-up/"
+        try:
+            page = render_to_string("portal/waiting_room.html", context, request)
+        except DatabaseError:
+            if known:
+                return known[0]
+            # Without the name of the house, which stands in a row.
+            return render_to_string("portal/waiting_room.html", context)
+        with self._lock:
+            if len(self._empty) >= AT_MOST:
+                self._empty.clear()
+            self._empty[key] = page, now
+        return page
+
+
+def answer(page: str, *, path: str, again_in: int, status: int = 200) -> HttpResponse:
+    """A page that looks again by itself, kept by nobody."""
+    response = HttpResponse(page, status=status)
+    response["Refresh"] = refresh(again_in, path=path)
+    response["Cache-Control"] = "private, no-store"
+    response["X-Frame-Options"] = settings.X_FRAME_OPTIONS
+    if status == 503:
+        response["Retry-After"] = str(again_in)
+    return response
+
+
+def refresh(again_in: int, *, path: str) -> str:
+    """With the address: after a form was sent, looking again must not send it again."""
+    return f"{again_in}; url={path}"
+
+
+def before_words(before: int) -> str:
+    if before == 0:
+        return gettext("You are next")
+    number = rounded(before)
+    if number < 20:
+        return ngettext("%(n)s party is before you", "%(n)s parties are before you", number) % {"n": number}
+    # Translators: n is 20 or more, with a comma for thousands
+    return gettext("About %(n)s parties are before you") % {"n": f"{number:,}"}
+
+
+def pace_words(place: Place) -> str:
+    a_minute = rounded(max(1, round(place.pace * 60)))
+    seconds = place.before / place.pace
+    words = {"n": f"{a_minute:,}", "wait": wait_words(seconds)}
+    if seconds < 60:
+        return gettext("About %(n)s parties a minute are let in: your turn comes in less than a minute.") % words
+    return gettext("About %(n)s parties a minute are let in: your turn comes in about %(wait)s.") % words
+
+
+def wait_words(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    if minutes < 90:
+        minutes = rounded(minutes)
+        return ngettext("%(n)s minute", "%(n)s minutes", minutes) % {"n": minutes}
+    hours = round(minutes / 60)
+    return ngettext("%(n)s hour", "%(n)s hours", hours) % {"n": hours}
+
+
+def again_words(seconds: int) -> str:
+    if seconds < 90:
+        return ngettext(
+            "This page looks again in %(n)s second.", "This page looks again in %(n)s seconds.", seconds
+        ) % {"n": seconds}
+    minutes = round(seconds / 60)
+    return ngettext("This page looks again in %(n)s minute.", "This page looks again in %(n)s minutes.", minutes) % {
+        "n": minutes
+    }
+
+
+def _kept() -> str:
+    return gettext(
+        "Your place is kept on this device, also while it sleeps or the page is closed; your turn for %(n)s minutes."
+    ) % {"n": TURN_KEPT // 60}
+
+
+def _not_sent() -> str:
+    return gettext(
+        "Your form was not taken yet. Send it again when you are let in; the way back in your browser often leads to "
+        "what you wrote."
+    )
+
+
+def _mark(name: str) -> str:
+    return f"[[{name}]]"

@@ -1,0 +1,55 @@
+"""Thirty parties of one network in the same moment: as many hold places as one network may, not one more."""
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from django.db import connection
+
+from bookings.domain import holds
+from bookings.models import Booking, Party
+from tests.acts import ledger, submit
+from tests.concurrency.threads import PATIENCE, at_once
+from tests.factories import make_session
+
+pytestmark = pytest.mark.postgres
+
+SCHOOL = "203.0.113.0/24"
+
+
+@pytest.mark.usefixtures("postgres")
+def test_thirty_of_one_network_at_once_hold_what_one_network_may():
+    session = make_session()
+    outcomes = at_once(*[partial(submit, session, network=SCHOOL)] * 30)
+    assert outcomes == [None] * 30
+    assert sorted(Booking.objects.values_list("status", flat=True)) == ["offered"] * 2 + ["waiting"] * 28
+    assert ledger(session) == {"places": 4, "parties": 2, "offered": 2, "waiting": 0}
+
+
+@pytest.fixture
+def without_one_for_each_hold(transactional_db: None) -> Iterator[None]:
+    constraint = next(c for c in Party._meta.constraints if c.name == "party_one_unproven_for_each_hold")
+    with connection.schema_editor() as editor:
+        editor.remove_constraint(Party, constraint)
+    yield
+    Booking.objects.all().delete()
+    Party.objects.all().delete()
+    with connection.schema_editor() as editor:
+        editor.add_constraint(Party, constraint)
+
+
+@pytest.mark.usefixtures("without_one_for_each_hold")
+def test_twin_without_the_constraint_a_network_holds_more(monkeypatch):
+    session = make_session()
+    all_have_looked = threading.Barrier(8)
+    look = holds.free_holds
+
+    def look_and_wait(*args, **kwargs):
+        found = look(*args, **kwargs)
+        all_have_looked.wait(PATIENCE)
+        return found
+
+    monkeypatch.setattr(holds, "free_holds", look_and_wait)
+    at_once(*[partial(submit, session, network=SCHOOL)] * 8)
+    assert ledger(session)["parties"] == 8
