@@ -141,6 +141,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         pool=env.flag("DATABASE_POOL", default=False),
         # Off for migrations, which may take long, and for tests.
         timeouts=env.flag("DATABASE_TIMEOUTS", default=True),
+        pooler=env.flag("DATABASE_POOLER", default=False),
     )
 }
 

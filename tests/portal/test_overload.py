@@ -3,6 +3,7 @@
 import socket
 import sqlite3
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def told(client: Client, path: str, **more: object) -> tuple[int, str]:
     return answer.status_code, ",".join(languages)
 
 
-def refuses(error: Exception, cause: Exception | None = None) -> object:
+def refuses(error: Exception, cause: Exception | None = None) -> AbstractContextManager[None]:
     """Every question to the database ends in this error."""
 
     def refuse(*_args):
