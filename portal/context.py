@@ -10,6 +10,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language, override, to_locale
 
 from bookings.models import GUIDE_LANGUAGES, House, Season
+from portal import kept
 from portal.views.seasons import shown_seasons
 
 
@@ -28,15 +29,22 @@ def house(request: HttpRequest) -> dict[str, object]:
     }
 
 
+@kept.for_a_second
 def _house() -> House:
     return House.objects.first() or House()
 
 
 def _tour_url() -> str:
-    """The tour that is shown first; between seasons that of the last one."""
+    slug = _tour_shown_first()
+    return reverse("tour", args=[slug]) if slug else ""
+
+
+@kept.for_a_second
+def _tour_shown_first() -> str:
+    """Between seasons that of the last one."""
     shown = shown_seasons(now=timezone.now())
     season = shown[0] if shown else Season.objects.public().select_related("tour").last()
-    return reverse("tour", args=[season.tour.slug]) if season else ""
+    return season.tour.slug if season else ""
 
 
 def _other_language(request: HttpRequest) -> OtherLanguage | None:

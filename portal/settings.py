@@ -159,6 +159,9 @@ CACHES: dict[str, dict[str, Any]] = {
 # Public pages are made once a second for everybody (portal/page_cache.py). Tests change a row and look at once.
 KEEP_PAGES = not IN_TESTS
 
+# So long a process gives again what it has read of seasons and sessions (portal/kept.py).
+KEPT_SECONDS = 0.0 if IN_TESTS else 1.0
+
 CELERY_BROKER_URL = environment.celery_broker_url(_broker) if BROKER_AVAILABLE else ""
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {

@@ -11,7 +11,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 
-from bookings.models import Booking, BookingMoved, Party, TourSession
+from bookings.models import LIVE, Booking, BookingMoved, Party, TourSession
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -53,14 +53,12 @@ def is_worth_another_try(error: Exception) -> bool:
 class Locked(NamedTuple):
     party: Party
     sessions: dict[int, TourSession]
+    read: list[Booking]  # the live bookings of the party under the locks, by preference
 
     def bookings(self) -> list[Booking]:
-        """The party's live bookings by preference, tied to the locked rows."""
-        bookings = list(self.party.bookings.live().order_by("preference", "pk"))
-        for booking in bookings:
-            booking.party = self.party
-            booking.session = self.sessions[booking.session_id]
-        return bookings
+        """The party's bookings that are still live, by preference, tied to the locked rows. Nobody but the holder of
+        the locks changes them: they were read once. One that the holder has written since is not among them."""
+        return [booking for booking in self.read if booking.status in LIVE]
 
 
 def lock_party(party_pk: int, *, also: Iterable[int] = ()) -> Locked:
@@ -74,16 +72,21 @@ def lock_party(party_pk: int, *, also: Iterable[int] = ()) -> Locked:
 def lock_sessions_of(party_pks: Iterable[int], *, also: Iterable[int] = ()) -> dict[int, TourSession]:
     """The first half of locking parties: every session one of them has a live booking in, and those in ``also``."""
     live = Booking.objects.live().filter(party__in=party_pks)
-    return TourSession.objects.lock({*live.values_list("session", flat=True), *also})
+    if others := set(also):
+        return TourSession.objects.lock({*live.values_list("session", flat=True), *others})
+    return TourSession.objects.lock(live.values("session"))
 
 
 def lock_parties(party_pks: Iterable[int], *, sessions: dict[int, TourSession]) -> dict[int, Locked]:
     """The second half: the parties by primary key. Raises StaleLocks if one of them is in a session not locked."""
-    parties = {pk: Party.objects.lock(pk) for pk in sorted(set(party_pks))}
-    live = Booking.objects.live().filter(party__in=parties)
-    if not set(live.values_list("session", flat=True)) <= sessions.keys():
-        raise StaleLocks
-    return {pk: Locked(party, sessions) for pk, party in parties.items()}
+    locked = {pk: Locked(Party.objects.lock(pk), sessions, []) for pk in sorted(set(party_pks))}
+    for booking in Booking.objects.live().filter(party__in=locked).order_by("preference", "pk"):
+        if booking.session_id not in sessions:
+            raise StaleLocks
+        of_party = locked[booking.party_id]
+        booking.party, booking.session = of_party.party, sessions[booking.session_id]
+        of_party.read.append(booking)
+    return locked
 
 
 def lock_everybody(

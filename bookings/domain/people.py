@@ -53,7 +53,12 @@ def check_people(tour: Tour, people: Sequence[Person]) -> None:
 
 
 def write_members(party: Party, companions: Sequence[Person]) -> None:
+    """In place of those that were written."""
     party.members.all().delete()
+    add_members(party, companions)
+
+
+def add_members(party: Party, companions: Sequence[Person]) -> None:
     Member.objects.bulk_create(
         Member(party=party, position=position, name=person.name, age_from=person.age_from, age_to=person.age_to)
         for position, person in enumerate(companions, start=2)

@@ -1,11 +1,13 @@
 """A party asks for places. Source of the rules: DESIGN part 4, "Sign-up in a first-come season"."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
@@ -13,7 +15,7 @@ from bookings.domain import holds, waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.locks import MOST_TRIES, in_one_transaction
 from bookings.domain.opening import SessionUnknown, TooLargeForSession, check_open
-from bookings.domain.people import Person, check_people, write_members
+from bookings.domain.people import Person, add_members, check_people
 from bookings.models import (
     SIGN_UP_OFFER_AT_MOST,
     DecisionTrigger,
@@ -73,18 +75,20 @@ def request_places(
     as many as one network may: then it stands in line although there is room, and is offered it once it has proven its
     mailbox. Returns whether that is so, which says nothing of the address. An empty ``network`` is not counted.
     """
-    if Party.objects.filter(submission_key=submission_key).exists():
+    key = person_key(lead.email)
+    asked = Party.objects.filter(submission_key=submission_key)
+    found = _read(choices, asked=asked, key=key)
+    if any(each.was_asked for each in found.values()) or (not found and asked.exists()):
         return proves_first
-    sessions = _chosen_sessions(choices, now=now)
+    sessions = _chosen(choices, found, now=now)
     season = sessions[0].season
     check_people(season.tour, [lead.person, *companions])
     smallest = min(wishes.smallest_size, 1 + len(companions))
     if any(smallest > session.capacity for session in sessions):
         raise TooLargeForSession  # At the head of that line it would keep the places from everybody.
-    key = person_key(lead.email)
     free = _free_holds(sessions, network=network, proves_first=proves_first)
     must_prove = any(not _may_hold(free, session) and session.room_for(1 + len(companions)) for session in sessions)
-    if _tell_already_in(season.pk, key, now=now):
+    if found[sessions[0].pk].is_in and _tell_already_in(season.pk, key, now=now):
         return must_prove
     party = Party(
         season=season,
@@ -110,9 +114,7 @@ def request_places(
             break
         except IntegrityError:
             # The same person or the same submit was faster on another connection: it counts, this one does not.
-            if Party.objects.filter(submission_key=submission_key).exists() or _tell_already_in(
-                season.pk, key, now=now
-            ):
+            if asked.exists() or _tell_already_in(season.pk, key, now=now):
                 break
             # Or another party of its network got the same hold: this one tries for another.
             if not party.network_hold:
@@ -137,7 +139,8 @@ def _may_hold(free: holds.Free, session: TourSession) -> bool:
 def _place(
     party: Party, companions: Sequence[Person], sessions: Sequence[TourSession], *, free: holds.Free, now: datetime
 ) -> None:
-    if _offer_at_once(party, companions, sessions, free=free, now=now):
+    is_worth_a_try = any(session.may_be_claimed(party.size) for session in sessions)
+    if is_worth_a_try and _offer_at_once(party, companions, sessions, free=free, now=now):
         return
     for session in sessions:
         if session.parties_waiting and (session.places_free or session.places_kept):
@@ -145,9 +148,24 @@ def _place(
     _offer_or_wait(party, companions, [session.pk for session in sessions], free=free, now=now)
 
 
-def _chosen_sessions(choices: Sequence[int], *, now: datetime) -> list[TourSession]:
-    found = TourSession.objects.public().select_related("season__tour", "venue").in_bulk(choices)
-    sessions = [found[pk] for pk in dict.fromkeys(choices) if pk in found]
+class Found(NamedTuple):
+    """A session that was chosen, whether this very submit is known, and whether the person is in its season."""
+
+    session: TourSession
+    was_asked: bool
+    is_in: bool
+
+
+def _read(choices: Sequence[int], *, asked: QuerySet[Party], key: str) -> dict[int, Found]:
+    """All that is asked before places are claimed, in one statement, and the same one for whoever is in already."""
+    same_person = Party.objects.live().filter(season=OuterRef("season"), person_key=key)
+    sessions = TourSession.objects.public().filter(pk__in=choices).select_related("season__tour", "venue").order_by()
+    told = sessions.annotate(was_asked=Exists(asked), is_in=Exists(same_person))
+    return {each.pk: Found(each, vars(each)["was_asked"], vars(each)["is_in"]) for each in told}
+
+
+def _chosen(choices: Sequence[int], found: Mapping[int, Found], *, now: datetime) -> list[TourSession]:
+    sessions = [found[pk].session for pk in dict.fromkeys(choices) if pk in found]
     if not sessions or len(sessions) != len(choices) or len({session.season_id for session in sessions}) != 1:
         raise SessionUnknown
     season = sessions[0].season
@@ -183,7 +201,7 @@ def _offer_at_once(
             if session.room_for(party.size):
                 return False
             continue
-        if TourSession.objects.claim(session.pk, places=party.size):
+        if session.may_be_claimed(party.size) and TourSession.objects.claim(session.pk, places=party.size):
             _write_party(party, companions, hold=free[session.pk] if free else None)
             _write_offer(party, session, preference, now=now)
             return True
@@ -203,19 +221,18 @@ def _offer_or_wait(
         if waitlist.is_free_for_newcomers(locked[pk], size=party.size, now=now):
             if not _may_hold(free, locked[pk]):
                 break
-            _write_party(party, companions, hold=free[pk] if free else None)
             locked[pk].hold(party.size)
+            party.prove_by = None
+            _write_party(party, companions, hold=free[pk] if free else None)
             _write_offer(party, locked[pk], preference, now=now)
             return
+    party.prove_by = None if party.is_proven else now + waitlist.PROVE_WITHIN_AT_MOST
     _write_party(party, companions)
     waiting = [
         waitlist.new_in_line(party, locked[pk], preference=preference, now=now)
         for preference, pk in enumerate(choices, start=1)
     ]
     waitlist.write_new(waiting, now=now)
-    if not party.is_proven:
-        party.prove_by = now + waitlist.PROVE_WITHIN_AT_MOST
-        party.save(update_fields=["prove_by"])
     outbox.post(NoticeKind.IN_LINE, party, key=str(party.pk), now=now, expires_at=party.prove_by)
     if party.is_proven:
         waitlist.serve_all((locked[pk] for pk in choices), now=now, trigger=DecisionTrigger.JOINED)
@@ -225,7 +242,7 @@ def _write_party(party: Party, companions: Sequence[Person], *, hold: str | None
     party.pk = None  # A transaction that is started over writes it anew.
     party.network_hold = hold
     party.save(force_insert=True)
-    write_members(party, companions)
+    add_members(party, companions)
 
 
 def _write_offer(party: Party, session: TourSession, preference: int, *, now: datetime) -> None:

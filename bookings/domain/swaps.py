@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import Case, Exists, ExpressionWrapper, F, IntegerField, OuterRef, QuerySet, When, Window
+from django.db.models import Case, Exists, ExpressionWrapper, F, IntegerField, OuterRef, Q, QuerySet, When, Window
 from django.db.models.functions import Greatest, RowNumber
 from django.utils.translation import gettext_lazy as _
 
@@ -94,6 +94,11 @@ def sessions_to_wish_for(booking: Booking, *, now: datetime) -> QuerySet[TourSes
     others = TourSession.objects.filter(season=booking.session.season_id).exclude(pk=booking.session_id)
     open_ones = others.filter(called_off_at=None, roster_locks_at__gt=now)
     return open_ones.select_related("venue").order_by("starts_at", "pk")
+
+
+def wishes_around(booking: Booking) -> QuerySet[SwapWish]:
+    """What the party wishes, and what others wish of its session, whether or not it can be had."""
+    return SwapWish.objects.filter(Q(booking=booking) | Q(wanted=booking.session_id))
 
 
 def wishes_of(booking: Booking, *, now: datetime) -> QuerySet[SwapWish]:

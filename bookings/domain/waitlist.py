@@ -399,7 +399,8 @@ def confirm(
     for other in others:
         if other.status in {BookingStatus.WAITING, BookingStatus.CONFIRMED}:
             other.move_to(BookingStatus.SUPERSEDED, now=now, who=who, why=SAID_YES_ELSEWHERE)
-    booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why=why)
+    # Whatever line it stood in, it stands in none now.
+    booking.move_to(BookingStatus.CONFIRMED, now=now, who=who, why=why, waits_elsewhere=False)
     booking.party.use_first_call()
     outbox.post(tell, booking.party, booking=booking, key=str(booking.pk), now=now, facts=facts)
 

@@ -358,13 +358,15 @@ class Booking(models.Model):
         least: int | None = None,
         arrived: int | None = None,
         party_goes_on: bool = False,
+        waits_elsewhere: bool = True,
     ) -> None:
         """The door for a change of status: the row, the session's ledger and the event, together or not at all.
 
         The caller holds the locks of the session and the party. Raises BookingMoved if the row is no longer as read,
-        and IntegrityError if the ledger would run over. ``queue_number`` is given when a party joins the line anew,
-        ``places`` when it is offered fewer than its size or waits for all of them again, and ``party_goes_on`` when
-        another booking follows in the same transaction.
+        and IntegrityError if the ledger would run over; then the caller's transaction is to be taken back as well.
+        ``queue_number`` is given when a party joins the line anew, ``places`` when it is offered fewer than its size or
+        waits for all of them again, ``party_goes_on`` when another booking follows in the same transaction, and
+        ``waits_elsewhere`` is false where the caller has seen that the party waits in no other line.
         """
         before = BookingStatus(self.status)
         if status not in NEXT_STATUSES.get(before, frozenset()):
@@ -379,11 +381,11 @@ class Booking(models.Model):
         changes["places"] = self.places if places is None else places
         changes["in_line"] = status == BookingStatus.WAITING and self.party.is_proven
         changes["arrived"] = arrived
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             if Booking.objects.filter(pk=self.pk, status=before).update(**changes) != 1:
                 raise BookingMoved(f"booking {self.pk} is no longer {before}")
             self._write_ledger(before, status, places=self.places if places is None else places)
-            if BookingStatus.OFFERED in {before, status}:
+            if waits_elsewhere and BookingStatus.OFFERED in {before, status}:
                 self._write_other_lines(is_offered=status == BookingStatus.OFFERED)
             BookingEvent.objects.create(
                 booking=self, from_status=before, to_status=status, happened_at=now, who=who, why=why

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
@@ -267,7 +267,7 @@ class TourSessionQuerySet(models.QuerySet["TourSession"]):
     def public(self) -> Self:
         return self.filter(season__published=True)
 
-    def lock(self, pks: Collection[int]) -> dict[int, "TourSession"]:
+    def lock(self, pks: "Collection[int] | models.QuerySet[Any, Any]") -> dict[int, "TourSession"]:
         """Lock the rows in primary-key order, the first in the order of locks: sessions, then party, then booking.
 
         ``no_key`` lets other transactions insert rows that point at the session meanwhile.
@@ -431,6 +431,10 @@ class TourSession(models.Model):
         free = self.free(first_call=first_call)
         return min(free.parties, free.places // size)
 
+    def may_be_claimed(self, places: int) -> bool:
+        """Whether a claim is worth a try, by what was read; the claim itself looks again."""
+        return self.parties_waiting == 0 and self.room_for(places) > 0
+
     def state(self, now: datetime, *, is_in: bool = False) -> SessionState:
         """As a newcomer finds it, or, with ``is_in``, a party of its season, to which sign-up does not close."""
         if self.called_off_at:
@@ -455,10 +459,10 @@ class TourSession(models.Model):
         self.refresh_from_db(fields=LEDGER)
 
     def take_queue_number(self) -> int:
-        """The next number in line, once. The caller holds the lock."""
-        self.refresh_from_db(fields=["next_queue_number"])
+        """The next number in line, once. The caller holds the lock and has read the session under it."""
         number = self.next_queue_number
-        TourSession.objects.filter(pk=self.pk).update(next_queue_number=number + 1)
+        self.next_queue_number = number + 1
+        TourSession.objects.filter(pk=self.pk).update(next_queue_number=self.next_queue_number)
         return number
 
     def count_in_line(self) -> None:

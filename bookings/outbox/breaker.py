@@ -55,11 +55,14 @@ def took_mail(*, now: datetime) -> None:
     What was tried in vain meanwhile goes after a moment: first come the others, for these may have been refused for
     themselves, and a few of them in a row would open it again.
     """
+    last = Greatest(Coalesce("last_taken_at", Value(now)), Value(now))
+    # As it is nearly always: one statement.
+    if Breaker.objects.filter(pk=1, opened_at=None).update(strikes=0, struck_by=None, last_taken_at=last):
+        return
     row = Breaker.now_standing()
     if row.opened_at:
         Notice.objects.resting_for_the_server().update(next_attempt_at=now + PROBE_EVERY, rests_for_server=False)
         logger.warning("The mail server takes mail again; it took nothing since %s", row.opened_at)
-    last = Greatest(Coalesce("last_taken_at", Value(now)), Value(now))
     Breaker.objects.filter(pk=1).update(
         opened_at=None, why="", probe_at=None, strikes=0, struck_by=None, last_taken_at=last
     )

@@ -10,7 +10,7 @@ from django.db.models.functions import Least
 
 from bookings.emails import PROVE_WITHIN, message_id
 from bookings.models import Booking, Lane, Notice, NoticeKind, NoticeStatus, Party, Season, TourSession
-from bookings.outbox.order import in_turn
+from bookings.outbox.order import due_lanes, in_turn
 
 # A claim that is not marked after this time counts as lost; longer than any single hand-over takes.
 LEASE = timedelta(minutes=2)
@@ -59,11 +59,11 @@ def claim(most: int, *, now: datetime, lanes: Sequence[int] = Lane.values) -> li
 def _due(most: int, *, now: datetime, lanes: Sequence[int]) -> list[Notice]:
     """One range of an index a lane. Rows that another worker is just claiming are passed over."""
     seen: list[Notice] = []
+    due_now = due_lanes(now=now)
     for lane in lanes:
-        in_lane = Notice.objects.due(now).filter(lane=lane)
-        # Most lanes are empty most of the time, which is cheaper to ask than for their first rows.
-        if len(seen) < most and in_lane.exists():
-            due = in_turn(in_lane, now=now).only("kind", "status", "attempts", "begun_at")
+        if len(seen) < most and lane in due_now:
+            due = in_turn(Notice.objects.due(now).filter(lane=lane), now=now)
+            due = due.only("kind", "status", "attempts", "begun_at")
             seen += due.select_for_update(skip_locked=True)[: most - len(seen)]
     return seen
 

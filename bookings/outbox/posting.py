@@ -42,22 +42,21 @@ def post(
     """
     if expires_at is None and booking and kind in OF_A_VISIT:
         expires_at = _end_for(kind, party, booking.session.ends_at)
-    _notice, created = Notice.objects.get_or_create(
+    notice = Notice(
         dedupe_key=f"{kind}:{key}",
-        defaults={
-            "kind": kind,
-            "party": party,
-            "booking": booking,
-            "lane": LANES[kind],
-            "calendar_sequence": _calendar_number(kind, party),
-            "facts": facts or {},
-            "created_at": now,
-            "next_attempt_at": now,
-            "expires_at": expires_at,
-        },
+        kind=kind,
+        party=party,
+        booking=booking,
+        lane=LANES[kind],
+        calendar_sequence=_calendar_number(kind, party),
+        facts=facts or {},
+        created_at=now,
+        next_attempt_at=now,
+        expires_at=expires_at,
     )
-    if created:
-        transaction.on_commit(nudge, robust=True)
+    # One statement: the key itself says whether it is owed already. A nudge too many finds nothing to do.
+    Notice.objects.bulk_create([notice], ignore_conflicts=True)
+    transaction.on_commit(nudge, robust=True)
 
 
 def post_all(

@@ -14,9 +14,9 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from bookings.models import Breaker, Lane, Notice, Sender
+from bookings.models import Breaker, Sender
 from bookings.outbox.delivery import deliver_due
-from bookings.outbox.order import in_turn
+from bookings.outbox.order import due_lanes
 from bookings.outbox.workers import is_gone, this_worker
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def send_a_slice(*, now: datetime) -> bool:
 
 def is_mail_due(*, now: datetime) -> bool:
     """One look at the beginning of each lane, for what a claim would take."""
-    return any(in_turn(Notice.objects.due(now).filter(lane=lane), now=now).exists() for lane in Lane.values)
+    return bool(due_lanes(now=now))
 
 
 def nudge() -> None:

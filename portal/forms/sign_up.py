@@ -41,7 +41,7 @@ class SignUpForm(PeopleForm):
     def __init__(
         self,
         session: TourSession,
-        others: Sequence[tuple[int, str]],
+        others: Sequence[tuple[int | str, str]],
         data: QueryDict | dict[str, Any] | None = None,
         *,
         state: SessionState = SessionState.PLACES,
@@ -66,7 +66,7 @@ class SignUpForm(PeopleForm):
         numbers = [
             number
             for number in range(2, session.season.choices_allowed + 1)
-            if number - 2 < len(others) or (data and data.get(f"other_{number}"))
+            if number - 2 < count_others(session, others) or (data and data.get(f"other_{number}"))
         ]
         self.others = [f"other_{number}" for number in numbers]
         self.fields |= {f"other_{number}": other_field(others, number=number) for number in numbers}
@@ -200,6 +200,11 @@ def proof_field() -> forms.CharField:
     )
 
 
+def count_others(session: TourSession, others: Sequence[tuple[int | str, str]]) -> int:
+    """How many of ``others`` a party may name."""
+    return min(session.season.choices_allowed - 1, len(others))
+
+
 def size_field(tour: Tour) -> forms.ChoiceField:
     sizes = range(tour.smallest_party, tour.largest_party + 1)
     if len(sizes) == 1:
@@ -247,7 +252,7 @@ def short_notice_field() -> forms.BooleanField:
     )
 
 
-def other_field(others: Sequence[tuple[int, str]], *, number: int) -> forms.ChoiceField:
+def other_field(others: Sequence[tuple[int | str, str]], *, number: int) -> forms.ChoiceField:
     labels = {2: gettext_lazy("Your second choice"), 3: gettext_lazy("Your third choice")}
     field = forms.ChoiceField(
         label=labels.get(number) or gettext("Choice %(number)s") % {"number": number},

@@ -5,8 +5,11 @@ from email.utils import parseaddr
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -14,13 +17,14 @@ from bookings.domain.errors import BookingError
 from bookings.domain.sign_up import PROVE_WITHIN, request_places
 from bookings.models import SIGN_UP_OFFER, SeasonMode, SessionState, TourSession
 from portal import limits
+from portal.forms.blank import KEY, NOTE, TOKEN, blank_form
 from portal.forms.sign_up import SignUpForm
-from portal.templatetags.times import session_when
+from portal.forms.stamp import new_stamp
 from portal.views import session_words
 from portal.views.answers import see_other
+from portal.views.asking import Asking, asking_for
 from portal.views.caching import kept_by_nobody, kept_for_a_second, mark_as_kept
 from portal.views.refusals import said_to_wait, too_many, too_many_words
-from portal.views.session_words import SessionWords
 from portal.views.sessions import others_with_room
 
 GONE = 410
@@ -34,18 +38,29 @@ def sign_up(request: HttpRequest, session_pk: int) -> HttpResponse:
     wait = limits.before_sign_up(request, now=now) if request.method == "POST" else 0
     if wait and limits.is_flood(request, now=now):
         return too_many(wait)
-    session = _public_session(session_pk)
+    asking = asking_for(session_pk)
+    session = asking.sessions[session_pk] if asking else _public_session(session_pk)
     if session is None:
         return _unknown(request, now=now)
-    if not session.takes_sign_ups(now) or session.season.mode != SeasonMode.FIRST_COME:
+    if asking is None or not session.takes_sign_ups(now) or session.season.mode != SeasonMode.FIRST_COME:
         return _not_possible(request, session, now=now)
-    form = SignUpForm(
-        session,
-        _others(session, now=now),
-        request.POST if request.method == "POST" else None,
-        state=session.state(now),
-        now=now,
-    )
+    if request.method == "POST":
+        return _asked_for(request, session, asking, wait=wait, now=now)
+    page = asking.pages.get(request.get_full_path())
+    if page is None:
+        blank = blank_form(session, asking.others(session, now=now), state=session.state(now), now=now)
+        context = _context(session, now=now) | {"blank_form": blank, "csrf_token": TOKEN, "let_in_note": NOTE}
+        page = render_to_string("portal/sign_up.html", context, request)
+        asking.keep_page(request.get_full_path(), page)
+    own = {TOKEN: get_token(request), KEY: new_stamp(now=now), NOTE: _let_in_note(request, session)}
+    for mark, value in own.items():
+        page = page.replace(mark, value)
+    return HttpResponse(page)
+
+
+def _asked_for(request: HttpRequest, session: TourSession, asking: Asking, *, wait: int, now: datetime) -> HttpResponse:
+    """``wait`` is for how many seconds so many sign-ups are not looked at; what was typed comes back."""
+    form = SignUpForm(session, asking.others(session, now=now), request.POST, state=session.state(now), now=now)
     if form.is_valid() and not wait:
         try:
             proves_first = request_places(**form.asked(), network=limits.network_to_count(request), now=now)
@@ -55,17 +70,29 @@ def sign_up(request: HttpRequest, session_pk: int) -> HttpResponse:
             return see_other("asked_first" if proves_first else "asked", session_pk=session.pk)
     if wait:
         form.add_error(None, too_many_words(wait))
-    context = {
+    context = _context(session, now=now) | {"form": form, "let_in_note": _let_in_note(request, session)}
+    response = render(request, "portal/sign_up.html", context, status=NEEDS_ANOTHER_LOOK)
+    return said_to_wait(response, wait) if wait else response
+
+
+def _let_in_note(request: HttpRequest, session: TourSession) -> SafeString:
+    """Until when whoever waited for the form may send it."""
+    until = getattr(request, "let_in_until", None)
+    if until is None:
+        return SafeString()
+    return render_to_string("portal/_let_in.html", {"session": session, "until": until})
+
+
+def _context(session: TourSession, *, now: datetime) -> dict[str, object]:
+    return {
         "session": session,
         "tour": session.season.tour,
         "words": session_words.describe(session, now=now),
         "length": session_words.length(session),
-        "form": form,
         "button_words": _button_words(session, now=now),
+        "asks_work": settings.PROOF_OF_WORK,
         "section": "sessions",
     }
-    response = render(request, "portal/sign_up.html", context, status=NEEDS_ANOTHER_LOOK if form.is_bound else 200)
-    return said_to_wait(response, wait) if wait else response
 
 
 @require_safe
@@ -119,23 +146,9 @@ def _for_everybody(request: HttpRequest, response: HttpResponse) -> HttpResponse
     return response if request.method == "POST" else mark_as_kept(request, response)
 
 
-def _others(session: TourSession, *, now: datetime) -> list[tuple[int, str]]:
-    """What else a party may name: sessions of the season that take sign-ups."""
-    if session.season.choices_allowed == 1:
-        return []
-    sessions = TourSession.objects.filter(season=session.season_id, called_off_at=None, closed_at=None)
-    others = sessions.exclude(pk=session.pk).filter(roster_locks_at__gt=now).select_related("season__tour", "venue")
-    described = session_words.describe_all(list(others), now=now)
-    return [(words.session.pk, _choice(words)) for words in described if words.act]
-
-
 def _button_words(session: TourSession, *, now: datetime) -> list[str]:
     """What the button says for a party of one, of two and so on, where a script can tell which."""
     if session.state(now) != SessionState.PLACES:
         return []
     sizes = range(1, session.season.tour.largest_party + 1)
     return [ngettext("Ask for %(n)s place", "Ask for %(n)s places", size) % {"n": size} for size in sizes]
-
-
-def _choice(words: SessionWords) -> str:
-    return f"{session_when(words.session)} · {words.tag.words} · {words.language}"

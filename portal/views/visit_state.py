@@ -125,11 +125,9 @@ class Standing:
 
 def standing(party: Party, *, now: datetime) -> Standing:
     """Asks the database as often for a party in a long line as for one alone."""
-    bookings = list(
-        party.bookings.select_related("session__season__tour", "session__venue").order_by("preference", "pk")
-    )
+    bookings = list(party.bookings.select_related("session__venue").order_by("preference", "pk"))
     for each in bookings:
-        each.party = party
+        each.party, each.session.season = party, party.season
     events = list(BookingEvent.objects.filter(booking__party=party).order_by("happened_at", "pk"))
     by_pk = {booking.pk: booking for booking in bookings}
     for event in events:

@@ -8,9 +8,10 @@ import pytest
 from django.db.models import Q
 
 from bookings.admin.standing import touched
-from bookings.domain import waitlist
+from bookings.domain import visit, waitlist
 from bookings.models import DecisionReason, DecisionTrigger, TourSession, parties_ahead
 from bookings.outbox import claims, senders
+from tests.acts import ask, submit
 from tests.costs import analyze, assert_bounded, cost_of
 from tests.factories import DAY, HOUR, NOON, START, make_booking, make_season, make_session
 from tests.long_lines import fill_line
@@ -115,3 +116,18 @@ def test_serving_one_freed_place_costs_the_same_in_a_line_of_ten_thousand(size, 
         assert session.decisions.all()[0].reason == reason
     short, long = costs
     assert_bounded(long, short=short)
+
+
+def test_asking_and_proving_read_no_more_in_a_season_of_ten_thousand_parties():
+    costs = []
+    for parties in (SHORT, LONG):
+        full = a_line(parties)
+        with_room = make_session(season=full.season)
+        own, waiting = ask(with_room), ask(full)
+        analyze()
+        acts = [partial(submit, with_room), partial(submit, full), partial(submit, full, with_room)]
+        acts += [partial(visit.prove_mailbox, party.pk, now=NOON) for party in (own, waiting)]
+        acts += [partial(submit, with_room, email=own.email), partial(submit, with_room, email=waiting.email)]
+        costs.append([cost_of(act) for act in acts])
+    for short, long in zip(*costs, strict=True):
+        assert_bounded(long, short=short, writes_indexes=20)

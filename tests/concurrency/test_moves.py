@@ -97,8 +97,11 @@ def test_twin_without_locks_both_see_the_last_place_and_only_the_database_says_n
         party = Party.objects.select_related("season__tour").get(pk=party_pk)
         pks = {*party.bookings.live().values_list("session", flat=True), *also}
         sessions = TourSession.objects.select_related("season__tour", "venue").in_bulk(pks)
+        bookings = list(party.bookings.live())
+        for booking in bookings:
+            booking.party, booking.session = party, sessions[booking.session_id]
         both_have_looked.wait(PATIENCE)
-        return Locked(party, sessions)
+        return Locked(party, sessions, bookings)
 
     monkeypatch.setattr(choices, "lock_party", look)
     outcomes = at_once(*(partial(choices.take_places, mover.party_id, wanted.pk, now=NOON) for mover in movers))

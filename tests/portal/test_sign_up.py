@@ -311,7 +311,7 @@ def test_other_methods_are_not_allowed(client, session):
 def test_the_page_asks_as_much_with_many_sessions(client, session, django_assert_num_queries, others):
     for number in range(others):
         make_session(season=session.season, venue=session.venue, starts_at=START + (number + 1) * DAY)
-    with django_assert_num_queries(5):  # session, others, consents, house, tour in the head
+    with django_assert_num_queries(4):  # sessions of the season, consents, house, tour in the head
         client.get(path(session))
 
 

@@ -761,14 +761,14 @@ def test_a_sign_up_that_chose_the_session_just_before_it_was_called_off_is_refus
     """The page was asked, the host was faster: nobody stands in the line of a session that will not take place."""
     session = make_session(capacity=2)
     make_booking(session)
-    choose = sign_up._chosen_sessions
+    choose = sign_up._chosen
 
-    def choose_and_be_slow(choices, *, now):
-        chosen = choose(choices, now=now)
+    def choose_and_be_slow(choices, found, *, now):
+        chosen = choose(choices, found, now=now)
         sessions.call_off(session.pk, reason=REPAIR, now=now, who="host:lin")
         return chosen
 
-    monkeypatch.setattr(sign_up, "_chosen_sessions", choose_and_be_slow)
+    monkeypatch.setattr(sign_up, "_chosen", choose_and_be_slow)
 
     with pytest.raises(opening.SessionCalledOff):
         ask(session)

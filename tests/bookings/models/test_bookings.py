@@ -41,7 +41,7 @@ def test_whoever_has_an_old_picture_of_a_booking_changes_nothing():
     offer.move_to(BookingStatus.CONFIRMED, now=NOON, who="party")
     before = ledger(offer.session)
 
-    with pytest.raises(BookingMoved):
+    with pytest.raises(BookingMoved), transaction.atomic():
         old_picture.move_to(BookingStatus.LAPSED, now=NOON, who="clock")
 
     assert Booking.objects.get(pk=offer.pk).status == "confirmed"
