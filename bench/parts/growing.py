@@ -36,7 +36,8 @@ VISITORS = 300
 SECONDS = 20.0
 # One host ends when so many have been served.
 ENDS_AT = 100
-PATIENCE = 60.0
+# A mail that a worker had taken when it fell is taken again when its lease of two minutes has ended.
+PATIENCE = 160.0
 THINK = 4.0
 
 POOLER = """
@@ -98,6 +99,11 @@ class Door:
             return
         back.close()
 
+    async def empty(self) -> None:
+        """Until the last one has gone."""
+        await asyncio.gather(*self._inside)
+
+
 async def carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     with suppress(OSError):
         while said := await source.read(65536):
@@ -110,7 +116,9 @@ def measure(run: Run, *, through_pooler: bool = False) -> list[Figure]:
     servers = run.servers
     seasons.fresh_season(sessions=16, capacity=60, max_parties=20)
     with ExitStack() as stack:
-        variables = stack.enter_context(pooler(servers)) if through_pooler else {}
+        variables = {"WAITING_ROOM": "off"}
+        if through_pooler:
+            variables |= stack.enter_context(pooler(servers))
         hosts = [stack.enter_context(host(servers, run.shell, variables)) for _number in range(2)]
         sink = Host(servers, hosts[0].folder, free_port(), run.shell, {}, variables=variables)
         stack.callback(sink.stop)
@@ -191,12 +199,18 @@ async def come_and_fall(hosts: list[Host], mail: Mail) -> Rush:
     return Rush(visitors, door, fell, crowd.clock() - began)
 
 
+def visitor_ends(visitor: Visitor) -> float:
+    """When it had its last answer."""
+    return max((step.began + step.seconds for step in visitor.steps), default=0.0)
+
+
 def tell(run: Run, rush: Rush) -> list[Figure]:
     outcomes = Counter(visitor.outcome for visitor in rush.visitors)
     told_yes = {visitor.email for visitor in rush.visitors if visitor.outcome in {"asked", "proven"}}
     lost = told_yes - set(Party.objects.values_list("email", flat=True))
     broken = list(broken_promises(now=timezone.now()))
     later = [step.seconds for visitor in rush.visitors for step in visitor.steps if step.began > rush.fell]
+    proven_after = max((visitor_ends(visitor) for visitor in rush.visitors), default=0.0) - rush.fell
     status = Counter(Notice.objects.values_list("status", flat=True))
     run.note(
         f"- growing: {len(rush.visitors)} visitors in {rush.seconds:.0f} s: {dict(outcomes)}; "
@@ -211,6 +225,6 @@ def tell(run: Run, rush: Rush) -> list[Figure]:
             "",
             "0, 0",
             is_well,
-            f"slowest answer after the fall {max(later, default=0):.1f} s",
+            f"slowest answer after the fall {max(later, default=0):.1f} s; last party proven after {proven_after:.0f} s",
         )
     ]

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import Error, InterfaceError, OperationalError, ProgrammingError, connection
@@ -29,7 +30,7 @@ def visitor_and_server() -> Iterator[tuple[socket.socket, socket.socket]]:
             yield ours, theirs
 
 
-def told(client: Client, path: str, **more: object) -> tuple[int, str]:
+def told(client: Client, path: str, **more: Any) -> tuple[int, str]:
     """The status, and the language of the page that says it."""
     answer = client.get(path, **more)
     if answer.headers.get("Retry-After"):
