@@ -225,6 +225,6 @@ def tell(run: Run, rush: Rush) -> list[Figure]:
             "",
             "0, 0",
             is_well,
-            f"slowest answer after the fall {max(later, default=0):.1f} s; last party proven after {proven_after:.0f} s",
+            f"slowest answer after the fall {max(later, default=0):.1f} s; last proof after {proven_after:.0f} s",
         )
     ]
