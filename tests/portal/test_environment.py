@@ -71,6 +71,12 @@ def test_nothing_waits_for_ever_on_postgresql():
     )
 
 
+def test_nothing_is_set_on_a_connection_that_a_pooler_hands_to_others():
+    read = database("postgres://db/visits", timeouts=True, pooler=True)
+    assert ("options" in read["OPTIONS"], read["DISABLE_SERVER_SIDE_CURSORS"]) == (False, True)
+    assert database("postgres://db/visits")["DISABLE_SERVER_SIDE_CURSORS"] is False
+
+
 def test_an_sqlite_url_names_a_file():
     assert database("sqlite:////srv/visits.sqlite3")["NAME"] == "/srv/visits.sqlite3"
     assert database("sqlite:///srv/visits.sqlite3")["NAME"] == "/srv/visits.sqlite3"
