@@ -18,6 +18,8 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from redis import Redis
+
 from portal.processes import PROJECT, Child, wait_until
 from portal.services import Broker, PostgresServer, ServiceMissing, find_broker, short_temporary_folder, start_postgres
 
@@ -69,6 +71,11 @@ class Servers:
 
     def stop(self) -> None:
         self._open.close()
+
+    def forget_shared(self) -> None:
+        """Empty Valkey: nudges that a part without a worker left behind are not the next one's work."""
+        with Redis.from_url(self.broker.url) as redis:
+            redis.flushall()
 
     def database_url(self, *, role: str = "portal", name: str = "postgres") -> str:
         return self.postgres.url.replace("//portal@/postgres", f"//{role}@/{name}")
@@ -194,6 +201,7 @@ def running(
     with tempfile.TemporaryDirectory(prefix="stack-", dir=servers.folder) as folder:
         port = free_port()
         stack = Stack(servers, Path(folder), port, dict(shell), {})
+        servers.forget_shared()
         try:
             stack.email_url = stack.start_sink()
             stack.start_clock(*parts)

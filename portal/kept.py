@@ -19,7 +19,7 @@ MOST_ANSWERS = 1000
 
 def is_fresh(read_at: float) -> bool:
     """``read_at``, by ``monotonic``, is when the asking began."""
-    return monotonic() - read_at < settings.KEPT_SECONDS
+    return 0.0 <= monotonic() - read_at < settings.KEPT_SECONDS
 
 
 def for_a_second(ask: Callable[Question, Answer]) -> Callable[Question, Answer]:

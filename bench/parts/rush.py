@@ -146,8 +146,9 @@ def tell(run: Run, rush: Rush) -> None:
     run.note(
         f"- rush: {run.asked.visitors} visitors, {SHAPES[run.asked.arrivals]}; outcomes"
         f" { {outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))} }",
-        f"- rush: answers p50 {at_share(rush.answers, 0.5):.1f} s, p95 {at_share(rush.answers, 0.95):.1f} s after the"
-        f" opening; {sum(visitor.waits for visitor in rush.visitors)} times somebody was told to come again;"
+        f"- rush: {len(rush.answers)} answers, p50 {at_share(rush.answers, 0.5):.1f} s,"
+        f" p95 {at_share(rush.answers, 0.95):.1f} s after the opening;"
+        f" {sum(visitor.waits for visitor in rush.visitors)} times somebody was told to come again;"
         f" {sum(visitor.requests for visitor in rush.visitors)} requests",
         f"- rush: CPU s { {name: round(spent, 1) for name, spent in usage.cpu.items()} } in {usage.seconds:.0f} s;"
         f" driver {usage.driver_share:.0%} of ours, foreign {usage.foreign:.0%}",
@@ -191,7 +192,8 @@ def figures(run: Run, rush: Rush, sessions: list[TourSession]) -> list[Figure]:
             "-",
             "drains, held first",
             len(held) == len(rush.held) if rush.held else False,
-            f"{len(held)} of {len(rush.held)} and {len(others)} more",
+            f"{len(held)} of {len(rush.held)}; {len(others)} others,"
+            f" {sum(moment < max(held, default=0.0) for moment in others)} of them before the last held one",
         ),
         Figure(
             "rush: promises broken; sessions oversold",
@@ -233,7 +235,9 @@ def draw(run: Run, rush: Rush) -> None:
                 plots.Series("first mail", plots.counted(mails, until=until)),
             ],
         ),
-        plots.Panel("How long a page took, by when it was asked for", "s", [plots.Series("pages", waits, "dots")]),
+        plots.Panel(
+            "How long answered pages took, by when they were asked for", "s", [plots.Series("pages", waits, "dots")]
+        ),
     ]
     places = [
         plots.Panel("Places held", "", [plots.Series("places", [(0.0, 0.0), *rush.watch.places])]),

@@ -313,6 +313,7 @@ def test_a_row_that_goes_back_untouched_keeps_its_turn_and_is_no_later_than_it_w
 def test_looking_for_mail_reads_no_row_that_is_not_due() -> None:
     owe_reminders(20)
     owe(NoticeKind.OFFER, make_offered())
+    Breaker.now_standing()
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO bookings_notice (kind, party_id, booking_id, dedupe_key, lane, facts, status, attempts,"
@@ -326,7 +327,7 @@ def test_looking_for_mail_reads_no_row_that_is_not_due() -> None:
         "look": cost_of_notices(lambda: senders.is_mail_due(now=NOON - DAY)),
         "claim": cost_of_notices(lambda: claims.claim(20, now=NOON)),
     }
-    assert costs["look"] <= 4 * 4
+    assert costs["look"] <= 4 * 4 + 1  # And the row of the mail server, on which the look hangs.
     # Twenty rows are found, read and written again, each with its indexes.
     assert costs["claim"] <= 20 * 30
 

@@ -1,5 +1,7 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import count
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -18,6 +20,24 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
 
     show(NOON)
     return show
+
+
+# What an earlier test has kept is old in each.
+_mornings = count(1_000_000.0, 86_400.0)
+
+
+@pytest.fixture
+def seconds(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """As in a process in a rush: what it has read it gives again for a second. ``seconds(n)`` pass."""
+    settings.KEPT_SECONDS = 1.0
+    shown = [next(_mornings)]
+    for reader in ("portal.kept", "portal.views.asking"):
+        monkeypatch.setattr(f"{reader}.monotonic", lambda: shown[0])
+
+    def passed(more: float) -> None:
+        shown[0] += more
+
+    return passed
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The form that is rendered once is the form that would be rendered for each visitor, but for what is his own."""
 
 import re
-from itertools import count
 
 import pytest
 from crispy_forms.utils import render_crispy_form
@@ -12,6 +11,7 @@ from django.utils import translation
 from bookings.models import Consent, SessionState, TourSession
 from portal.forms.blank import KEY, TOKEN, blank_form
 from portal.forms.sign_up import SignUpForm
+from portal.forms.stamp import new_stamp
 from portal.views.asking import asking_for
 from portal.views.sign_up import _context
 from tests.factories import DAY, NOON, START, both, make_house, make_season, make_session, make_tour
@@ -106,19 +106,6 @@ def marked(page):
 
 # Kept for a second
 
-# What an earlier test has kept is old in each.
-_mornings = count(1_000_000.0, 86_400.0)
-
-
-@pytest.fixture
-def seconds(settings, monkeypatch):
-    """As in a process that answers visitors: what it has read it gives again for a second. ``seconds(n)`` pass."""
-    settings.KEPT_SECONDS = 1.0
-    passed = [next(_mornings)]
-    monkeypatch.setattr("portal.kept.monotonic", lambda: passed[0])
-    monkeypatch.setattr("portal.views.asking.monotonic", lambda: passed[0])
-    return lambda more: passed.__setitem__(0, passed[0] + more)
-
 
 def test_within_a_second_the_page_asks_nothing_and_is_each_visitors_own(seconds, django_assert_num_queries):
     session = make_session()
@@ -155,6 +142,7 @@ def test_what_was_read_a_moment_ago_gives_nobody_a_place_in_a_session_that_close
     client.get(path(session))
     TourSession.objects.filter(pk=session.pk).update(closed_at=NOON)
     given = {"size": "1", "lead_name": "Lin", "lead_age": "18-", "email": "lin@visitors.example"}
+    given["submission_key"] = new_stamp(now=NOON - DAY / 2)
     response = client.post(path(session), given)
     assert (response.status_code, "Sign-up for this session is closed." in response.content.decode()) == (422, True)
 

@@ -14,7 +14,7 @@ COSTS = {
     "/en/": 3 + AROUND,  # seasons, sessions, places offered
     "/en/sessions/{open}/": 2 + AROUND,  # the session, its places offered
     "/en/sessions/{closed}/": 3 + AROUND,  # the session, the others, their places offered
-    "/en/sessions/{closed}/sign-up/": 3 + AROUND,
+    "/en/sessions/{closed}/sign-up/": 4 + AROUND,  # the season's sessions, its consents, the others, places offered
     "/en/sessions/{open}/asked/": 1 + AROUND,
     "/en/sessions/999999/": 3 + AROUND,
     "/en/tours/{tour}/": 4 + AROUND,  # the tour, its stops, its venues, seasons
@@ -36,8 +36,6 @@ def test_a_page_for_everybody_asks_as_much_however_many_sessions_there_are(clien
 
 
 def queries(client, address):
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
+    with CaptureQueriesContext(connection) as captured:
         client.get(address)
     return len(captured)

@@ -1,7 +1,6 @@
 """The room in front of the sign-up form: who is let in, who stands where, and what holds when the line is lost."""
 
 import re
-import uuid
 from contextlib import ExitStack
 from datetime import timedelta
 
@@ -12,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from bookings.models import Booking
 from portal import shared
+from portal.forms.stamp import new_stamp
 from portal.waiting_room import line, middleware, pace
 from portal.waiting_room.tickets import Ticket, place_of, seconds
 from tests.factories import HOUR, NOON, make_house, make_season, make_session
@@ -81,7 +81,7 @@ def answers(**given):
         "lead_name": "Lin Xiaoyun",
         "lead_age": "18-",
         "email": "xiaoyun@visitors.example",
-        "submission_key": str(uuid.uuid4()),
+        "submission_key": new_stamp(now=NOON - HOUR),
     } | given
 
 
