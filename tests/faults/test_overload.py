@@ -186,7 +186,7 @@ def test_where_no_connection_is_free_visitors_are_told_in_words(tmp_path: Path):
                 wait_until(partial(is_told_busy, one_more, session), what="a pool without a connection")
             for visitor in under_way:
                 visitor.result()
-        assert "More people are here than we can answer right now." in one_more.page
+        assert "We cannot answer right now." in one_more.page
         assert len(rush.in_by_word) == AT_ONCE
         assert set(rush.told) <= {200, 503}
 
