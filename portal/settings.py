@@ -318,6 +318,8 @@ LOGGING = {
         "django.request": {"level": "ERROR", "filters": ["busy"]},
         # The clock calls twice a second; what fails is told at higher levels.
         **{name: {"level": "WARNING"} for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace")},
+        # Its own handler, which lets keys through, goes: it names the address of a request that it cannot finish.
+        "gunicorn.error": {"level": "WARNING", "handlers": [], "propagate": True},
         # It warns of every HEAD, whose body Django leaves to the server to drop.
         "gunicorn.http.wsgi": {"level": "ERROR"},
     },

@@ -1,5 +1,6 @@
 """Whoever cannot be answered is told so in words, in the own language, at once and without asking the database."""
 
+import logging
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from portal import overload
+from portal.logs import KeysLeftOut
 
 # Of the page in words, whichever language they are in.
 SIGNS = {"en": '<html lang="en">', "zh-hans": '<html lang="zh-Hans">'}
@@ -143,3 +145,12 @@ def cannot(connection: sqlite3.Connection, statement: str) -> bool:
         connection.execute(statement)
     error.__cause__ = raised.value
     return overload.cannot_be_asked(error)
+
+
+def test_what_the_web_server_says_of_a_party_s_page_leaves_its_key_out():
+    says = logging.getLogger("gunicorn.error")
+    [ours] = [each for each in logging.getLogger().handlers if any(isinstance(f, KeysLeftOut) for f in each.filters)]
+    address = f"/en/visit/abc/{'0' * 43}/"
+    record = says.makeRecord(says.name, logging.ERROR, "", 0, "Error handling request %s", (address,), None)
+    ours.filter(record)
+    assert (says.handlers, says.propagate, record.getMessage()) == ([], True, "Error handling request /en/visit/abc/…/")
