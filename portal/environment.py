@@ -109,7 +109,10 @@ def site_url(environment: Environment, default: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def database(environment: Environment, default: Path, *, pool: bool, timeouts: bool) -> dict[str, Any]:
+def database(
+    environment: Environment, default: Path, *, pool: bool, timeouts: bool, pooler: bool = False
+) -> dict[str, Any]:
+    """``pool``: of each process; ``pooler``: a PgBouncer or the like stands between, in transaction mode."""
     parts = environment.url(
         "DATABASE_URL",
         f"sqlite:///{default}",
@@ -118,7 +121,7 @@ def database(environment: Environment, default: Path, *, pool: bool, timeouts: b
     )
     if parts.scheme == "sqlite":
         return sqlite(Path(unquote(parts.path)[1:] if parts.path.startswith("//") else unquote(parts.path)))
-    return postgresql(environment, parts, pool=pool, timeouts=timeouts)
+    return postgresql(environment, parts, pool=pool, timeouts=timeouts, pooler=pooler)
 
 
 def sqlite(path: Path) -> dict[str, Any]:
@@ -136,7 +139,16 @@ def sqlite(path: Path) -> dict[str, Any]:
     }
 
 
-def postgresql(environment: Environment, parts: SplitResult, *, pool: bool, timeouts: bool) -> dict[str, Any]:
+TIMEOUTS = {"statement_timeout": 10_000, "lock_timeout": 3_000, "idle_in_transaction_session_timeout": 15_000}
+# As many as a web process has threads. Who gets none in half a second is told so (portal/overload.py): a page that
+# waits for longer is one that nobody reads. A database that comes back is found within a second, not after a pause
+# that doubles.
+POOL = {"min_size": 4, "max_size": 8, "timeout": 0.5, "max_waiting": 16, "reconnect_timeout": 1.0}
+
+
+def postgresql(
+    environment: Environment, parts: SplitResult, *, pool: bool, timeouts: bool, pooler: bool
+) -> dict[str, Any]:
     """`?host=/folder` names a Unix socket; whatever else stands behind the `?` goes to the driver (sslmode, ...)."""
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     socket_folder = options.pop("host", "")
@@ -146,10 +158,12 @@ def postgresql(environment: Environment, parts: SplitResult, *, pool: bool, time
         environment.problems.append("DATABASE_URL must end with the name of a database")
     if timeouts:
         # Nobody waits longer for a page, and nothing may hold a session's lock while it waits for something else.
-        limits = {"statement_timeout": 10_000, "lock_timeout": 3_000, "idle_in_transaction_session_timeout": 15_000}
-        options["options"] = " ".join(f"-c {limit}={milliseconds}" for limit, milliseconds in limits.items())
+        if not pooler:  # It hands its connections from one client to the next: there the role brings them.
+            options["options"] = " ".join(f"-c {limit}={milliseconds}" for limit, milliseconds in TIMEOUTS.items())
+        # A machine that fell silent is given up, where the kernel would wait for a quarter of an hour.
+        options |= {"connect_timeout": 2, "tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5}
     if pool:
-        options["pool"] = {"min_size": 2, "max_size": 8, "timeout": 5}
+        options["pool"] = POOL
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": name,
@@ -159,6 +173,8 @@ def postgresql(environment: Environment, parts: SplitResult, *, pool: bool, time
         "PORT": str(port or ""),
         "CONN_MAX_AGE": 0 if pool else 600,
         "CONN_HEALTH_CHECKS": True,
+        # A cursor of the server lives in one connection, which behind a pooler is ours for one transaction only.
+        "DISABLE_SERVER_SIDE_CURSORS": pooler,
         "OPTIONS": options,
     }
 

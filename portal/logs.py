@@ -24,6 +24,13 @@ def _without_key(said: Any) -> Any:
     return LINK.sub(r"\1…", said) if isinstance(said, str) else said
 
 
+class BusyIsToldElsewhere(logging.Filter):
+    """Django's own line, with a trace, for each answer of 503; ``portal.overload`` says it once for many."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return getattr(record, "status_code", None) != 503
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line, for machines that collect logs.
 

@@ -59,6 +59,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "portal.proxies.OnlyNamedProxies",
+    "portal.overload.NoWorkInVain",
     "portal.page_cache.PageCache",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -140,6 +141,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         pool=env.flag("DATABASE_POOL", default=False),
         # Off for migrations, which may take long, and for tests.
         timeouts=env.flag("DATABASE_TIMEOUTS", default=True),
+        pooler=env.flag("DATABASE_POOLER", default=False),
     )
 }
 
@@ -295,7 +297,10 @@ LOGGING = {
         "json": {"()": "portal.logs.JsonFormatter"},
         "short": {"format": "%(levelname)s %(name)s: %(message)s"},
     },
-    "filters": {"keys": {"()": "portal.logs.KeysLeftOut"}},
+    "filters": {
+        "keys": {"()": "portal.logs.KeysLeftOut"},
+        "busy": {"()": "portal.logs.BusyIsToldElsewhere"},
+    },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
@@ -310,9 +315,11 @@ LOGGING = {
         # A wrong host or a page not found is the visitor's, not ours.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         # What is answered with 403, 404, 410 or 422 is the visitor's as well; what is ours, 500, is an error.
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["busy"]},
         # The clock calls twice a second; what fails is told at higher levels.
         **{name: {"level": "WARNING"} for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace")},
+        # Its own handler, which lets keys through, goes: it names the address of a request that it cannot finish.
+        "gunicorn.error": {"level": "WARNING", "handlers": [], "propagate": True},
         # It warns of every HEAD, whose body Django leaves to the server to drop.
         "gunicorn.http.wsgi": {"level": "ERROR"},
     },

@@ -22,6 +22,15 @@ COMMANDS = {
         *("gunicorn", "portal.wsgi", "--no-control-socket", "--bind", "127.0.0.1:{port}"),
         *("-k", "gthread", "-w", "2", "--threads", "4"),
     ],
+    # More threads than its pool has connections.
+    "crowded web": [
+        "gunicorn",
+        "portal.wsgi",
+        "--no-control-socket",
+        "--bind",
+        "127.0.0.1:{port}",
+        *["-k", "gthread", "-w", "1", "--threads", "12"],
+    ],
     "worker": ["celery", "-A", "portal", "worker", "-c", "2", "--loglevel", "INFO", "--without-gossip"],
     "beat": ["celery", "-A", "portal", "beat", "--pidfile=", "--schedule", "{folder}/beat"],
 }
@@ -52,7 +61,7 @@ def database_url() -> str:
 class Processes:
     """Start, kill and start again; what they wrote is shown when a test fails."""
 
-    def __init__(self, folder: Path, *, email_url: str, redis_url: str, port: int) -> None:
+    def __init__(self, folder: Path, *, email_url: str, redis_url: str, port: int, **more: str) -> None:
         self.folder = folder
         self.port = port
         self.running: dict[str, subprocess.Popen[bytes]] = {}
@@ -65,6 +74,7 @@ class Processes:
             "PORT": str(port),
             "TRUSTED_PROXIES": "127.0.0.1",
             "DJANGO_SETTINGS_MODULE": "portal.settings",
+            **more,
         }
 
     @property
@@ -116,11 +126,14 @@ class Processes:
 
 
 @contextmanager
-def processes(folder: Path, *names: str, email_url: str, redis_url: str = "") -> Iterator[Processes]:
-    """The named processes on the test's database; on the broker of all tests unless another is given."""
+def processes(folder: Path, *names: str, email_url: str, redis_url: str = "", **more: str) -> Iterator[Processes]:
+    """The named processes on the test's database; on the broker of all tests unless another is given.
+
+    ``more`` are variables of their environment.
+    """
     with ExitStack() as stack:
         started = Processes(
-            folder, email_url=email_url, redis_url=redis_url or os.environ["REDIS_URL"], port=free_port()
+            folder, email_url=email_url, redis_url=redis_url or os.environ["REDIS_URL"], port=free_port(), **more
         )
         stack.callback(started.stop)
         try:

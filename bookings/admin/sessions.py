@@ -210,7 +210,8 @@ class TourSessionAdmin(NamesMoments, ActsOnPage):
     ) -> HttpResponse:
         view = super().changeform_view
         if request.method == "POST":
-            view = in_one_transaction(view)  # Started over where it is: within Django's own it could not be.
+            # Started over where it is: within Django's own it could not be. Adding a session twice adds two.
+            view = in_one_transaction(view, is_repeatable=object_id is not None)
         try:
             return view(request, object_id, form_url, extra_context)
         except BookingError as refusal:  # Somebody was faster between the check of the form and the change.

@@ -5,9 +5,10 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable
+from enum import Enum, auto
 from typing import NamedTuple, ParamSpec, TypeVar
 
-from django.db import OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 
 from bookings.models import LIVE, Booking, BookingMoved, Party, TourSession
@@ -18,6 +19,9 @@ Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 MOST_TRIES = 8
+# A visitor waits for the answer: with others in the way, and while a database that was there is gone.
+SECONDS_BEHIND_OTHERS = 10.0
+SECONDS_WITHOUT_DATABASE = 3.0
 # Deadlock, serialization failure and lock timeout: the whole transaction may simply be run again.
 WORTH_ANOTHER_TRY = frozenset({"40P01", "40001", "55P03"})
 
@@ -25,6 +29,17 @@ WORTH_ANOTHER_TRY = frozenset({"40P01", "40001", "55P03"})
 class StaleLocks(Exception):
     """Between choosing what to lock and locking it, a party joined another session."""
 
+
+class Stage(Enum):
+    """How far a transaction had come when it failed."""
+
+    CONNECTING = auto()
+    CHANGING = auto()
+    COMMITTING = auto()
+
+
+# Shut down by its operator, ended after a crash, not up yet; beside these the whole class 08.
+NOT_THERE = ("57P01", "57P02", "57P03", "08")
 
 # What is raised where another transaction may have been in the way.
 IN_THE_WAY = (StaleLocks, BookingMoved, OperationalError)
@@ -89,22 +104,52 @@ def lock_everybody(
     return locked
 
 
-def in_one_transaction(change: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Run the change whole or not at all; started over from the outside when another transaction was in its way."""
+def connection_was_lost(error: Exception) -> bool:
+    """Whether PostgreSQL went away, or could not be reached; SQLite is a file and does not."""
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    code = getattr(error.__cause__, "sqlstate", "")
+    return code is None or code.startswith(NOT_THERE)  # None: the driver found out, the server said nothing.
+
+
+def in_one_transaction(
+    change: Callable[Parameters, Result], *, is_repeatable: bool = True
+) -> Callable[Parameters, Result]:
+    """Run the change whole or not at all; started over from the outside when another transaction was in its way, or
+    when its connection was lost.
+
+    A connection lost before the COMMIT was sent took everything back. Lost later, nobody knows what became of it; then
+    it is run again as well, since it is conditional on rows that it would have changed: a sign-up meets its own
+    submission key, a party that cancelled has nothing confirmed any more. ``is_repeatable=False`` is for what would be
+    done twice; then that one case is raised.
+    """
 
     @functools.wraps(change)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         if connection.in_atomic_block:
             with transaction.atomic():
                 return change(*args, **kwargs)
+        began, was_lost = time.monotonic(), False
         for tries in range(1, MOST_TRIES + 1):
+            stage = Stage.CONNECTING
             try:
                 with transaction.atomic():
-                    return change(*args, **kwargs)
-            except IN_THE_WAY as error:
-                if tries == MOST_TRIES or not is_worth_another_try(error):
+                    stage = Stage.CHANGING
+                    result = change(*args, **kwargs)
+                    stage = Stage.COMMITTING
+                return result
+            except (*IN_THE_WAY, InterfaceError) as error:
+                if connection_was_lost(error):
+                    connection.close()  # The next try gets another one.
+                    # A database that was not there in the first place is not waited for.
+                    was_lost = was_lost or stage != Stage.CONNECTING
+                    may_try = was_lost and (is_repeatable or stage != Stage.COMMITTING)
+                else:
+                    may_try = is_worth_another_try(error)
+                patience = SECONDS_WITHOUT_DATABASE if was_lost else SECONDS_BEHIND_OTHERS
+                if not may_try or tries == MOST_TRIES or time.monotonic() - began > patience:
                     raise
-            time.sleep(random.uniform(0, 0.02 * tries))  # noqa: S311
+            time.sleep(random.uniform(0.1, 0.4) if was_lost else random.uniform(0, 0.02 * tries))  # noqa: S311
         raise AssertionError("unreachable")
 
     return run

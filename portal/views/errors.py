@@ -1,9 +1,13 @@
 """What a visitor reads when a page cannot be given; each says what to do next."""
 
+import sys
+
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+
+from portal.overload import busy, cannot_be_asked, reason
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -25,6 +29,12 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "portal/csrf_failure.html", status=403)
 
 
-def server_error(_request: HttpRequest) -> HttpResponse:
-    """Without the request there are no context processors: nothing here asks a database that may be what failed."""
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Without the request there are no context processors: nothing here asks a database that may be what failed.
+
+    What fails between the views, in a middleware, comes here only.
+    """
+    error = sys.exc_info()[1]
+    if cannot_be_asked(error):
+        return busy(request, reason(error))
     return HttpResponse(render_to_string("500.html"), status=500)

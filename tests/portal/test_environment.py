@@ -55,7 +55,13 @@ def test_the_key_for_reports_may_be_missing_and_not_be_short(given, problems):
 def test_a_pool_excludes_lasting_connections():
     read = database("postgres://db/visits", pool=True)
     assert read["CONN_MAX_AGE"] == 0
-    assert read["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 8, "timeout": 5}
+    assert read["OPTIONS"]["pool"] == {
+        "min_size": 4,
+        "max_size": 8,
+        "timeout": 0.5,
+        "max_waiting": 16,
+        "reconnect_timeout": 1.0,
+    }
 
 
 def test_nothing_waits_for_ever_on_postgresql():
@@ -63,6 +69,12 @@ def test_nothing_waits_for_ever_on_postgresql():
     assert read["OPTIONS"]["options"] == (
         "-c statement_timeout=10000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=15000"
     )
+
+
+def test_nothing_is_set_on_a_connection_that_a_pooler_hands_to_others():
+    read = database("postgres://db/visits", timeouts=True, pooler=True)
+    assert ("options" in read["OPTIONS"], read["DISABLE_SERVER_SIDE_CURSORS"]) == (False, True)
+    assert database("postgres://db/visits")["DISABLE_SERVER_SIDE_CURSORS"] is False
 
 
 def test_an_sqlite_url_names_a_file():
