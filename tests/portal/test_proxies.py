@@ -2,7 +2,7 @@ import pytest
 from django.core.checks import run_checks
 from django.test import RequestFactory
 
-from portal.proxies import believe_only_named, network_of, one_of, say_that_nobody_is_believed
+from portal.proxies import UNKNOWN, believe_only_named, network_of, one_of, say_that_nobody_is_believed
 
 OURS = ["10.0.0.0/8", "2001:db8:ffff::/48"]
 
@@ -57,11 +57,28 @@ def test_whoever_comes_over_a_unix_socket_is_believed_only_where_it_is_named():
         ("203.0.113.9", "203.0.113.9", "203.0.113.0/24"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64", "2001:db8:1::/48"),
         ("::ffff:203.0.113.9", "203.0.113.9", "203.0.113.0/24"),
-        ("", "", ""),
     ],
 )
 def test_who_asks_is_an_address_or_the_sixty_four_bits_that_one_customer_has(address, one, network):
     request = RequestFactory().get("/", REMOTE_ADDR=address)
+    assert (one_of(request), network_of(request)) == (one, network)
+
+
+@pytest.mark.parametrize(
+    ("address", "one", "network"),
+    [
+        ("127.0.0.1", "127.0.0.1", "127.0.0.0/24"),
+        ("172.18.0.1", "172.18.0.1", "172.18.0.0/24"),
+        ("::ffff:10.0.0.3", "10.0.0.3", "10.0.0.0/24"),
+        ("::1", "::/64", "::/48"),
+        ("fd00:1:2::3", "fd00:1:2::/64", "fd00:1:2::/48"),
+        ("", UNKNOWN, UNKNOWN),  # over a Unix socket
+    ],
+)
+def test_an_address_inside_the_house_is_nobody_in_particular_until_proxies_are_named(settings, address, one, network):
+    request = RequestFactory().get("/", REMOTE_ADDR=address)
+    assert (one_of(request), network_of(request)) == ("", "")
+    settings.TRUSTED_PROXIES = ["192.168.0.1"]
     assert (one_of(request), network_of(request)) == (one, network)
 
 
