@@ -59,6 +59,15 @@ def say_that_nobody_is_believed() -> None:
     )
 
 
+@cache
+def say_that_a_proxy_tells_nobody() -> None:
+    """Once a process."""
+    logger.warning(
+        "A server that TRUSTED_PROXIES names sends no X-Forwarded-For: let it say for whom it asks. Until then what "
+        "holds for one visitor holds for all of them together"
+    )
+
+
 def believe_only_named(meta: dict[str, Any], trusted: Sequence[str]) -> None:
     """``trusted`` are networks like 10.0.0.0/8, and ``unix`` for whoever comes over a Unix socket."""
     sender = str(meta.get("REMOTE_ADDR") or "")
@@ -121,7 +130,10 @@ def _address(text: str) -> Address | None:
 
 
 def _network(request: HttpRequest, bits: dict[int, int]) -> str:
-    address = _address(str(request.META.get("REMOTE_ADDR") or ""))
+    sender = str(request.META.get("REMOTE_ADDR") or "")
+    address = _address(sender)
+    if "HTTP_X_FORWARDED_FOR" not in request.META and _is_trusted(sender, settings.TRUSTED_PROXIES):
+        say_that_a_proxy_tells_nobody()
     if not settings.TRUSTED_PROXIES and (address is None or _is_inside(address)):
         return ""
     if address is None:

@@ -2,7 +2,14 @@ import pytest
 from django.core.checks import run_checks
 from django.test import RequestFactory
 
-from portal.proxies import UNKNOWN, believe_only_named, network_of, one_of, say_that_nobody_is_believed
+from portal.proxies import (
+    UNKNOWN,
+    believe_only_named,
+    network_of,
+    one_of,
+    say_that_a_proxy_tells_nobody,
+    say_that_nobody_is_believed,
+)
 
 OURS = ["10.0.0.0/8", "2001:db8:ffff::/48"]
 
@@ -91,6 +98,21 @@ def test_a_header_that_nobody_believes_is_told_once(client, caplog):
         "A request came with X-Forwarded-For, and TRUSTED_PROXIES names nobody"
     ]
     assert "203.0.113" not in caplog.text
+
+
+def test_a_named_proxy_that_tells_nobody_is_told_once(settings, caplog):
+    say_that_a_proxy_tells_nobody.cache_clear()
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8", "unix"]
+    outside = {"REMOTE_ADDR": "203.0.113.9", "HTTP_X_FORWARDED_FOR": "203.0.113.9"}
+    inside = {"REMOTE_ADDR": "10.2.2.2", "HTTP_X_FORWARDED_FOR": "10.2.2.2"}
+    for meta in (outside, inside):
+        one_of(RequestFactory().get("/", **meta))
+    assert caplog.records == []
+    for sender in ("10.1.1.1", "", "10.1.1.1"):
+        one_of(RequestFactory().get("/", REMOTE_ADDR=sender))
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "A server that TRUSTED_PROXIES names sends no X-Forwarded-For"
+    ]
 
 
 def test_without_named_proxies_the_check_before_a_deployment_says_what_follows(settings):
