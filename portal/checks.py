@@ -14,7 +14,7 @@ def proxies_are_named(**_given: Any) -> Sequence[CheckMessage]:
         return []
     return [
         Warning(
-            "TRUSTED_PROXIES is empty: all visitors look like one, and one limit holds for all of them.",
+            "TRUSTED_PROXIES is empty: visitors cannot be told apart, and what limits one holds for nobody or for all.",
             hint="Name the servers in front of the portal, such as 10.0.0.0/8, or unix for those on a Unix socket.",
             id="portal.W001",
         )

@@ -61,14 +61,16 @@ class Environment:
     def words(self, name: str) -> list[str]:
         return [word for word in re.split(r"[,\s]+", self.text(name)) if word]
 
-    def networks(self, name: str) -> list[str]:
-        """Addresses, networks like 10.0.0.0/8, and ``unix``. May be missing."""
+    def networks(self, name: str, *, also: Sequence[str] = ()) -> list[str]:
+        """Addresses, networks like 10.0.0.0/8, and the words in ``also``. May be missing."""
         found = [word for word in re.split(r"[,\s]+", self.variables.get(name, "")) if word]
         for word in found:
             try:
-                _ = word == "unix" or ip_network(word)
+                _ = word in also or ip_network(word)
             except ValueError:
-                self.problems.append(f"{name} must hold networks such as 10.0.0.0/8, or unix, not {word}")
+                self.problems.append(
+                    f"{name} must hold {', or '.join(['networks such as 10.0.0.0/8', *also])}, not {word}"
+                )
         return found
 
     def address(self, name: str, default: str) -> str:

@@ -24,7 +24,7 @@ from redis.commands.core import Script
 from bookings.models import Allowance, person_key
 from portal import shared
 from portal.forms.stamp import read_stamp
-from portal.proxies import known_network, network_of, one_of
+from portal.proxies import UNKNOWN, known_network, network_of, one_of
 
 # A household or an office corrects its form, and a guest of theirs asks, too.
 OF_A_PERSON = 6
@@ -34,8 +34,6 @@ OF_A_FORM = 6
 FULL_REFUSALS_OF_AN_ADDRESS = 10
 FULL_REFUSALS_OF_A_NETWORK = 30
 MORE_OF_LARGE_NETWORKS = 10
-# A network that nobody can tell is one as well: nobody gets round the limits by being unknown.
-UNKNOWN = "unknown"
 
 # Redis forgets a bucket this long after it is whole: clocks of two machines differ.
 SECONDS_LONGER = 60
@@ -73,6 +71,8 @@ Asking = tuple[Limit, str]
 
 def wait_before(asked: Sequence[Asking], *, now: datetime) -> int:
     """Count one asking in all of these buckets and return 0; or in none, and return in how many seconds it would be."""
+    if not asked:
+        return 0
     at = int(now.timestamp() * 1000)
     buckets = sorted((_key(limit, who), limit) for limit, who in asked)  # One order of rows to lock.
     wait = shared.ask(lambda redis: _take_in_redis(redis, buckets, at), otherwise=None)
@@ -103,18 +103,15 @@ def is_flood(request: HttpRequest, *, now: datetime) -> bool:
     return wait_before(full, now=now) > 0
 
 
-def network_to_count(request: HttpRequest) -> str:
-    """The network whose unproven parties are counted together."""
-    return network_of(request) or UNKNOWN
-
-
 def _neighbours(request: HttpRequest, what: str) -> list[Asking]:
     return _of_neighbours(request, what, settings.ASKINGS_AN_ADDRESS, settings.ASKINGS_A_NETWORK)
 
 
 def _of_neighbours(request: HttpRequest, what: str, of_address: int, of_network: int) -> list[Asking]:
-    """Askings a minute, and as many at once, of the address and of its network."""
-    address, network = one_of(request) or UNKNOWN, network_to_count(request)
+    """Askings a minute, and as many at once, of the address and of its network; none for nobody in particular."""
+    address, network = one_of(request), network_of(request)
+    if not address:
+        return []
     times = MORE_OF_LARGE_NETWORKS if _is_large(network) else 1
     return [
         (Limit(f"{what} address", times * of_address, times * of_address), address),
@@ -124,8 +121,11 @@ def _of_neighbours(request: HttpRequest, what: str, of_address: int, of_network:
 
 def _person(request: HttpRequest, what: str) -> list[Asking]:
     """Of this network only: nobody shuts another person out by asking in its name from elsewhere."""
+    network = network_of(request)
+    if not network:
+        return []
     person = person_key(request.POST.get("email", "")[:400])
-    return [(Limit(f"{what} person", OF_A_PERSON, OF_A_PERSON), f"{person} {network_to_count(request)}")]
+    return [(Limit(f"{what} person", OF_A_PERSON, OF_A_PERSON), f"{person} {network}")]
 
 
 def _is_large(network: str) -> bool:

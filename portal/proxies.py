@@ -2,6 +2,9 @@
 
 ``TRUSTED_PROXIES`` names the servers in front of us. Nobody is believed by default: then ``REMOTE_ADDR`` is who asks,
 and what a request says of itself in ``X-Forwarded-*`` is dropped, so that nothing behind here can read it by mistake.
+
+An address inside the house is then nobody in particular: it is that of a proxy that nobody named, and all visitors have
+it. Whatever counts askings or places by who asks does not count these, for it would count the whole town as one.
 """
 
 import logging
@@ -15,11 +18,20 @@ from django.http import HttpRequest, HttpResponse
 
 Address = IPv4Address | IPv6Address
 
+# Whom no named proxy tells is one visitor and one network: nobody gets round what is counted by being unknown.
+UNKNOWN = "unknown"
+
 logger = logging.getLogger(__name__)
 
 # What one household or company has: with IPv6 everybody gets a whole /64 to choose addresses from.
 BITS_OF_ONE = {4: 32, 6: 64}
 BITS_OF_A_NETWORK = {4: 24, 6: 48}
+
+# Where servers of one house stand, and whoever reaches us without the internet.
+INSIDE = [
+    ip_network(network)
+    for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7", "fe80::/10")
+]
 
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED")
 
@@ -42,7 +54,17 @@ def say_that_nobody_is_believed() -> None:
     """Once a process: else the log of a site behind a proxy would say nothing else."""
     logger.warning(
         "A request came with X-Forwarded-For, and TRUSTED_PROXIES names nobody: if a proxy stands in front, name it "
-        "there. Until then all visitors look like one, and one limit holds for all of them"
+        "there. Until then visitors cannot be told apart: what holds for one of them holds for nobody where the proxy "
+        "has a private address, and else for all of them together"
+    )
+
+
+@cache
+def say_that_a_proxy_tells_nobody() -> None:
+    """Once a process."""
+    logger.warning(
+        "A server that TRUSTED_PROXIES names sends no X-Forwarded-For: let it say for whom it asks. Until then what "
+        "holds for one visitor holds for all of them together"
     )
 
 
@@ -57,12 +79,12 @@ def believe_only_named(meta: dict[str, Any], trusted: Sequence[str]) -> None:
 
 
 def one_of(request: HttpRequest) -> str:
-    """Who asks, as limits count: an IPv4 address or an IPv6 /64; empty where unknown."""
+    """Who asks, as limits count: an IPv4 address or an IPv6 /64; empty for nobody in particular."""
     return _network(request, BITS_OF_ONE)
 
 
 def network_of(request: HttpRequest) -> str:
-    """The neighbourhood of who asks: IPv4 /24 or IPv6 /48; empty where unknown."""
+    """The neighbourhood of who asks: IPv4 /24 or IPv6 /48; empty for nobody in particular."""
     return _network(request, BITS_OF_A_NETWORK)
 
 
@@ -85,6 +107,10 @@ def _is_trusted(sender: str, trusted: Sequence[str]) -> bool:
     return any(address in known_network(network) for network in trusted if network != "unix")
 
 
+def _is_inside(address: Address) -> bool:
+    return any(address in network for network in INSIDE)
+
+
 @cache
 def known_network(text: str) -> IPv4Network | IPv6Network:
     return ip_network(text)
@@ -104,8 +130,13 @@ def _address(text: str) -> Address | None:
 
 
 def _network(request: HttpRequest, bits: dict[int, int]) -> str:
-    address = _address(str(request.META.get("REMOTE_ADDR") or ""))
-    if address is None:
+    sender = str(request.META.get("REMOTE_ADDR") or "")
+    address = _address(sender)
+    if "HTTP_X_FORWARDED_FOR" not in request.META and _is_trusted(sender, settings.TRUSTED_PROXIES):
+        say_that_a_proxy_tells_nobody()
+    if not settings.TRUSTED_PROXIES and (address is None or _is_inside(address)):
         return ""
+    if address is None:
+        return UNKNOWN
     network = ip_network((address, bits[address.version]), strict=False)
     return str(network.network_address) if network.num_addresses == 1 else str(network)

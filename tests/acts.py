@@ -29,7 +29,12 @@ def ask(*sessions: TourSession, submission_key: uuid.UUID | None = None, **asked
     return Party.objects.get(submission_key=submission_key)
 
 
-def submit(
+def submit(*sessions: TourSession, **asked: Any) -> None:
+    """Press the button of the form once."""
+    told_to_prove_first(*sessions, **asked)
+
+
+def told_to_prove_first(
     *sessions: TourSession,
     size: int = 2,
     email: str | None = None,
@@ -41,10 +46,10 @@ def submit(
     network: str = "",
     proves_first: bool = False,
     **wishes: Any,
-) -> None:
-    """Press the button of the form once: every detail not given is a usual one."""
+) -> bool:
+    """What whoever presses the button of the form is told: every detail not given is a usual one."""
     usual_lead, usual_companions = people(size)
-    request_places(
+    return request_places(
         [session.pk for session in sessions],
         lead=Lead(lead or usual_lead, email or f"asking{next(_numbers)}@visitors.example", language),
         companions=usual_companions if companions is None else companions,

@@ -31,6 +31,7 @@ def broken_promises(*, now: datetime) -> Iterator[str]:
     yield from _ledgers_that_differ()
     yield from _lines_that_differ()
     yield from _parties_with_a_wrong_end()
+    yield from _holds_that_say_nothing()
     yield from _histories_that_differ()
     yield from _offers_forgotten(now)
     yield from _places_left_idle(now)
@@ -76,6 +77,17 @@ def _parties_with_a_wrong_end() -> Iterator[str]:
     )
     for pk, live, ended_at in wrong.values_list("pk", "live", "ended_at"):
         yield f"party {pk}: {live} live bookings, but {'ended' if ended_at else 'not ended'}"
+
+
+def _holds_that_say_nothing() -> Iterator[str]:
+    """A hold of a network is had by an unproven party for as long as places are kept for it."""
+    kept = Booking.objects.filter(party=OuterRef("pk"), status=BookingStatus.OFFERED)
+    having = Party.objects.exclude(network_hold=None)
+    for pk in having.filter(~Q(mailbox_proven_at=None) | ~Q(erased_at=None)).values_list("pk", flat=True):
+        yield f"party {pk}: has a hold of its network, but needs none"
+    unproven = having.live().filter(mailbox_proven_at=None)
+    for pk in unproven.exclude(Exists(kept)).values_list("pk", flat=True):
+        yield f"party {pk}: has a hold of its network, but no places are kept for it"
 
 
 def _histories_that_differ() -> Iterator[str]:

@@ -79,7 +79,8 @@ def request_places(
     asked = Party.objects.filter(submission_key=submission_key)
     found = _read(choices, asked=asked, key=key)
     if any(each.was_asked for each in found.values()) or (not found and asked.exists()):
-        return proves_first
+        known = [each.session for each in found.values()]
+        return _told_again(asked.first(), known, network=network, proves_first=proves_first)
     sessions = _chosen(choices, found, now=now)
     season = sessions[0].season
     check_people(season.tour, [lead.person, *companions])
@@ -87,7 +88,7 @@ def request_places(
     if any(smallest > session.capacity for session in sessions):
         raise TooLargeForSession  # At the head of that line it would keep the places from everybody.
     free = _free_holds(sessions, network=network, proves_first=proves_first)
-    must_prove = any(not _may_hold(free, session) and session.room_for(1 + len(companions)) for session in sessions)
+    must_prove = _must_prove(free, sessions, size=1 + len(companions))
     if found[sessions[0].pk].is_in and _tell_already_in(season.pk, key, now=now):
         return must_prove
     party = Party(
@@ -120,7 +121,21 @@ def request_places(
             if not party.network_hold:
                 raise
             free = _free_holds(sessions, network=network, proves_first=tries_left == 1)
+            must_prove = _must_prove(free, sessions, size=party.size)
     return must_prove
+
+
+def _told_again(party: Party | None, sessions: Sequence[TourSession], *, network: str, proves_first: bool) -> bool:
+    """What a submit that counted already is told: whoever presses twice reads the second answer only."""
+    if party is None or party.is_proven or party.network_hold or not sessions:
+        return False
+    free = _free_holds(sessions, network=network, proves_first=proves_first)
+    return _must_prove(free, sessions, size=party.size)
+
+
+def _must_prove(free: holds.Free, sessions: Sequence[TourSession], *, size: int) -> bool:
+    """Whether the party stands in line although there is room."""
+    return any(not _may_hold(free, session) and session.room_for(size) for session in sessions)
 
 
 def _free_holds(sessions: Sequence[TourSession], *, network: str, proves_first: bool) -> holds.Free:

@@ -20,6 +20,7 @@ from portal import limits
 from portal.forms.blank import KEY, NOTE, TOKEN, blank_form
 from portal.forms.sign_up import SignUpForm
 from portal.forms.stamp import new_stamp
+from portal.proxies import network_of
 from portal.views import session_words
 from portal.views.answers import see_other
 from portal.views.asking import Asking, asking_for
@@ -63,7 +64,7 @@ def _asked_for(request: HttpRequest, session: TourSession, asking: Asking, *, wa
     form = SignUpForm(session, asking.others(session, now=now), request.POST, state=session.state(now), now=now)
     if form.is_valid() and not wait:
         try:
-            proves_first = request_places(**form.asked(), network=limits.network_to_count(request), now=now)
+            proves_first = request_places(**form.asked(), network=network_of(request), now=now)
         except BookingError as refusal:
             form.add_error(None, str(refusal))
         else:

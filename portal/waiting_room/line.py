@@ -15,11 +15,6 @@ from portal.waiting_room.tickets import Ticket
 
 KEYS = [f"waiting-room:{name}" for name in ("line", "turns", "inside", "due", "pace")]
 LINE, TURNS, INSIDE, DUE, PACE = KEYS
-# Where servers inside one house stand. Unless they are named as proxies, such an address says nothing of who asks.
-NOBODY_IN_PARTICULAR = [
-    proxies.known_network(network)
-    for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7", "fe80::/10")
-]
 
 _constants = {
     "PACE_AT_FIRST": pace.PACE_AT_FIRST,
@@ -148,18 +143,9 @@ def standing(*, now: float) -> Standing | None:
 
 
 def one_and_network(request: HttpRequest) -> tuple[str, str]:
-    """Whose share of the line a ticket counts to, as hashes; both empty where nobody can say who asks."""
-    one, network = proxies.one_of(request), proxies.network_of(request)
-    if not one or (not settings.TRUSTED_PROXIES and _is_inside(one)):
-        return "", ""
-    return _hashed(one), _hashed(network)
-
-
-def _is_inside(one: str) -> bool:
-    network = proxies.known_network(one)
-    return any(
-        network.version == inside.version and network.network_address in inside for inside in NOBODY_IN_PARTICULAR
-    )
+    """Whose share of the line a ticket counts to, as hashes; both empty for nobody in particular."""
+    one = proxies.one_of(request)
+    return (_hashed(one), _hashed(proxies.network_of(request))) if one else ("", "")
 
 
 def _hashed(address: str) -> str:

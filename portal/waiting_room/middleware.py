@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from bookings.models import TourSession
+from portal.page_cache import without_mark
 from portal.waiting_room import line
 from portal.waiting_room.doors import Doors
 from portal.waiting_room.load import Load
@@ -20,7 +21,8 @@ from portal.waiting_room.pages import Pages, Place, answer, refresh
 from portal.waiting_room.tickets import BEGINNING, Ticket, seconds, tear
 
 LANGUAGES = "|".join(re.escape(code) for code, _name in settings.LANGUAGES)
-SIGN_UP = re.compile(rf"/({LANGUAGES})/sessions/(\d{{1,18}})/sign-up/")
+# Also with zeros before the number, as urls.py reads it.
+SIGN_UP = re.compile(rf"/({LANGUAGES})/sessions/0*([0-9]{{1,18}})/sign-up/")
 TAKEN = 303
 NEEDS_ANOTHER_LOOK = 422
 TOO_MANY = 503
@@ -80,7 +82,9 @@ class Visit:
             case "again":
                 return self._counted(get_response)
             case "early":
-                response = get_response(self.request)
+                # As everybody sees it, but with this visitor's ticket and its own time to look again.
+                response = without_mark(get_response(self.request))
+                response["Cache-Control"] = "private, no-store"
                 response["Refresh"] = refresh(self._again_before_opening(found), path=self.request.path)
                 self._give_ticket(response)
                 return response

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 from django.core import mail
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bookings import outbox
@@ -70,6 +71,12 @@ FINDS_NO_MORE = [
     *("BEGIN", "SELECT breaker", "COMMIT"),
     *("UPDATE sender", "SELECT breaker", "SELECT breaker"),
 ]
+
+
+@pytest.fixture
+def client() -> Client:
+    """Somebody outside the house, whose network is counted."""
+    return Client(REMOTE_ADDR="198.51.100.7")
 
 
 @contextmanager

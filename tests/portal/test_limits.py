@@ -205,10 +205,25 @@ def test_nobody_shuts_another_person_out_by_asking_in_its_name(session):
     assert ask(session, "lin@visitors.example", comes_from="192.0.2.1").status_code == 303
 
 
-def test_whom_nobody_can_tell_is_one_network_too(session):
+def test_whom_no_named_proxy_tells_is_one_network_too(session, settings):
+    settings.TRUSTED_PROXIES = ["unix"]
     told = [ask(session, f"lin{number}@visitors.example", comes_from="") for number in range(21)]
     assert [answer.status_code for answer in told] == [303] * 20 + [429]
     assert Booking.objects.holding().count() == 4
+
+
+@pytest.mark.parametrize("comes_from", ["127.0.0.1", "172.18.0.1", ""])
+def test_behind_a_proxy_that_nobody_named_the_house_is_not_one_visitor(session, comes_from):
+    told = [ask(session, f"lin{number}@visitors.example", comes_from=comes_from) for number in range(21)]
+    assert [answer.status_code for answer in told] == [303] * 21
+    assert Booking.objects.holding().count() == 21
+    assert asked_too_often(session, comes_from=comes_from).status_code == 303
+
+
+def test_behind_such_a_proxy_a_form_is_sent_no_oftener_than_elsewhere(session):
+    given = {"submission_key": new_stamp(now=NOON - HOUR), "comes_from": "127.0.0.1"}
+    told = [ask(session, f"lin{number}@visitors.example", **given) for number in range(7)]
+    assert [answer.status_code for answer in told] == [303] * 6 + [429]
 
 
 def test_a_school_behind_one_address_may_ask_ten_times_as_often(session, settings):

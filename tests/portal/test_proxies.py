@@ -2,7 +2,14 @@ import pytest
 from django.core.checks import run_checks
 from django.test import RequestFactory
 
-from portal.proxies import believe_only_named, network_of, one_of, say_that_nobody_is_believed
+from portal.proxies import (
+    UNKNOWN,
+    believe_only_named,
+    network_of,
+    one_of,
+    say_that_a_proxy_tells_nobody,
+    say_that_nobody_is_believed,
+)
 
 OURS = ["10.0.0.0/8", "2001:db8:ffff::/48"]
 
@@ -57,11 +64,28 @@ def test_whoever_comes_over_a_unix_socket_is_believed_only_where_it_is_named():
         ("203.0.113.9", "203.0.113.9", "203.0.113.0/24"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64", "2001:db8:1::/48"),
         ("::ffff:203.0.113.9", "203.0.113.9", "203.0.113.0/24"),
-        ("", "", ""),
     ],
 )
 def test_who_asks_is_an_address_or_the_sixty_four_bits_that_one_customer_has(address, one, network):
     request = RequestFactory().get("/", REMOTE_ADDR=address)
+    assert (one_of(request), network_of(request)) == (one, network)
+
+
+@pytest.mark.parametrize(
+    ("address", "one", "network"),
+    [
+        ("127.0.0.1", "127.0.0.1", "127.0.0.0/24"),
+        ("172.18.0.1", "172.18.0.1", "172.18.0.0/24"),
+        ("::ffff:10.0.0.3", "10.0.0.3", "10.0.0.0/24"),
+        ("::1", "::/64", "::/48"),
+        ("fd00:1:2::3", "fd00:1:2::/64", "fd00:1:2::/48"),
+        ("", UNKNOWN, UNKNOWN),  # over a Unix socket
+    ],
+)
+def test_an_address_inside_the_house_is_nobody_in_particular_until_proxies_are_named(settings, address, one, network):
+    request = RequestFactory().get("/", REMOTE_ADDR=address)
+    assert (one_of(request), network_of(request)) == ("", "")
+    settings.TRUSTED_PROXIES = ["192.168.0.1"]
     assert (one_of(request), network_of(request)) == (one, network)
 
 
@@ -74,6 +98,21 @@ def test_a_header_that_nobody_believes_is_told_once(client, caplog):
         "A request came with X-Forwarded-For, and TRUSTED_PROXIES names nobody"
     ]
     assert "203.0.113" not in caplog.text
+
+
+def test_a_named_proxy_that_tells_nobody_is_told_once(settings, caplog):
+    say_that_a_proxy_tells_nobody.cache_clear()
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8", "unix"]
+    outside = {"REMOTE_ADDR": "203.0.113.9", "HTTP_X_FORWARDED_FOR": "203.0.113.9"}
+    inside = {"REMOTE_ADDR": "10.2.2.2", "HTTP_X_FORWARDED_FOR": "10.2.2.2"}
+    for meta in (outside, inside):
+        one_of(RequestFactory().get("/", **meta))
+    assert caplog.records == []
+    for sender in ("10.1.1.1", "", "10.1.1.1"):
+        one_of(RequestFactory().get("/", REMOTE_ADDR=sender))
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "A server that TRUSTED_PROXIES names sends no X-Forwarded-For"
+    ]
 
 
 def test_without_named_proxies_the_check_before_a_deployment_says_what_follows(settings):

@@ -60,6 +60,8 @@ MALFORMED = {
     "MAIL_FROM": "Factory visits",
     "SECRET_KEY": "short",
     "PERSON_KEY": "x" * 60,
+    "TRUSTED_PROXIES": "10.0.0.1/8",
+    "LARGE_NETWORKS": "unix",  # It is a proxy's, and nobody's network.
 }
 
 

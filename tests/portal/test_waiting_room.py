@@ -169,6 +169,13 @@ def test_more_at_once_than_the_pace_open_the_room_and_an_empty_line_closes_it(se
     assert [kind(who.get(path(session))) for who in (*came[5:], visitor(8))] == ["form"] * 3
 
 
+@pytest.mark.parametrize("zeros", ["0", "0" * 30])
+def test_no_other_way_of_writing_the_address_leads_past_the_line(session, zeros):
+    others_wait(10)
+    address = path(session).replace(f"/{session.pk}/", f"/{zeros}{session.pk}/")
+    assert kind(visitor().get(address)) == "10 parties are before you"
+
+
 def test_only_the_form_is_guarded(session):
     others_wait(10)
     pages = [f"/en/sessions/{session.pk}/", f"/en/sessions/{session.pk}/asked/", "/en/", "/healthz"]
@@ -312,6 +319,15 @@ def test_a_crowd_before_the_opening_sees_the_room_and_a_few_do_not(before, clock
     again = visitor(100)
     tickets = [again.get(path(before)).cookies.keys() for _look in range(2)]
     assert [list(names) for names in tickets] == [[f"waiting_room_{before.season_id}"], []]
+
+
+def test_everybody_who_is_early_gets_a_ticket_though_pages_are_kept(before, own_clock):
+    first, second = visitor(1), visitor(2)
+    first.get(path(before))
+    looks = [who.get(path(before)) for who in (first, second)]
+    assert [kind(look) for look in looks] == [NOT_YET] * 2
+    assert [look["Cache-Control"] for look in looks] == ["private, no-store"] * 2
+    assert list(second.cookies) == [f"waiting_room_{before.season_id}"]
 
 
 def test_the_page_of_a_session_leads_to_where_one_waits_for_the_opening(before, client):

@@ -1,5 +1,7 @@
 """One network holds few places before mailboxes are proven; more of its parties prove first and then have them."""
 
+import uuid
+
 import pytest
 from django.test import override_settings
 
@@ -7,7 +9,7 @@ from bookings.domain import visit
 from bookings.domain.invariants import broken_promises
 from bookings.domain.retention import erase
 from bookings.models import Party
-from tests.acts import ask, ledger, statuses
+from tests.acts import ask, ledger, statuses, told_to_prove_first
 from tests.factories import DAY, HOUR, NOON, START, make_season, make_session
 
 pytestmark = pytest.mark.django_db
@@ -28,6 +30,15 @@ def test_the_third_party_of_a_network_proves_first_and_is_offered_its_places_the
     visit.prove_mailbox(third.pk, now=NOON + HOUR)
     assert stands(third) == ["offered"]
     assert list(broken_promises(now=NOON + HOUR)) == []
+
+
+def test_whoever_presses_twice_is_told_the_same_twice():
+    session = make_session()
+    keys = [uuid.uuid4() for _ in range(4)]
+    told = [[told_to_prove_first(session, network=SCHOOL, submission_key=key) for key in keys] for _ in range(2)]
+    assert told == [[False, False, True, True]] * 2
+    visit.prove_mailbox(Party.objects.get(submission_key=keys[0]).pk, now=NOON)
+    assert not told_to_prove_first(session, network=SCHOOL, submission_key=keys[0])
 
 
 def test_a_tenth_of_a_large_session_is_more():

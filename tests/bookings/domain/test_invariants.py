@@ -77,6 +77,14 @@ BREAKS: dict[str, tuple[Callable[..., object], str]] = {
         lambda house: update(house["cancelled"].party, ended_at=None),
         "party {cancelled.party}: 0 live bookings, but not ended",
     ),
+    "a proven party has a hold of its network": (
+        lambda house: update(house["confirmed"].party, network_hold="network:0"),
+        "party {confirmed.party}: has a hold of its network, but needs none",
+    ),
+    "a party for which no places are kept has a hold of its network": (
+        lambda house: update(house["unproven"].party, network_hold="network:0"),
+        "party {unproven.party}: has a hold of its network, but no places are kept for it",
+    ),
     "a history ends with another status": (
         lambda house: house["confirmed"].events.update(to_status="offered"),
         "booking {confirmed}: is confirmed, but its history ends with offered",
@@ -123,6 +131,7 @@ def test_a_broken_row_is_caught_and_only_that(house, name):
         **named,
         confirmed_party=house["confirmed"].party_id,
         cancelled_party=house["cancelled"].party_id,
+        unproven_party=house["unproven"].party_id,
     )
     assert list(broken_promises(now=NOON)) == [expected]
 
