@@ -5,7 +5,6 @@ from datetime import datetime
 from functools import wraps
 from typing import Any
 
-import segno
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -18,6 +17,7 @@ from bookings.domain import visit as domain
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.first_call import has_first_call
+from bookings.drawn_codes import drawn_code
 from bookings.models import Booking, BookingStatus, Party
 from portal import limits
 from portal.forms.people import band_words
@@ -126,7 +126,7 @@ def can_choose(stands: Standing, *, now: datetime) -> bool:
 
 
 def _qr(party: Party) -> SafeString:
-    return SafeString(segno.make(party.code, micro=False).svg_inline(border=0, omitsize=True))
+    return SafeString(drawn_code(party.code).svg_inline(border=0, omitsize=True))
 
 
 def act(change: Callable[[HttpRequest, Party, datetime], None]) -> PartyView:
