@@ -1,11 +1,38 @@
 """What holds for whole parts of the site, whichever view answers."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
+from django.utils.deprecation import MiddlewareMixin
 
 from bookings.models import Venue
+
+
+def is_for_staff(request: HttpRequest) -> bool:
+    return "/admin/" in request.path_info
+
+
+class _OnlyForStaff(MiddlewareMixin):
+    """Visitors have no account: their pages pass by."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        return super().__call__(request) if is_for_staff(request) else self.get_response(request)
+
+
+class StaffSession(_OnlyForStaff, SessionMiddleware):
+    pass
+
+
+class StaffAuthentication(_OnlyForStaff, AuthenticationMiddleware):
+    pass
+
+
+class StaffMessages(_OnlyForStaff, MessageMiddleware):
+    pass
 
 
 class StaffInVenueTime:
@@ -15,7 +42,7 @@ class StaffInVenueTime:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if "/admin/" not in request.path_info:
+        if not is_for_staff(request):
             return self.get_response(request)
         venue = Venue.objects.order_by("pk").first()
         with timezone.override(venue.zone if venue else None):

@@ -16,6 +16,9 @@ from django.conf import settings
 
 from bookings.models import Party, TourSession
 
+# A network with very many holds has a free one among so few, unless nearly all are taken.
+LOOKED_AT_FIRST = 8
+
 # By session the hold that a party would have; in one that is missing, it may hold nothing. None: nobody counts.
 Free = Mapping[int, str] | None
 
@@ -31,7 +34,14 @@ def free_holds(sessions: Sequence[TourSession], *, network: str) -> dict[int, st
 
     Any of them: those who ask at the same moment should not all want the same.
     """
-    names = {session.pk: _names(session, network) for session in sessions}
+    free = _free_of(sessions, network, LOOKED_AT_FIRST)
+    crowded = [each for each in sessions if each.pk not in free and most_of(each) > LOOKED_AT_FIRST]
+    return free | _free_of(crowded, network, None) if crowded else free
+
+
+def _free_of(sessions: Sequence[TourSession], network: str, looked_at: int | None) -> dict[int, str]:
+    """Of so many holds of each session, or of all."""
+    names = {session.pk: _names(session, network, looked_at) for session in sessions}
     wanted = [name for each in names.values() for name in each]
     unproven = Party.objects.live().filter(mailbox_proven_at=None, network_hold__in=wanted)
     taken = set(unproven.values_list("network_hold", flat=True))
@@ -39,7 +49,10 @@ def free_holds(sessions: Sequence[TourSession], *, network: str) -> dict[int, st
     return {pk: random.choice(each) for pk, each in free.items() if each}  # noqa: S311
 
 
-def _names(session: TourSession, network: str) -> list[str]:
+def _names(session: TourSession, network: str, looked_at: int | None) -> list[str]:
     """Not the same network twice: what is stored of two sessions does not tell that it was one network."""
     key = hmac.new(settings.PERSON_KEY.encode(), f"hold:{session.pk}:{network}".encode(), hashlib.sha256).hexdigest()
-    return [f"{key[:40]}:{number}" for number in range(most_of(session))]
+    numbers: Sequence[int] = range(most_of(session))
+    if looked_at is not None and looked_at < len(numbers):
+        numbers = random.sample(numbers, looked_at)
+    return [f"{key[:40]}:{number}" for number in numbers]

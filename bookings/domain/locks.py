@@ -61,25 +61,32 @@ class Locked(NamedTuple):
         return [booking for booking in self.read if booking.status in LIVE]
 
 
-def lock_party(party_pk: int, *, also: Iterable[int] = ()) -> Locked:
+def lock_party(party_pk: int, *, also: Iterable[int] = (), rows_alone: bool = False) -> Locked:
     """Lock the party and every session it has a live booking in, and the sessions in ``also``.
 
-    Raises StaleLocks if the party joined a session meanwhile; ``in_one_transaction`` then starts over.
+    Raises StaleLocks if the party joined a session meanwhile; ``in_one_transaction`` then starts over. With
+    ``rows_alone`` what hosts wrote of them is read when somebody asks for it.
     """
-    return lock_parties([party_pk], sessions=lock_sessions_of([party_pk], also=also))[party_pk]
+    sessions = lock_sessions_of([party_pk], also=also, rows_alone=rows_alone)
+    return lock_parties([party_pk], sessions=sessions, rows_alone=rows_alone)[party_pk]
 
 
-def lock_sessions_of(party_pks: Iterable[int], *, also: Iterable[int] = ()) -> dict[int, TourSession]:
+def lock_sessions_of(
+    party_pks: Iterable[int], *, also: Iterable[int] = (), rows_alone: bool = False
+) -> dict[int, TourSession]:
     """The first half of locking parties: every session one of them has a live booking in, and those in ``also``."""
     live = Booking.objects.live().filter(party__in=party_pks)
     if others := set(also):
-        return TourSession.objects.lock({*live.values_list("session", flat=True), *others})
-    return TourSession.objects.lock(live.values("session"))
+        return TourSession.objects.lock({*live.values_list("session", flat=True), *others}, rows_alone=rows_alone)
+    return TourSession.objects.lock(live.values("session"), rows_alone=rows_alone)
 
 
-def lock_parties(party_pks: Iterable[int], *, sessions: dict[int, TourSession]) -> dict[int, Locked]:
+def lock_parties(
+    party_pks: Iterable[int], *, sessions: dict[int, TourSession], rows_alone: bool = False
+) -> dict[int, Locked]:
     """The second half: the parties by primary key. Raises StaleLocks if one of them is in a session not locked."""
-    locked = {pk: Locked(Party.objects.lock(pk), sessions, []) for pk in sorted(set(party_pks))}
+    pks = sorted(set(party_pks))
+    locked = {pk: Locked(Party.objects.lock(pk, row_alone=rows_alone), sessions, []) for pk in pks}
     for booking in Booking.objects.live().filter(party__in=locked).order_by("preference", "pk"):
         if booking.session_id not in sessions:
             raise StaleLocks

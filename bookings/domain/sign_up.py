@@ -174,7 +174,7 @@ class Found(NamedTuple):
 def _read(choices: Sequence[int], *, asked: QuerySet[Party], key: str) -> dict[int, Found]:
     """All that is asked before places are claimed, in one statement, and the same one for whoever is in already."""
     same_person = Party.objects.live().filter(season=OuterRef("season"), person_key=key)
-    sessions = TourSession.objects.public().filter(pk__in=choices).select_related("season__tour", "venue").order_by()
+    sessions = TourSession.objects.public().filter(pk__in=choices).select_related("season__tour").order_by()
     told = sessions.annotate(was_asked=Exists(asked), is_in=Exists(same_person))
     return {each.pk: Found(each, vars(each)["was_asked"], vars(each)["is_in"]) for each in told}
 

@@ -96,9 +96,10 @@ def sessions_to_wish_for(booking: Booking, *, now: datetime) -> QuerySet[TourSes
     return open_ones.select_related("venue").order_by("starts_at", "pk")
 
 
-def wishes_around(booking: Booking) -> QuerySet[SwapWish]:
-    """What the party wishes, and what others wish of its session, whether or not it can be had."""
-    return SwapWish.objects.filter(Q(booking=booking) | Q(wanted=booking.session_id))
+def wishes_around_a_booking() -> QuerySet[SwapWish]:
+    """What its party wishes, and what others wish of its session, whether or not it can be had: for a statement that
+    reads bookings."""
+    return SwapWish.objects.filter(Q(booking=OuterRef("pk")) | Q(wanted=OuterRef("session")))
 
 
 def wishes_of(booking: Booking, *, now: datetime) -> QuerySet[SwapWish]:

@@ -70,7 +70,7 @@ def prove_mailbox(party_pk: int, *, now: datetime) -> None:
 
     Pressing twice is pressing once. Raises OfferGone if the places were let go meanwhile.
     """
-    locked = lock_party(party_pk)
+    locked = lock_party(party_pk, rows_alone=True)
     bookings = locked.bookings()
     offered = [b for b in bookings if b.status == BookingStatus.OFFERED and b.offer_source == OfferSource.SIGN_UP]
     if locked.party.ended_at or any(booking.offer_has_run_out(now) for booking in offered):

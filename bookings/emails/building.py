@@ -9,12 +9,12 @@ from email.mime.image import MIMEImage
 from functools import partial
 from urllib.parse import urlsplit
 
-import segno
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template import Context, Engine
 from django.utils import translation
 
+from bookings.drawn_codes import drawn_code
 from bookings.emails.entry import attach_calendar
 from bookings.emails.envelope import headers_of, return_path
 from bookings.emails.news import news_of
@@ -116,7 +116,7 @@ def _first_lines(text: str) -> str:
 def _qr_code(party: Party) -> MIMEImage:
     """The party's code for the desk. The mail has it in letters as well: pictures may be off."""
     picture = io.BytesIO()
-    segno.make(party.code, micro=False).save(picture, kind="png", scale=5, border=4)
+    drawn_code(party.code).save(picture, kind="png", scale=5, border=4)
     image = MIMEImage(picture.getvalue(), "png")
     image.add_header("Content-ID", "<code>")
     image.add_header("Content-Disposition", "inline", filename=f"{party.code}.png")

@@ -57,9 +57,10 @@ class PartyQuerySet(models.QuerySet["Party"]):
         reached = self.live().filter(mailbox_proven_at__isnull=False, erased_at=None, mail_failed_at=None)
         return reached.exclude(email="").exclude(Exists(silent))
 
-    def lock(self, pk: int) -> "Party":
-        """Lock the party, after its sessions and before its bookings."""
-        return self.select_for_update(no_key=True, of=("self",)).select_related("season__tour").get(pk=pk)
+    def lock(self, pk: int, *, row_alone: bool = False) -> "Party":
+        """Lock the party, after its sessions and before its bookings; with ``row_alone`` without season and tour."""
+        locked = self.select_for_update(no_key=True, of=("self",))
+        return (locked if row_alone else locked.select_related("season__tour")).get(pk=pk)
 
     def lock_all(self) -> list[int]:
         """Lock every party asked for, in primary-key order, in one statement."""
@@ -187,7 +188,8 @@ class Party(models.Model):
 
     def people(self) -> list[tuple[str, int, int | None]]:
         """Name and age band of everybody, the lead first."""
-        companions = [(member.name, member.age_from, member.age_to) for member in self.members.all()]
+        members = self.members.all() if self.size > 1 else []
+        companions = [(member.name, member.age_from, member.age_to) for member in members]
         return [(self.lead_name, self.lead_age_from, self.lead_age_to), *companions]
 
 

@@ -267,13 +267,16 @@ class TourSessionQuerySet(models.QuerySet["TourSession"]):
     def public(self) -> Self:
         return self.filter(season__published=True)
 
-    def lock(self, pks: "Collection[int] | models.QuerySet[Any, Any]") -> dict[int, "TourSession"]:
+    def lock(
+        self, pks: "Collection[int] | models.QuerySet[Any, Any]", *, rows_alone: bool = False
+    ) -> dict[int, "TourSession"]:
         """Lock the rows in primary-key order, the first in the order of locks: sessions, then party, then booking.
 
-        ``no_key`` lets other transactions insert rows that point at the session meanwhile.
+        ``no_key`` lets other transactions insert rows that point at the session meanwhile. With ``rows_alone`` season,
+        tour and venue are read when somebody asks for them.
         """
         locked = self.filter(pk__in=pks).order_by("pk").select_for_update(no_key=True, of=("self",))
-        return {session.pk: session for session in locked.select_related("season__tour", "venue")}
+        return {each.pk: each for each in (locked if rows_alone else locked.select_related("season__tour", "venue"))}
 
     def with_idle_places(self, now: datetime) -> Self:
         return self.filter(

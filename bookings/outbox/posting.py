@@ -8,7 +8,7 @@ from django.db import transaction
 
 from bookings.models import CALENDAR_KINDS, LANES, ROWS_A_STATEMENT, Booking, Notice, NoticeKind, Party, TourSession
 from bookings.outbox.caps import HOUR
-from bookings.outbox.senders import nudge
+from bookings.outbox.senders import nudge_for_a_change
 
 # What tells of one visit and has no end of its own: once that is over nobody needs it any more.
 OF_A_VISIT = frozenset(
@@ -56,7 +56,7 @@ def post(
     )
     # One statement: the key itself says whether it is owed already. A nudge too many finds nothing to do.
     Notice.objects.bulk_create([notice], ignore_conflicts=True)
-    transaction.on_commit(nudge, robust=True)
+    transaction.on_commit(nudge_for_a_change, robust=True)
 
 
 def post_all(

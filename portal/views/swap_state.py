@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Exists
-
 from bookings.domain import swaps
 from bookings.models import TourSession
+from portal.views.host_rows import rosters_of
 from portal.views.visit_state import Standing
 
 
@@ -23,11 +22,11 @@ def swap_state(stands: Standing, *, now: datetime) -> SwapState | None:
     booking = stands.booking
     if stands.state != "confirmed" or booking is None or not booking.session.serves_its_line(now):
         return None
-    others = swaps.sessions_to_wish_for(booking, now=now).order_by().select_related(None)
-    wished_for = others.annotate(is_wished=Exists(swaps.wishes_around(booking))).values_list("is_wished", flat=True)
-    found = list(wished_for[:1])  # One look, which for most parties is all.
-    if not any(found):
-        return SwapState(wished=[], is_asked=False) if found else None
+    rosters = rosters_of(booking.session.season_id)
+    if not any(pk != booking.session_id and locks_at > now for pk, locks_at in rosters.items()):
+        return None
+    if not stands.has_swap_wishes:
+        return SwapState(wished=[], is_asked=False)
     return SwapState(
         wished=[wish.wanted for wish in swaps.wishes_of(booking, now=now)],
         is_asked=bool(swaps.open_wishes_for(booking, now=now)),

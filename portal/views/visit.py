@@ -5,7 +5,6 @@ from datetime import datetime
 from functools import wraps
 from typing import Any
 
-import segno
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -18,12 +17,14 @@ from bookings.domain import visit as domain
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
 from bookings.domain.first_call import has_first_call
+from bookings.drawn_codes import drawn_code
 from bookings.models import Booking, BookingStatus, Party
 from portal import limits
 from portal.forms.people import band_words
 from portal.forms.visit import FewerForm, PeopleOfPartyForm
 from portal.templatetags.times import session_day
 from portal.views.answers import see_other
+from portal.views.host_rows import season_of
 from portal.views.refusals import too_many
 from portal.views.sessions import others_with_room
 from portal.views.still_coming_state import still_coming_state
@@ -51,10 +52,11 @@ def for_the_party(view: PartyView) -> PartyView:
 
     @wraps(view)
     def guarded(request: HttpRequest, code: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        party = Party.objects.select_related("season__tour").filter(code=code).first()
         version = request.get_signed_cookie(_cookie(code), default="", salt="visit", max_age=COOKIE_DAYS * 86400)
+        party = Party.objects.filter(code=code).order_by().first() if version else None
         if party is None or version != str(party.link_version):
             return render(request, "portal/visit_locked.html", {"section": "visit"}, status=403)
+        party.season = season_of(party.season_id)
         return view(request, party, *args, **kwargs)
 
     return guarded
@@ -126,7 +128,7 @@ def can_choose(stands: Standing, *, now: datetime) -> bool:
 
 
 def _qr(party: Party) -> SafeString:
-    return SafeString(segno.make(party.code, micro=False).svg_inline(border=0, omitsize=True))
+    return SafeString(drawn_code(party.code).svg_inline(border=0, omitsize=True))
 
 
 def act(change: Callable[[HttpRequest, Party, datetime], None]) -> PartyView:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 from django.utils.translation import gettext, pgettext
 
 from bookings.domain.explaining import Outlook, outlook, season_so_far
 from bookings.domain.reconfirming import SILENT
 from bookings.domain.retention import KEEP_PARTY
+from bookings.domain.swaps import wishes_around_a_booking
 from bookings.durations import time_left
 from bookings.models import (
     ENDED,
@@ -26,10 +27,13 @@ from bookings.models import (
     parties_ahead,
 )
 from portal.templatetags.times import venue_short_date, venue_time
+from portal.views.host_rows import venue_of
 from portal.views.session_words import SessionWords, describe_all
 
 # So many of what a line decided are read; its page tells no more of it.
 LATEST_DECISIONS = 13
+
+EVENT_FIELDS = ("id", "from_status", "to_status", "happened_at", "who", "why")
 
 # Why a booking waits again, as its history tells: its party let an offer lapse.
 LAPSED = "lapsed"
@@ -85,6 +89,7 @@ class Standing:
     has_begun: bool  # the session of the booking
     can_cancel: bool
     steps: Sequence[Step]
+    has_swap_wishes: bool  # whether the party wishes another session than that of the booking, or somebody wishes that
 
     @property
     def session(self) -> TourSession | None:
@@ -125,13 +130,7 @@ class Standing:
 
 def standing(party: Party, *, now: datetime) -> Standing:
     """Asks the database as often for a party in a long line as for one alone."""
-    bookings = list(party.bookings.select_related("session__venue").order_by("preference", "pk"))
-    for each in bookings:
-        each.party, each.session.season = party, party.season
-    events = list(BookingEvent.objects.filter(booking__party=party).order_by("happened_at", "pk"))
-    by_pk = {booking.pk: booking for booking in bookings}
-    for event in events:
-        event.booking = by_pk[event.booking_id]
+    bookings, events = _read(party)
     live = [booking for booking in bookings if booking.status not in ENDED]
     state, booking = _state(party, bookings, live, events, now=now)
     deadline = _deadline(party, booking, state)
@@ -150,7 +149,25 @@ def standing(party: Party, *, now: datetime) -> Standing:
         steps=_steps(
             party, booking, state, [e for e in events if booking is not None and e.booking_id == booking.pk], now=now
         ),
+        has_swap_wishes=booking is not None and vars(booking)["has_swap_wishes"],
     )
+
+
+def _read(party: Party) -> tuple[list[Booking], list[BookingEvent]]:
+    """The bookings by preference and all their events, oldest first, in one statement: a row for each event."""
+    of_events = {f"event_{name}": F(f"events__{name}") for name in EVENT_FIELDS}
+    rows = party.bookings.select_related("session").order_by("preference", "pk")
+    bookings: dict[int, Booking] = {}
+    events: list[BookingEvent] = []
+    for row in rows.annotate(has_swap_wishes=Exists(wishes_around_a_booking()), **of_events):
+        booking = bookings.setdefault(row.pk, row)
+        if booking is row:
+            booking.party, booking.session.season = party, party.season
+            booking.session.venue = venue_of(booking.session.venue_id)
+        told = {name: vars(row)[f"event_{name}"] for name in EVENT_FIELDS}
+        if told["id"] is not None:
+            events.append(BookingEvent(booking=booking, **told))
+    return list(bookings.values()), sorted(events, key=lambda event: (event.happened_at, event.pk))
 
 
 def _state(
