@@ -7,6 +7,7 @@ from django.views.decorators.http import require_safe
 
 from bookings.domain import retention
 from portal.views.caching import kept_for_minutes
+from portal.waiting_room.pace import TICKET_GOOD_FOR
 
 
 @require_safe
@@ -15,6 +16,7 @@ def privacy(request: HttpRequest) -> HttpResponse:
     periods = {
         "unproven_hours": retention.KEEP_UNPROVEN.days * 24,
         "party_days": retention.KEEP_PARTY.days,
+        "turn_hours": TICKET_GOOD_FOR // 3600,
         "key_months": retention.KEEP_PERSON_KEY.days * 12 // 365,
     }
     return render(request, "portal/privacy.html", periods)

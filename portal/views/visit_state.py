@@ -22,6 +22,7 @@ from bookings.models import (
     Decision,
     OfferSource,
     Party,
+    SessionState,
     TourSession,
     Venue,
     parties_ahead,
@@ -99,6 +100,11 @@ class Standing:
     def line(self) -> Line | None:
         """The line of the first choice."""
         return self.lines[0] if self.lines else None
+
+    @property
+    def may_get_places(self) -> bool:
+        """Whether proving the mailbox may bring places at once: a line it stands in has room for newcomers."""
+        return any(line.words.state == SessionState.PLACES for line in self.lines)
 
     @property
     def looks_back(self) -> bool:

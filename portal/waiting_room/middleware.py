@@ -2,12 +2,12 @@
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from math import ceil
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, QueryDict, UnreadablePostError
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -65,6 +65,8 @@ class Visit:
         self.opens_at = seconds(session.season.opens_at)
         self.is_sent = request.method == "POST"
         self.form = form_sent(request) if self.is_sent else ""
+        # What was typed comes back with every page that does not take it.
+        self.sent = list(flat(request.POST)) if self.form not in {"", NO_FORM} else None
         self.brought = Ticket.read(request, self.season_pk, now=self.seconds)
         self.ticket = self._at_opening(self.brought) if self.brought else self._draw()
 
@@ -90,19 +92,19 @@ class Visit:
                 return response
             case "many":
                 again_in = spread(20)
-                page = pages.many(self.session, self.language, again_in, now=self.now)
+                page = pages.many(self.session, self.language, again_in, sent=self.sent, now=self.now)
                 return self._turned_away(page, again_in)
             case "sending":
                 again_in = spread(10)
-                page = pages.sending(self.session, self.language, again_in, now=self.now)
-                return answer(page, path=self.request.path, again_in=again_in, status=IN_USE)
+                page = pages.sending(self.session, self.language, again_in, sent=self.sent, now=self.now)
+                return self._answer(page, again_in, status=IN_USE)
         if found.verdict == "before":
             again_in = self._again_before_opening(found)
-            page = pages.before_opening(self.session, self.language, again_in, now=self.now)
+            page = pages.before_opening(self.session, self.language, again_in, sent=self.sent, now=self.now)
         else:
             again_in = spread(interval(found.place, waiting=found.among, pace=found.pace))
             place = Place(found.place, found.pace, again_in)
-            page = pages.waiting(self.session, self.language, place, not_sent=self.is_sent, now=self.now)
+            page = pages.waiting(self.session, self.language, place, sent=self.sent, now=self.now)
         response = self._turned_away(page, again_in)
         self._give_ticket(response)
         return response
@@ -136,8 +138,8 @@ class Visit:
         if is_let_in or not load.is_full(at_once=settings.SIGN_UPS_AT_ONCE):
             return self._counted(get_response)
         again_in = spread(20)
-        page = pages.too_many(self.session, self.language, again_in, not_sent=self.is_sent, now=self.now)
-        return answer(page, path=self.request.path, again_in=again_in, status=TOO_MANY)
+        page = pages.too_many(self.session, self.language, again_in, sent=self.sent, now=self.now)
+        return self._answer(page, again_in, status=TOO_MANY)
 
     def _counted(self, get_response: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
         with load.one_more(at_once=settings.SIGN_UPS_AT_ONCE):
@@ -148,7 +150,11 @@ class Visit:
 
     def _turned_away(self, page: str, again_in: int) -> HttpResponse:
         """Who looks is told where it stands; who sent a form, that it was not taken."""
-        return answer(page, path=self.request.path, again_in=again_in, status=TOO_MANY if self.is_sent else 200)
+        return self._answer(page, again_in, status=TOO_MANY if self.is_sent else 200)
+
+    def _answer(self, page: str, again_in: int, *, status: int) -> HttpResponse:
+        holds_form = self.sent is not None
+        return answer(page, path=self.request.path, again_in=again_in, holds_form=holds_form, status=status)
 
     def _again_before_opening(self, found: line.Answer) -> int:
         left = self.opens_at - self.seconds
@@ -171,6 +177,10 @@ def spread(asked: float) -> int:
     """Whole seconds, a little different for each: pages that came together do not look together."""
     # Chance for manners, not for secrets.
     return max(1, round(asked * random.uniform(0.9, 1.1)))  # noqa: S311
+
+
+def flat(sent: QueryDict) -> Iterator[tuple[str, str]]:
+    return ((name, value) for name, values in sent.lists() for value in values)
 
 
 def form_sent(request: HttpRequest) -> str:

@@ -1,6 +1,6 @@
 """The pages of the room. Rendered once for each session and language; then only sentences are put in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import NamedTuple
@@ -9,7 +9,8 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils.html import escape
+from django.utils.html import escape, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext, override
 
 from bookings.models import TourSession
@@ -18,6 +19,10 @@ from portal.waiting_room.pace import TIME_FOR_THE_FORM, TURN_KEPT, rounded
 
 KEPT_FOR = timedelta(seconds=60)
 AT_MOST = 500
+MARKS = ("headline", "first", "second", "again", "by_hand", "by_itself", "seconds", "written")
+
+# A form that was sent and not taken: names and values as they came, to be sent again.
+Sent = Sequence[tuple[str, str]]
 
 
 class Place(NamedTuple):
@@ -32,21 +37,17 @@ class Pages:
     """Empty pages of this process, with marks where sentences go."""
 
     def __init__(self) -> None:
-        self._empty: dict[tuple[int, str, str], tuple[str, datetime]] = {}
+        self._empty: dict[tuple[int, str, str, bool], tuple[str, datetime]] = {}
         self._lock = Lock()
 
-    def waiting(self, session: TourSession, language: str, place: Place, *, not_sent: bool, now: datetime) -> str:
+    def waiting(self, session: TourSession, language: str, place: Place, *, sent: Sent | None, now: datetime) -> str:
         with override(language):
-            before = before_words(place.before)
-            sentences = {
-                "headline": before,
-                "first": pace_words(place),
-                "second": _not_sent() if not_sent else _kept(),
-                "again": again_words(place.again_in),
-            }
-            return self._filled("waiting", session, language, sentences, now=now)
+            sentences = {"headline": before_words(place.before), "first": pace_words(place), "second": _kept()}
+            return self._filled("waiting", session, language, sentences, place.again_in, sent=sent, now=now)
 
-    def before_opening(self, session: TourSession, language: str, again_in: int, *, now: datetime) -> str:
+    def before_opening(
+        self, session: TourSession, language: str, again_in: int, *, sent: Sent | None, now: datetime
+    ) -> str:
         with override(language):
             opens = near_moment(session.season.opens_at, session.venue, now)
             sentences = {
@@ -57,60 +58,74 @@ class Pages:
                     "Everybody who is here by then is put in random order: coming earlier is no advantage. "
                     "Whoever comes later stands behind."
                 ),
-                "again": again_words(again_in),
             }
-            return self._filled("before", session, language, sentences, now=now)
+            return self._filled("before", session, language, sentences, again_in, sent=sent, now=now)
 
-    def many(self, session: TourSession, language: str, again_in: int, *, now: datetime) -> str:
+    def many(self, session: TourSession, language: str, again_in: int, *, sent: Sent | None, now: datetime) -> str:
         with override(language):
             sentences = {
-                "headline": gettext("Many wait from where you are"),
-                "first": gettext("So that nobody takes a hundred places, each network has its share of the line."),
+                "headline": gettext("Many on your network are waiting already"),
+                "first": gettext("So that no program fills the line, each network has its share of it."),
                 "second": gettext("Stay here: this page joins the line by itself as soon as there is room."),
-                "again": again_words(again_in),
             }
-            return self._filled("many", session, language, sentences, now=now)
+            return self._filled("many", session, language, sentences, again_in, sent=sent, now=now)
 
-    def sending(self, session: TourSession, language: str, again_in: int, *, now: datetime) -> str:
+    def sending(self, session: TourSession, language: str, again_in: int, *, sent: Sent | None, now: datetime) -> str:
         with override(language):
             sentences = {
-                "headline": gettext("Your place is in use in another window"),
-                "first": gettext("A form is being sent with it at this moment, and one place is good for one party."),
+                "headline": gettext("Another form of yours is being sent"),
+                "first": gettext("Each turn is good for one party, and a form in another window is using yours."),
                 "second": gettext("Look into that window, or into your mailbox."),
-                "again": again_words(again_in),
             }
-            return self._filled("sending", session, language, sentences, now=now)
+            return self._filled("sending", session, language, sentences, again_in, sent=sent, now=now)
 
-    def too_many(self, session: TourSession, language: str, again_in: int, *, not_sent: bool, now: datetime) -> str:
+    def too_many(self, session: TourSession, language: str, again_in: int, *, sent: Sent | None, now: datetime) -> str:
         with override(language):
             sentences = {
                 "headline": gettext("More people are here than we can serve at this moment"),
                 "first": gettext("What was confirmed to you stays."),
-                "second": _not_sent() if not_sent else gettext("Stay here: it will be your turn soon."),
-                "again": again_words(again_in),
+                "second": gettext("Stay here: this page tries again by itself."),
             }
-            return self._filled("too many", session, language, sentences, now=now)
+            return self._filled("too many", session, language, sentences, again_in, sent=sent, now=now)
 
     def forget(self) -> None:
         self._empty.clear()
 
     def _filled(
-        self, kind: str, session: TourSession, language: str, sentences: Mapping[str, str], *, now: datetime
+        self,
+        kind: str,
+        session: TourSession,
+        language: str,
+        sentences: Mapping[str, str],
+        again_in: int,
+        *,
+        sent: Sent | None,
+        now: datetime,
     ) -> str:
-        page = self._page(kind, session, language, now=now)
-        for name, sentence in sentences.items():
+        """What was written comes last: whatever stands in it, no mark in it is filled."""
+        page = self._page(kind, session, language, is_sent=sent is not None, now=now)
+        said = {**sentences, "again": again_words(again_in), "seconds": str(again_in)}
+        if sent is not None:
+            said |= {"by_hand": by_hand_words(again_in), "by_itself": by_itself_words(again_in)}
+        for name, sentence in said.items():
             page = page.replace(_mark(name), escape(sentence))
-        return page
+        return page.replace(_mark("written"), hidden_fields(sent)) if sent is not None else page
 
-    def _page(self, kind: str, session: TourSession, language: str, *, now: datetime) -> str:
-        key = session.pk, kind, language
+    def _page(self, kind: str, session: TourSession, language: str, *, is_sent: bool, now: datetime) -> str:
+        key = session.pk, kind, language, is_sent
         known = self._empty.get(key)
         if known and abs(now - known[1]) <= KEPT_FOR:
             return known[0]
         if known:
             self._empty[key] = known[0], now
-        marks = {name: _mark(name) for name in ("headline", "first", "second", "again")}
-        context = {"session": session, "kind": kind, "section": "sessions", "minutes": TIME_FOR_THE_FORM // 60, **marks}
+        context = {
+            "session": session,
+            "kind": kind,
+            "is_sent": is_sent,
+            "section": "sessions",
+            "minutes": TIME_FOR_THE_FORM // 60,
+            **{name: _mark(name) for name in MARKS},
+        }
         request = HttpRequest()
         request.path = request.path_info = f"/{language}/sessions/{session.pk}/sign-up/"
         try:
@@ -127,10 +142,11 @@ class Pages:
         return page
 
 
-def answer(page: str, *, path: str, again_in: int, status: int = 200) -> HttpResponse:
-    """A page that looks again by itself, kept by nobody."""
+def answer(page: str, *, path: str, again_in: int, holds_form: bool, status: int = 200) -> HttpResponse:
+    """A page that looks again by itself, kept by nobody; one that holds a form would lose it by that."""
     response = HttpResponse(page, status=status)
-    response["Refresh"] = refresh(again_in, path=path)
+    if not holds_form:
+        response["Refresh"] = refresh(again_in, path=path)
     response["Cache-Control"] = "private, no-store"
     response["X-Frame-Options"] = settings.X_FRAME_OPTIONS
     if status == 503:
@@ -158,8 +174,8 @@ def pace_words(place: Place) -> str:
     seconds = place.before / place.pace
     words = {"n": f"{a_minute:,}", "wait": wait_words(seconds)}
     if seconds < 60:
-        return gettext("About %(n)s parties a minute are let in: your turn comes in less than a minute.") % words
-    return gettext("About %(n)s parties a minute are let in: your turn comes in about %(wait)s.") % words
+        return gettext("About %(n)s parties a minute get the form: your turn comes in less than a minute.") % words
+    return gettext("About %(n)s parties a minute get the form: your turn comes in about %(wait)s.") % words
 
 
 def wait_words(seconds: float) -> str:
@@ -182,17 +198,32 @@ def again_words(seconds: int) -> str:
     }
 
 
+def by_hand_words(seconds: int) -> str:
+    if seconds < 90:
+        return ngettext("Send it again in %(n)s second.", "Send it again in %(n)s seconds.", seconds) % {"n": seconds}
+    minutes = round(seconds / 60)
+    return ngettext("Send it again in %(n)s minute.", "Send it again in %(n)s minutes.", minutes) % {"n": minutes}
+
+
+def by_itself_words(seconds: int) -> str:
+    if seconds < 90:
+        return ngettext(
+            "This page sends it again in %(n)s second.", "This page sends it again in %(n)s seconds.", seconds
+        ) % {"n": seconds}
+    minutes = round(seconds / 60)
+    return ngettext(
+        "This page sends it again in %(n)s minute.", "This page sends it again in %(n)s minutes.", minutes
+    ) % {"n": minutes}
+
+
+def hidden_fields(sent: Sent) -> SafeString:
+    return format_html_join("\n", '<input type="hidden" name="{}" value="{}">', sent)
+
+
 def _kept() -> str:
     return gettext(
-        "Your place is kept on this device, also while it sleeps or the page is closed; your turn for %(n)s minutes."
+        "This device keeps your turn, also while it sleeps or the page is closed; once it has come, for %(n)s minutes."
     ) % {"n": TURN_KEPT // 60}
-
-
-def _not_sent() -> str:
-    return gettext(
-        "Your form was not taken yet. Send it again when you are let in; the way back in your browser often leads to "
-        "what you wrote."
-    )
 
 
 def _mark(name: str) -> str:

@@ -29,7 +29,7 @@ def test_a_browser_shows_its_work_and_one_that_cannot_proves_its_mailbox_first(
     # The stamp is an hour old before the page's script reads it.
     page.route("**/sign-up/", with_an_older_stamp)
     page.goto(f"/en/sessions/{session.pk}/sign-up/")
-    expect(page.get_by_text("Your browser has not shown")).to_be_visible(visible=not javascript)
+    expect(page.get_by_text("We could not tell")).to_be_visible(visible=not javascript)
     if javascript:
         assert accessibility_faults(page) == []
     page.locator("[name=size][value='1']").check(force=True)

@@ -196,7 +196,7 @@ def test_a_flood_is_answered_with_one_plain_page_and_without_the_database(sessio
     with django_assert_num_queries(0):
         refused = ask(session, "lin@visitors.example")
     assert (refused.status_code, refused["Retry-After"]) == (429, "10")
-    assert "That was too often in a short time." in words(refused)
+    assert "We have not looked at this yet." in words(refused)
     assert Notice.objects.count() == 2  # To prove the mailbox, and that the party is in already.
 
 

@@ -11,6 +11,7 @@ from django.urls import path
 from bookings.domain import retention
 from portal import urls
 from portal.views import errors
+from portal.waiting_room.pace import TICKET_GOOD_FOR
 from tests.factories import make_house, make_session
 from tests.portal.pages import links, words
 
@@ -48,6 +49,7 @@ def test_privacy_names_the_periods_that_the_rules_keep(client):
     assert f"{retention.KEEP_PARTY.days} days after your last session" in page
     assert f"{retention.KEEP_UNPROVEN.days * 24} hours after its request has ended" in page
     assert "12 months after you asked" in page
+    assert f"At most {TICKET_GOOD_FOR // 3600} hours" in page
     assert "mailto:visits@works.example" in links(client.get("/en/privacy/"))
 
 

@@ -68,7 +68,10 @@ def test_without_it_the_mailbox_is_proven_first_and_the_page_says_so(client, ses
 
 def test_the_form_says_what_follows_without_javascript_where_work_is_asked_for(client, session, settings):
     page = client.get(f"/en/sessions/{session.pk}/sign-up/").content.decode()
-    assert ('data-challenge="/proof/"' in page, "Your browser has not shown that it is no program" in page) == (
+    assert (
+        'data-challenge="/proof/"' in page,
+        "We could not tell whether a person or a program fills in this form" in page,
+    ) == (
         True,
         True,
     )

@@ -309,6 +309,12 @@ def test_a_number_in_line_is_kept_until_the_mailbox_must_be_proven(client):
     assert "Your number is kept until 20:00 tomorrow, Beijing time: another 1 day." in words(page_of(client, booking))
 
 
+def test_a_party_that_proves_first_is_told_of_the_room_that_there_is(client):
+    page = words(page_of(client, make_waiting(make_session(), proven=False, prove_by=NOON + DAY)))
+    assert "There is room: one press and we offer you places Until you press, no places are kept for you" in page
+    assert ("Ask for 2 places now" in page, "how likely your turn is" in page) == (True, False)
+
+
 # What matters most
 
 

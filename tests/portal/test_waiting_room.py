@@ -3,13 +3,14 @@
 import re
 from contextlib import ExitStack
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from bookings.models import Booking
+from bookings.models import Booking, Season
 from portal import shared
 from portal.forms.stamp import new_stamp
 from portal.waiting_room import line, middleware, pace
@@ -94,11 +95,17 @@ def kind(response):
     """What a visitor got: the form, or the headline of another page."""
     page = response.content.decode()
     found = re.search(r'<h1 id="state">(.*?)</h1>', page)
-    return "form" if 'name="lead_name"' in page else found[1] if found else response.status_code
+    return "form" if 'id="id_lead_name"' in page else found[1] if found else response.status_code
 
 
 def again_in(response):
     return int(response["Refresh"].partition(";")[0])
+
+
+def fields(response):
+    """What the form in the page sends."""
+    found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', response.content.decode())
+    return {unescape(name): unescape(value) for name, value in found}
 
 
 def ticket(who, session, *, now=NOON):
@@ -206,12 +213,49 @@ def test_a_form_that_needs_another_look_gets_its_time_anew(session, clock):
 def test_a_form_sent_without_having_been_let_in_is_not_taken_and_says_so(session):
     others_wait(10)
     response = visitor().post(path(session), answers())
-    assert (response.status_code, kind(response), "Your form was not taken yet." in words(response)) == (
-        503,
-        "10 parties are before you",
-        True,
-    )
-    assert (response["Retry-After"] in response["Refresh"], Booking.objects.count()) == (True, 0)
+    assert (response.status_code, kind(response)) == (503, "10 parties are before you")
+    assert "Not sent yet: 10 parties are before you · " in response.content.decode()
+    assert f"Send it again in {response['Retry-After']} seconds." in words(response)
+    # A page that looked again by itself would lose what was typed.
+    assert ("Refresh" in response, Booking.objects.count()) == (False, 0)
+
+
+TYPED = answers(lead_name='Lin "<Xiaoyun>', access_needs="A ramp,\n[[again]] & </form>", token="one")
+
+
+@pytest.mark.parametrize("turned_away", ["waiting", "before", "many", "sending", "too many"])
+def test_what_was_typed_comes_back_with_each_page_that_does_not_take_it(
+    session, clock, request, monkeypatch, settings, turned_away
+):
+    who = visitor()
+    match turned_away:
+        case "waiting":
+            others_wait(10)
+        case "before":
+            settings.WAITING_ROOM = "on"
+            Season.objects.update(opens_at=NOON + 10 * MINUTE)
+        case "many":
+            others_wait(0)
+            for _ in range(pace.OF_ONE[0]):
+                visitor().get(path(session))
+        case "sending":
+            who.get(path(session))
+            asked(lambda redis: redis.set(f"waiting-room:sending:{ticket(who, session).number}", "another form"))
+        case "too many":
+            request.getfixturevalue("no_redis")()
+            monkeypatch.setattr(middleware.load, "under_way", settings.SIGN_UPS_AT_ONCE)
+    response = who.post(path(session), TYPED)
+    assert "Your form was not taken yet. What you wrote is kept on this page" in words(response)
+    assert fields(response) == TYPED
+
+
+def test_what_came_back_is_taken_when_it_is_sent_again(session, clock):
+    others_wait(2)
+    who = visitor()
+    back = fields(who.post(path(session), answers()))
+    clock(NOON + 5 * SECOND)
+    assert who.post(path(session), back).status_code == 303
+    assert Booking.objects.count() == 1
 
 
 def test_whose_answer_was_lost_gets_it_again_and_nobody_else_does(session):
@@ -232,7 +276,7 @@ def test_a_copied_cookie_sends_one_form_at_a_time(session):
     who.get(path(session))
     asked(lambda redis: redis.set(f"waiting-room:sending:{ticket(who, session).number}", "another form"))
     response = who.post(path(session), answers())
-    assert (response.status_code, kind(response)) == (409, "Your place is in use in another window")
+    assert (response.status_code, kind(response)) == (409, "Another form of yours is being sent")
     assert Booking.objects.count() == 0
 
 
@@ -241,8 +285,8 @@ def test_the_form_says_until_when_it_may_be_sent_to_whoever_waited(session, cloc
     who = visitor()
     who.get(path(session))
     clock(NOON + 5 * SECOND)
-    assert "You are in. Send this form by 20:15, Beijing time." in words(who.get(path(session)))
-    assert "You are in." not in words(visitor(1).get(path(session)))
+    assert "It is your turn. Send this form by 20:15, Beijing time." in words(who.get(path(session)))
+    assert "It is your turn." not in words(visitor(1).get(path(session)))
 
 
 # What is said
@@ -251,10 +295,10 @@ def test_the_form_says_until_when_it_may_be_sent_to_whoever_waited(session, cloc
 def test_whoever_waits_is_told_its_place_the_pace_and_the_time_in_both_languages(session):
     others_wait(1234, pace=10)
     response = visitor().get(path(session))
-    assert words(response).partition("Waiting room ")[2].partition(" Look now")[0] == (
+    assert words(response).partition("Waiting for the form ")[2].partition(" Look now")[0] == (
         "About 1,200 parties are before you "
-        "About 600 parties a minute are let in: your turn comes in about 2 minutes. "
-        "Your place is kept on this device, also while it sleeps or the page is closed; your turn for 15 minutes. "
+        "About 600 parties a minute get the form: your turn comes in about 2 minutes. "
+        "This device keeps your turn, also while it sleeps or the page is closed; once it has come, for 15 minutes. "
         f"This page looks again in {again_in(response)} seconds."
     )
     assert "<title>About 1,200 parties are before you · Northgate Car Works</title>" in response.content.decode()
@@ -453,11 +497,13 @@ def test_an_address_has_its_share_of_the_line_and_the_others_are_not_kept_out(se
     for number in range(pace.OF_ONE[0] + 3):
         clock(NOON + number * SECOND / 100)
         at_once.append(kind(visitor().get(path(session))))
-    assert at_once[-4:] == ["19 parties are before you", *["Many wait from where you are"] * 3]
+    assert at_once[-4:] == ["19 parties are before you", *["Many on your network are waiting already"] * 3]
     assert kind(visitor(1).get(path(session))) == "About 20 parties are before you"
     neighbours = [Client(REMOTE_ADDR=f"203.0.0.{number}") for number in range(10, 60)]
     got = [kind(who.get(path(session))) for who in neighbours]
-    assert got.count("Many wait from where you are") == len(neighbours) - (pace.OF_A_NETWORK[0] - pace.OF_ONE[0])
+    assert got.count("Many on your network are waiting already") == len(neighbours) - (
+        pace.OF_A_NETWORK[0] - pace.OF_ONE[0]
+    )
 
 
 def test_tickets_stored_in_a_quiet_hour_have_no_more_than_their_share_in_a_rush(session, clock):
@@ -469,10 +515,10 @@ def test_tickets_stored_in_a_quiet_hour_have_no_more_than_their_share_in_a_rush(
     clock(NOON + HOUR)
     others_wait(0, since=NOON + HOUR)
     got = [kind(who.get(path(session))) for who in stored]
-    assert got[20:] == ["Many wait from where you are"] * 5
+    assert got[20:] == ["Many on your network are waiting already"] * 5
     others_wait(1000, since=NOON + 2 * HOUR)
     clock(NOON + 2 * HOUR)
-    assert kind(visitor().get(path(session))) == "Many wait from where you are"
+    assert kind(visitor().get(path(session))) == "Many on your network are waiting already"
 
 
 def test_of_a_long_line_an_address_may_have_more(session):
@@ -483,7 +529,9 @@ def test_of_a_long_line_an_address_may_have_more(session):
 
 def test_behind_a_proxy_that_nobody_named_all_count_as_nobody(session, settings):
     others_wait(0)
-    assert "Many wait from where you are" not in [kind(Client().get(path(session))) for _ in range(pace.OF_ONE[0] + 3)]
+    assert "Many on your network are waiting already" not in [
+        kind(Client().get(path(session))) for _ in range(pace.OF_ONE[0] + 3)
+    ]
 
 
 @pytest.mark.parametrize(
