@@ -15,17 +15,18 @@ logger = logging.getLogger(__name__)
 STRIKES = 3
 
 
-def mails_allowed(wanted: int, *, now: datetime) -> int:
-    """``wanted`` while the server takes mail; while it does not, one for whoever comes first in each minute."""
-    if Breaker.now_standing().opened_at is None:
+def mails_allowed(wanted: int, *, now: datetime, server: Breaker | None = None) -> int:
+    """``wanted`` while the server takes mail; while it does not, one for whoever comes first in each minute.
+    ``server`` is its row, if that was just read."""
+    if (server or Breaker.now_standing()).opened_at is None:
         return wanted
     return int(Breaker.take_try(now))
 
 
-def lanes_to_try(*, now: datetime) -> list[int]:
+def lanes_to_try(server: Breaker, *, now: datetime) -> list[int]:
     """The most urgent first; while the server takes nothing, each lane comes first in one of five minutes. Mails of one
     lane that are refused for themselves must not keep all others from showing that it works again."""
-    since = Breaker.now_standing().opened_at
+    since = server.opened_at
     first = (now - since) // PROBE_EVERY % len(Lane) if since else 0
     return [*Lane.values[first:], *Lane.values[:first]]
 

@@ -1,6 +1,8 @@
 """How many mails anybody can cause who only knows an address. Counted in the outbox, so it holds without Redis."""
 
 import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -10,6 +12,8 @@ from bookings.models import UNPROVEN_KINDS, Notice, NoticeKind, NoticeStatus
 from bookings.models.notices import OF_UNPROVEN_KIND
 
 logger = logging.getLogger(__name__)
+
+Tries = Mapping[str | None, Sequence[datetime]]
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # At most so many mails reach an address on the mere word of whoever filled in the form.
@@ -26,24 +30,32 @@ def is_capped(notice: Notice) -> bool:
     return notice.kind in UNPROVEN_KINDS and (not notice.party.is_proven or notice.kind in ASKED_BY_ANYBODY)
 
 
-def capped_until(notice: Notice, *, now: datetime, is_begun: bool = False) -> datetime | None:
+def capped_until(notice: Notice, tries: Tries, *, now: datetime, is_begun: bool = False) -> datetime | None:
     """When the address may get this mail, or None if it may now. Every try that may have left counts.
 
-    Asked before a mail is built, and again once its own try is committed (``is_begun``): of two workers at least one
-    then sees the other's. Both may wait, they never both pass.
+    Asked before a mail is built, by what was read of many at once, and again by what is read once its own try is
+    committed (``is_begun``): of two workers at least one then sees the other's. Both may wait, they never both pass.
     """
-    same_address = begun_since(now - DAY).filter(party__person_key=notice.party.person_key, times_begun__gt=0)
-    tries = [
-        at
-        for at, times in same_address.order_by("-begun_at").values_list("begun_at", "times_begun")
-        for _ in range(times)
-    ]
+    of_address = tries.get(notice.party.person_key, [])
     until = []
     for window, most in UNPROVEN_AN_ADDRESS.items():
-        within = [at for at in tries if at and at > now - window][int(is_begun) :]
+        within = [at for at in of_address if at > now - window][int(is_begun) :]
         if len(within) >= most:
             until.append(within[most - 1] + window)
     return max(until, default=None)
+
+
+def tries_by_person(notices: Sequence[Notice], *, now: datetime) -> Tries:
+    """What the addresses of these notices have had within a day, the latest first, in one statement."""
+    tries: defaultdict[str | None, list[datetime]] = defaultdict(list)
+    people = {notice.party.person_key for notice in notices}
+    if not people:
+        return tries
+    same_address = begun_since(now - DAY).filter(party__person_key__in=people, times_begun__gt=0).order_by("-begun_at")
+    for person, at, times in same_address.values_list("party__person_key", "begun_at", "times_begun"):
+        if at:
+            tries[person] += [at] * times
+    return tries
 
 
 def all_capped_until(*, now: datetime) -> datetime | None:

@@ -9,8 +9,8 @@ from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, V
 from django.db.models.functions import Least
 
 from bookings.emails import PROVE_WITHIN, message_id
-from bookings.models import Booking, Lane, Notice, NoticeKind, NoticeStatus, Party, Season, TourSession
-from bookings.outbox.order import due_lanes, in_turn
+from bookings.models import Booking, Notice, NoticeKind, NoticeStatus, Party, Season, TourSession
+from bookings.outbox.order import in_turn, look
 
 # A claim that is not marked after this time counts as lost; longer than any single hand-over takes.
 LEASE = timedelta(minutes=2)
@@ -35,12 +35,17 @@ SENT_AGAIN = frozenset(
 )
 
 
-def claim(most: int, *, now: datetime, lanes: Sequence[int] = Lane.values) -> list[int]:
-    """Take up to so many due rows, lane by lane, until ``now`` + LEASE; returns their keys in that order.
+def claim(most: int, *, now: datetime, lanes: Sequence[int] | None = None) -> list[int]:
+    """Take up to so many due rows, lane by lane, until ``now`` + LEASE; returns their keys in that order. ``lanes`` are
+    those in which something is due; whoever has not looked gets them looked for.
 
     Two workers never wait for each other and never take the same row. A row whose worker was lost is taken alone: one
     that kills its workers must not take others with it.
     """
+    if lanes is None:
+        lanes = look(now=now).lanes
+    if not lanes:
+        return []
     with transaction.atomic():
         seen = _due(most, now=now, lanes=lanes)
         is_lost = bool(seen) and seen[0].status == NoticeStatus.SENDING
@@ -59,9 +64,8 @@ def claim(most: int, *, now: datetime, lanes: Sequence[int] = Lane.values) -> li
 def _due(most: int, *, now: datetime, lanes: Sequence[int]) -> list[Notice]:
     """One range of an index a lane. Rows that another worker is just claiming are passed over."""
     seen: list[Notice] = []
-    due_now = due_lanes(now=now)
     for lane in lanes:
-        if len(seen) < most and lane in due_now:
+        if len(seen) < most:
             due = in_turn(Notice.objects.due(now).filter(lane=lane), now=now)
             due = due.only("kind", "status", "attempts", "begun_at")
             seen += due.select_for_update(skip_locked=True)[: most - len(seen)]
@@ -159,7 +163,11 @@ def leave_open(notice: Notice, status: NoticeStatus, *, error: str, **changes: A
 
 
 def mark_sent(notice: Notice, *, handed_over_at: datetime) -> None:
-    """The mail has left; the times that count from it begin."""
+    """The mail has left; the times that count from it begin.
+
+    They begin first, each row by itself: should this worker be lost in between, the mail leaves once more, and the
+    time that the first one began goes on.
+    """
     sent: dict[str, Any] = {
         "status": NoticeStatus.SENT,
         "sent_at": handed_over_at,
@@ -168,17 +176,12 @@ def mark_sent(notice: Notice, *, handed_over_at: datetime) -> None:
     }
     match notice.kind:
         case NoticeKind.PROVE if notice.booking_id:
-            with transaction.atomic():
-                _own(notice).update(**sent)
-                Booking.objects.filter(pk=notice.booking_id).start_sign_up_clock(handed_over_at=handed_over_at)
+            Booking.objects.filter(pk=notice.booking_id).start_sign_up_clock(handed_over_at=handed_over_at)
         case NoticeKind.IN_LINE:
             ends = handed_over_at + PROVE_WITHIN
             later = Q(prove_by=None) | Q(prove_by__gt=ends)
-            with transaction.atomic():
-                _own(notice).update(**sent)
-                Party.objects.filter(later, pk=notice.party_id, mailbox_proven_at=None).update(prove_by=ends)
-        case _:
-            _own(notice).update(**sent)
+            Party.objects.filter(later, pk=notice.party_id, mailbox_proven_at=None).update(prove_by=ends)
+    _own(notice).update(**sent)
     if notice.party.mail_failed_at:
         _forgive_the_address(notice.party_id, now=handed_over_at)
 

@@ -16,7 +16,7 @@ from django.db import DatabaseError
 from bookings.emails import build
 from bookings.models import Breaker, House, Lane, Notice, NoticeStatus
 from bookings.outbox.breaker import lanes_to_try, mails_allowed, open_breaker, strike, took_mail
-from bookings.outbox.caps import all_capped_until, capped_until, is_capped
+from bookings.outbox.caps import Tries, all_capped_until, capped_until, is_capped, tries_by_person
 from bookings.outbox.claims import (
     MOST_ATTEMPTS,
     SENT_AGAIN,
@@ -32,6 +32,7 @@ from bookings.outbox.claims import (
 )
 from bookings.outbox.dialogue import Broken, Refused, Stage, close_line, drop_line, hand_over, open_line
 from bookings.outbox.failures import BACK_OFF, Verdict, verdict
+from bookings.outbox.order import Look, look
 from bookings.outbox.truth import still_true
 
 logger = logging.getLogger(__name__)
@@ -57,19 +58,26 @@ class ServerTrouble(Exception):
     """The server takes no mail at all now; trying the next row would fail in the same way."""
 
 
-def deliver_due(now: datetime, limit: int = BATCH, seconds: float = BATCH_SECONDS) -> int:
-    """Hand over what is due, the most urgent lane first, over one connection; returns how many the server took."""
+def deliver_due(
+    now: datetime, limit: int = BATCH, seconds: float = BATCH_SECONDS, *, looked: Look | None = None
+) -> int:
+    """Hand over what is due, the most urgent lane first, over one connection; returns how many the server took.
+    ``looked`` is what was just seen of it."""
     clock = _clock_from(now)
     work = _Work(clock, ends=now + timedelta(seconds=seconds))
     seen = 0
     try:
-        allowed = mails_allowed(min(AT_ONCE, limit), now=now)
-        while allowed and (claimed := work.some(allowed)):
+        looked = looked or look(now=now)
+        allowed = mails_allowed(min(AT_ONCE, limit), now=now, server=looked.server) if looked.lanes else 0
+        while allowed and (claimed := work.some(allowed, looked)):
             seen += claimed
             if work.is_over or seen >= limit or clock() >= work.ends:
                 break
+            looked = look(now=clock())
+            if not looked.lanes:
+                break
             if allowed > 1 or work.has_probed:
-                allowed = mails_allowed(min(AT_ONCE, limit - seen), now=clock())
+                allowed = mails_allowed(min(AT_ONCE, limit - seen), now=clock(), server=looked.server)
     finally:
         close_line(work.line)
     return work.sent
@@ -95,11 +103,13 @@ class _Work:
         self.sent_and_told = 0  # of them, those of which the breaker knows
         self.house: House | None = None
         self.all_capped_until: datetime | None = None
+        self.tries: Tries = {}  # of the addresses of what is loaded
 
-    def some(self, most: int) -> int:
+    def some(self, most: int, looked: Look) -> int:
         """Claim some rows and hand them over; the rest goes back untouched. Returns how many were claimed."""
         claimed_at = self.clock()
-        left = claim(most, now=claimed_at, lanes=lanes_to_try(now=claimed_at) if most == 1 else Lane.values)
+        order = lanes_to_try(looked.server, now=claimed_at) if most == 1 else Lane.values
+        left = claim(most, now=claimed_at, lanes=[lane for lane in order if lane in looked.lanes])
         number, error = len(left), ""
         try:
             self._each(left, claimed_at)
@@ -129,8 +139,9 @@ class _Work:
                 if not loaded:
                     return
                 self.house = House.objects.first()
-                has_capped = any(map(is_capped, loaded))
-                self.all_capped_until = all_capped_until(now=read_at) if has_capped else None
+                capped = [notice for notice in loaded if is_capped(notice)]
+                self.all_capped_until = all_capped_until(now=read_at) if capped else None
+                self.tries = tries_by_person(capped, now=read_at)
             notice = loaded.pop(0)
             touched.add(notice.party_id)
             is_to_leave = self._is_to_leave(notice)
@@ -170,7 +181,7 @@ class _Work:
     def _capped_until(self, notice: Notice, *, now: datetime) -> datetime | None:
         if not is_capped(notice):
             return None
-        return self.all_capped_until or capped_until(notice, now=now)
+        return self.all_capped_until or capped_until(notice, self.tries, now=now)
 
     def _handed_over(self, notice: Notice, message: EmailMultiAlternatives, text: bytes) -> bool:
         begun = False
@@ -178,10 +189,13 @@ class _Work:
         def begin_now() -> bool:
             nonlocal begun
             begun = begin(notice, now=self.clock())
-            if begun and is_capped(notice) and (until := capped_until(notice, now=self.clock(), is_begun=True)):
+            if not begun or not is_capped(notice):
+                return begun
+            now = self.clock()
+            if until := capped_until(notice, tries_by_person([notice], now=now), now=now, is_begun=True):
                 put_off(notice, until)
                 return False
-            return begun
+            return True
 
         self.has_probed = True
         try:

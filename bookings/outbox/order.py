@@ -6,7 +6,9 @@ the older one is tried before. One that rests for long after failures holds noth
 tells the same as the newer one did, under the same number.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -24,15 +26,19 @@ def in_turn(notices: QuerySet[Notice], *, now: datetime) -> QuerySet[Notice]:
     return notices.filter(Q(calendar_sequence=None) | ~Exists(older))
 
 
-def due_lanes(*, now: datetime) -> list[Lane]:
-    """The lanes in which there is something to claim, the most urgent first.
+class Look(NamedTuple):
+    """How the mail server stands, and the lanes in which there is something to claim, the most urgent first."""
 
-    One statement, and of each lane no more than the beginning of a range of an index. It hangs on the one row that
-    there is of the mail server.
-    """
-    looks = [Exists(in_turn(Notice.objects.due(now).filter(lane=lane), now=now)) for lane in Lane]
-    seen = list(Breaker.objects.filter(pk=1).order_by().values_list(*looks))
-    if not seen:
+    server: Breaker
+    lanes: Sequence[int]
+
+
+def look(*, now: datetime) -> Look:
+    """One statement, and of each lane no more than the beginning of a range of an index. It hangs on the one row that
+    there is of the mail server."""
+    looks = {f"lane_{lane}": Exists(in_turn(Notice.objects.due(now).filter(lane=lane), now=now)) for lane in Lane}
+    server = Breaker.objects.filter(pk=1).annotate(**looks).order_by().first()
+    if server is None:
         Breaker.now_standing()
-        return due_lanes(now=now)
-    return [lane for lane, is_due in zip(Lane, seen[0], strict=True) if is_due]
+        return look(now=now)
+    return Look(server, [lane for lane in Lane if vars(server)[f"lane_{lane}"]])

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from bookings.models import Breaker, Sender
 from bookings.outbox.delivery import deliver_due
-from bookings.outbox.order import due_lanes
+from bookings.outbox.order import look
 from bookings.outbox.workers import is_gone, this_worker
 
 logger = logging.getLogger(__name__)
@@ -44,21 +44,25 @@ def deliver(_notice_pk: int | None = None) -> None:
 
 def send_a_slice(*, now: datetime) -> bool:
     """Hand over what is due for a moment, if a slot is free; returns whether it is worth going on at once."""
-    breaker = Breaker.now_standing()
-    if not breaker.may_be_tried(now) or not is_mail_due(now=now):
+    looked = look(now=now)
+    if not looked.lanes or not looked.server.may_be_tried(now):
         return False
-    sent = 0
-    with _slot(breaker, now=now) as taken:
+    sent, began = 0, monotonic()
+    with _slot(looked.server, now=now) as taken:
         if taken:
-            sent = deliver_due(now, limit=SLICE_OF, seconds=SLICE_SECONDS)
+            sent = deliver_due(now, limit=SLICE_OF, seconds=SLICE_SECONDS, looked=looked)
+    # One that ended by itself found nothing more a moment ago; and one of which nothing left may find the same again at
+    # once. What is due then waits for the clock.
+    if not sent or (sent < SLICE_OF and monotonic() - began < SLICE_SECONDS):
+        return False
     after = timezone.now()
-    # A slice of which nothing left may find the same again at once; what is due then waits for the clock.
-    return sent > 0 and Breaker.now_standing().may_be_tried(after) and is_mail_due(now=after)
+    looked = look(now=after)
+    return bool(looked.lanes) and looked.server.may_be_tried(after)
 
 
 def is_mail_due(*, now: datetime) -> bool:
     """One look at the beginning of each lane, for what a claim would take."""
-    return bool(due_lanes(now=now))
+    return bool(look(now=now).lanes)
 
 
 def nudge() -> None:
@@ -71,7 +75,7 @@ def nudge() -> None:
         logger.warning("Mail is owed; no worker could be told (%s)", type(error).__name__)
 
 
-class _Nudged:
+class Nudged:
     """When this process last woke a worker for a change, by ``monotonic``."""
 
     at = float("-inf")
@@ -80,8 +84,8 @@ class _Nudged:
 def nudge_for_a_change() -> None:
     """Wake a worker, a few times a second at most: in a rush each sign-up owes mail, and one slice hands over many."""
     at = monotonic()
-    if at - _Nudged.at >= SECONDS_BETWEEN_NUDGES:
-        _Nudged.at = at
+    if at - Nudged.at >= SECONDS_BETWEEN_NUDGES:
+        Nudged.at = at
         nudge()
 
 

@@ -27,6 +27,7 @@ from bookings.models import (
 )
 from bookings.outbox import claims
 from bookings.outbox.breaker import mails_allowed, open_breaker
+from bookings.outbox.senders import SECONDS_BETWEEN_NUDGES, Nudged
 from tests.factories import (
     DAY,
     HOUR,
@@ -81,7 +82,13 @@ def test_a_notice_is_owed_once_and_only_if_the_change_holds() -> None:
 
 
 @pytest.fixture
-def dead_broker(settings: Settings) -> Iterator[None]:
+def long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker was woken just before."""
+    monkeypatch.setattr(Nudged, "at", float("-inf"))
+
+
+@pytest.fixture
+def dead_broker(settings: Settings, long_ago: None) -> Iterator[None]:
     """A broker that is configured and refuses connections, with the transport options that the portal runs with."""
     before = current_app._get_current_object()
     app = Celery("tests", broker=f"redis://127.0.0.1:{free_port()}/0", set_as_current=True)
@@ -89,6 +96,24 @@ def dead_broker(settings: Settings) -> Iterator[None]:
     yield
     app.close()
     before.set_current()
+
+
+def test_two_changes_at_once_wake_one_worker_and_one_a_moment_later_the_next(
+    long_ago: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = current_app._get_current_object()
+    with Celery("tests", broker="memory://", set_as_current=True) as app, app.connection() as connection:
+        queue = connection.SimpleQueue("celery")
+        waiting = []
+        for key in ("one", "two"):
+            outbox.post(NoticeKind.LINK, make_party(), key=key, now=NOON)
+            waiting.append(queue.qsize())
+        monkeypatch.setattr(Nudged, "at", Nudged.at - SECONDS_BETWEEN_NUDGES)
+        outbox.post(NoticeKind.LINK, make_party(), key="three", now=NOON)
+        waiting.append(queue.qsize())
+        queue.clear()
+    before.set_current()
+    assert waiting == [1, 1, 2]
 
 
 def test_a_broker_that_is_down_neither_stops_nor_slows_a_change(
