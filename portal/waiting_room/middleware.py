@@ -23,6 +23,7 @@ from portal.waiting_room.tickets import BEGINNING, Ticket, seconds, tear
 LANGUAGES = "|".join(re.escape(code) for code, _name in settings.LANGUAGES)
 # Also with zeros before the number, as urls.py reads it.
 SIGN_UP = re.compile(rf"/({LANGUAGES})/sessions/0*([0-9]{{1,18}})/sign-up/")
+HAS_THE_FORM = 200
 TAKEN = 303
 NEEDS_ANOTHER_LOOK = 422
 TOO_MANY = 503
@@ -133,13 +134,25 @@ class Visit:
         return response
 
     def _without_a_line(self, get_response: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
-        """No Redis: whoever was let in stays so, and of the others as many are served as this process can."""
+        """No Redis: whoever was let in stays so, and of the others as many are let in as this process can serve."""
         is_let_in = self.ticket.let_in_until > self.seconds
         if is_let_in or not load.is_full(at_once=settings.SIGN_UPS_AT_ONCE):
-            return self._counted(get_response)
+            response = self._counted(get_response)
+            if self.is_sent and response.status_code == TAKEN:
+                tear(response, self.season_pk)
+            elif self.seconds >= self.opens_at and self._has_the_form(response, is_let_in=is_let_in):
+                self.ticket = self.ticket.let_in(self.seconds + TIME_FOR_THE_FORM)
+                self._give_ticket(response)
+            return response
         again_in = spread(20)
         page = pages.too_many(self.session, self.language, again_in, sent=self.sent, now=self.now)
         return self._answer(page, again_in, status=TOO_MANY)
+
+    def _has_the_form(self, response: HttpResponse, *, is_let_in: bool) -> bool:
+        """For the first time, or once more with something to put right."""
+        if self.is_sent:
+            return response.status_code == NEEDS_ANOTHER_LOOK
+        return response.status_code == HAS_THE_FORM and not is_let_in
 
     def _counted(self, get_response: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
         with load.one_more(at_once=settings.SIGN_UPS_AT_ONCE):

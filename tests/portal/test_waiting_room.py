@@ -1,7 +1,7 @@
 """The room in front of the sign-up form: who is let in, who stands where, and what holds when the line is lost."""
 
 import re
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from html import unescape
 
@@ -571,6 +571,15 @@ def test_hosts_see_how_many_wait_and_the_pace(session, admin_client):
 # Without Redis
 
 
+@contextmanager
+def all_at_work(settings):
+    """As many sign-ups are under way in this process as it takes at a time."""
+    with ExitStack() as others:
+        for _ in range(settings.SIGN_UPS_AT_ONCE):
+            others.enter_context(middleware.load.one_more(at_once=settings.SIGN_UPS_AT_ONCE))
+        yield
+
+
 @pytest.mark.parametrize(
     ("language", "said"),
     [("en", "More people are here than we can serve at this moment"), ("zh-hans", "")],
@@ -582,13 +591,33 @@ def test_without_redis_a_process_takes_as_many_as_it_can_and_turns_the_others_aw
     let_in.get(path(session))
     no_redis()
     who = visitor()
-    assert kind(who.get(path(session, language))) == "form"
-    with ExitStack() as others:
-        for _ in range(settings.SIGN_UPS_AT_ONCE):
-            others.enter_context(middleware.load.one_more(at_once=settings.SIGN_UPS_AT_ONCE))
+    with all_at_work(settings):
         response = who.get(path(session, language))
         assert (response.status_code, 18 <= int(response["Retry-After"]) <= 22) == (503, True)
         assert said in kind(response)
         assert ('<html lang="zh-Hans"' in response.content.decode()) == (language == "zh-hans")
         assert let_in.post(path(session), answers()).status_code == 303
     assert who.post(path(session, language), answers(email="late@visitors.example")).status_code == 303
+
+
+def test_whoever_got_the_form_without_redis_sends_it_whoever_else_is_there(session, settings, clock, no_redis):
+    no_redis()
+    quick, slow, stranger = visitor(1), visitor(2), visitor(3)
+    assert [kind(who.get(path(session))) for who in (quick, slow)] == ["form"] * 2
+    clock(NOON + 14 * MINUTE)
+    with all_at_work(settings):
+        assert stranger.post(path(session), answers()).status_code == 503
+        assert slow.post(path(session), answers(lead_name="")).status_code == 422
+        assert quick.post(path(session), answers()).status_code == 303
+        assert quick.post(path(session), answers(email="b@visitors.example")).status_code == 503
+        clock(NOON + 28 * MINUTE)
+        assert slow.post(path(session), answers(email="c@visitors.example")).status_code == 303
+
+
+def test_nobody_is_let_in_before_the_opening_for_want_of_redis(before, settings, clock, no_redis):
+    no_redis()
+    who = visitor()
+    assert kind(who.get(path(before))) == NOT_YET
+    clock(NOON + SECOND)
+    with all_at_work(settings):
+        assert who.get(path(before)).status_code == 503
