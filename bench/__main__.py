@@ -78,7 +78,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--visitors", type=int, default=2000, help="of the rush")
     parser.add_argument("--arrivals", choices=SHAPES, default="second", help="of the rush")
     parser.add_argument("--patience", type=float, default=120.0, help="seconds a visitor waits for all of it")
-    parser.add_argument("--think", type=float, default=0.0, help="seconds a visitor takes for the form")
+    parser.add_argument("--think", type=float, default=3.0, help="seconds of the rush's quickest visitor for the form")
     parser.add_argument("--statements", action="store_true", help="list what was asked of the database")
     parser.add_argument("--no-file", action="store_true", help="write nothing to bench/results")
     asked = parser.parse_args()

@@ -6,7 +6,7 @@ from html import unescape
 
 TAG = re.compile(r"<(/?(?:form|input|select|option|textarea|button))\b([^>]*)>")
 ATTRIBUTE = re.compile(r"""([a-z-]+)(?:=(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?""")
-REFRESH = re.compile(r"""<meta http-equiv=["']?refresh["']? content=["']?(\d+)(?:; ?url=([^"'>]+))?""", re.IGNORECASE)
+REFRESH = re.compile(r"""<meta http-equiv=["']?refresh["']? content=["']?(\d+)""", re.IGNORECASE)
 TICKED = frozenset({"radio", "checkbox"})
 PRESSED = frozenset({"submit", "button", "image", "reset", "file"})
 
@@ -72,7 +72,7 @@ def links(page: str, shape: str) -> list[str]:
     return list(dict.fromkeys(re.findall(f'href="({shape})"', page)))
 
 
-def asked_to_wait(page: str) -> tuple[float, str] | None:
-    """Seconds, and where to ask then, of a page that renews itself (the waiting room's)."""
-    found = REFRESH.search(page)
-    return (float(found[1]), unescape(found[2] or "").strip()) if found else None
+def asked_to_wait(page: str, header: str = "") -> float | None:
+    """Seconds, of a page that renews itself: by its ``Refresh`` header, as the waiting room's, or by its text."""
+    found = re.match(r"\s*(\d+)", header) or REFRESH.search(page)
+    return float(found[1]) if found else None

@@ -15,6 +15,7 @@ from bench.statements import Statement
 from bench.usage import Meter, Usage
 from bench.visitors import Crowd, Mailbox, Visitor
 from portal.processes import wait_until
+from tests.stamps import older
 
 SECONDS_OF_IDLENESS = 4.0
 SECONDS_FOR_THE_LAST_MAIL = 120.0
@@ -75,11 +76,15 @@ class Run:
         mailbox: Mailbox | None = None,
         reads_mail: bool = False,
         mails: int = 0,
+        thinks: bool = False,
         beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> Measured:
-        """Let them come; then wait until so many ``mails`` were handed over. ``beside`` runs until they have gone."""
+        """Let them come; then wait until so many ``mails`` were handed over. ``beside`` runs until they have gone.
+
+        Unless they think, their forms are made old: nobody waits for those three seconds.
+        """
         with self.measuring(stack) as measured:
-            visitors, seconds = asyncio.run(self._visits(stack, come, mailbox, reads_mail, beside))
+            visitors, seconds = asyncio.run(self._visits(stack, come, mailbox, reads_mail, thinks, beside))
             if mails:
                 wait_until(lambda: lines(stack) >= mails, at_most=SECONDS_FOR_THE_LAST_MAIL)
         result = measured()
@@ -92,10 +97,12 @@ class Run:
         come: Callable[[Crowd], Coroutine[Any, Any, list[Visitor]]],
         mailbox: Mailbox | None,
         reads_mail: bool,
+        thinks: bool,
         beside: Sequence[Callable[[], Coroutine[Any, Any, None]]],
     ) -> tuple[list[Visitor], float]:
         with watched(Mail(stack.arrivals)) as mail:
-            crowd = Crowd("127.0.0.1", stack.port, mailbox=mail.link if reads_mail else mailbox)
+            mailbox = mail.link if reads_mail else mailbox
+            crowd = Crowd("127.0.0.1", stack.port, mailbox=mailbox, older=None if thinks else older)
             tasks = [asyncio.ensure_future(each()) for each in beside]
             began = time.monotonic()
             try:

@@ -31,7 +31,7 @@ WEB_SERVERS = {
     " --blocking-threads 8 --no-ws --log-level warning --respawn-failed-workers",
 }
 WORKER = "celery --quiet --app portal worker --concurrency 2 --without-mingle --without-gossip"
-BEAT = "celery --quiet --app portal beat --pidfile= --schedule {folder}/beat-schedule"
+BEAT = "celery --quiet --app portal.clock beat --pidfile= --schedule {folder}/beat-schedule"
 
 PORTAL = "portal.wsgi:application"
 FLOOR = "bench.floor.app:application"
@@ -95,6 +95,7 @@ class Servers:
             "LOG_LEVEL": "WARNING",
             "DJANGO_SETTINGS_MODULE": "portal.settings",
             "PYTHONUNBUFFERED": "1",
+            "MALLOC_ARENA_MAX": "2",
             "FLOOR_DATABASE_URL": self.database_url(role=role, name="floor"),
             "FLOOR_DATABASE_HOST": str(self.postgres.folder),
         }

@@ -15,6 +15,8 @@ from bench.reading import Form, asked_to_wait, form_for, links
 
 SESSION = r"/[a-z-]+/sessions/\d+/"
 SIGN_UP = r"/[a-z-]+/sessions/\d+/sign-up/"
+# The form's own field that says when it was handed out.
+STAMP, SIGNED = "submission_key", "."
 # A visitor is told to come again with one of these.
 COME_AGAIN = frozenset({429, 503})
 SHORTEST_WAIT, LONGEST_WAIT = 0.2, 60.0
@@ -75,11 +77,15 @@ class Visitor:
 
 @dataclass
 class Crowd:
-    """Where visitors go, and what they do there. ``mailbox`` is None where nobody reads the mail."""
+    """Where visitors go, and what they do there. ``mailbox`` is None where nobody reads the mail.
+
+    ``older`` makes the stamp of a form, which was handed out just now, one of long ago: for those who do not think.
+    """
 
     host: str
     port: int
     mailbox: Mailbox | None = None
+    older: Callable[[str], str] | None = None
     clock: Callable[[], float] = monotonic
 
     async def visit(self, visitor: Visitor) -> Visitor:
@@ -129,6 +135,8 @@ class Crowd:
     async def _submit(self, visitor: Visitor, client: Client, shown: Answer) -> Answer:
         form = self._form(shown, "")
         fields = filled_in(form, visitor)
+        if self.older and SIGNED in fields.get(STAMP, ""):
+            fields[STAMP] = self.older(fields[STAMP])
         for _press in range(visitor.presses):
             answer = await self._press(visitor, client, "submit", form, shown.path, fields, (200, 410, 422))
         return answer
@@ -192,8 +200,9 @@ class Crowd:
 
 def seconds_to_wait(answer: Answer) -> float | None:
     """What a page that renews itself says, or ``Retry-After``; None where nobody asks to wait."""
-    if asked := asked_to_wait(answer.body):
-        return asked[0]
+    asked = asked_to_wait(answer.body, answer.headers.get("refresh", ""))
+    if asked is not None:
+        return asked
     if answer.status in COME_AGAIN:
         with suppress(ValueError):
             return float(answer.headers.get("retry-after", ""))

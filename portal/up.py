@@ -54,6 +54,8 @@ class Portal:
         self.supervisor = Supervisor()
         self.environment: dict[str, str] = {
             "LOG_LEVEL": "WARNING",
+            # Threads of a web process share two heaps: one for each would keep what it needed at its busiest.
+            "MALLOC_ARENA_MAX": "2",
             **os.environ,
             "HOST": host,
             "PORT": str(port),
@@ -116,13 +118,13 @@ class Portal:
             *("--worker-class", "gthread", "--workers", "1" if on_sqlite else "2", "--threads", "8"),
             *("--graceful-timeout", "8", "--keep-alive", "5", "--log-level", "warning", "--no-control-socket"),
         ]
-        celery = [python, "-m", "celery", "--quiet", "--app", "portal"]
+        celery = [python, "-m", "celery", "--quiet", "--app"]
         self.supervisor.start(Job("web", web, {**self.environment, "DATABASE_POOL": "on"}, patience=10.0))
         if self.environment.get("REDIS_URL"):
-            worker = [*celery, "worker", "--concurrency", "2", "--without-mingle", "--without-gossip"]
+            worker = [*celery, "portal", "worker", "--concurrency", "2", "--without-mingle", "--without-gossip"]
             schedule = ["--pidfile=", "--schedule", str(VARIABLE_FILES / "beat-schedule")]
             self.supervisor.start(Job("worker", worker, self.environment, patience=20.0))
-            self.supervisor.start(Job("beat", [*celery, "beat", *schedule], self.environment))
+            self.supervisor.start(Job("beat", [*celery, "portal.clock", "beat", *schedule], self.environment))
         else:
             self.supervisor.start(Job("sweep", manage("sweep"), self.environment, patience=20.0))
 

@@ -32,7 +32,7 @@ COMMANDS = {
         *["-k", "gthread", "-w", "1", "--threads", "12"],
     ],
     "worker": ["celery", "-A", "portal", "worker", "-c", "2", "--loglevel", "INFO", "--without-gossip"],
-    "beat": ["celery", "-A", "portal", "beat", "--pidfile=", "--schedule", "{folder}/beat"],
+    "beat": ["celery", "-A", "portal.clock", "beat", "--pidfile=", "--schedule", "{folder}/beat"],
 }
 
 

@@ -5,6 +5,7 @@ their mail, open their page and prove. Watched meanwhile: ledgers, memory, mail.
 """
 
 import asyncio
+import random
 import time
 from dataclasses import dataclass, field
 
@@ -25,6 +26,8 @@ from portal.processes import wait_until
 LOOK_AGAIN_AFTER = 0.25
 MEMORY_AGAIN_AFTER = 2.0
 SECONDS_FOR_MAIL = 120.0
+# Whoever sends a form in less than three seconds is a program to the portal (portal/forms/stamp.py).
+SLOWEST_THINKS_LONGER = 1.0
 PORTAL = ("web", "worker", "beat", "redis")
 
 
@@ -104,13 +107,14 @@ def measure(run: Run) -> list[Figure]:
 
 def let_them_come(run: Run, stack: Stack, sessions: list[TourSession]) -> Rush:
     asked = run.asked
+    chance = random.Random(2)  # noqa: S311
     visitors = [
         Visitor(
             number,
             1 + number % 3,
             session=sessions[number // 3 % len(sessions)].pk,
             patience=asked.patience,
-            think=asked.think,
+            think=asked.think + chance.random() * SLOWEST_THINKS_LONGER,
         )
         for number in range(asked.visitors)
     ]
@@ -120,6 +124,7 @@ def let_them_come(run: Run, stack: Stack, sessions: list[TourSession]) -> Rush:
         stack,
         lambda crowd: come(crowd, visitors, arrivals(asked.arrivals, len(visitors))),
         reads_mail=True,
+        thinks=True,
         beside=[watch.ledgers, watch.memory],
     )
     wait_until(lambda: not Notice.objects.unsettled().exists(), at_most=SECONDS_FOR_MAIL)

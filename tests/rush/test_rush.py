@@ -23,6 +23,7 @@ from bookings.models import Booking, BookingStatus, Notice, Party, TourSession
 from tests.concurrency.test_one_session import LIMITS, change_schema
 from tests.factories import DAY, make_house, make_season, make_session, make_tour
 from tests.processes import COMMANDS, Processes, processes, wait_until
+from tests.stamps import older
 
 VISITORS, WORKERS, THREADS = 120, 3, 4
 SERVED = ["--workers", str(WORKERS), "--worker-class", "gthread", "--threads", str(THREADS)]
@@ -74,7 +75,7 @@ def parties_for(sessions: list[TourSession], *sizes: int, count: int = VISITORS)
 
 async def everybody_comes(running: Processes, visitors: list[Visitor]) -> None:
     """All at once."""
-    await come(Crowd("127.0.0.1", running.port), visitors, [0.0] * len(visitors))
+    await come(Crowd("127.0.0.1", running.port, older=older), visitors, [0.0] * len(visitors))
 
 
 async def everybody_comes_and_one_process_is_killed(running: Processes, visitors: list[Visitor]) -> int:

@@ -61,8 +61,10 @@ def answer(status: int = 200, body: str = "", **headers: str) -> Answer:
         (answer(429, retry_after="30"), 30.0),
         (answer(body='<meta http-equiv="refresh" content="12">'), 12.0),
         (answer(body='<meta http-equiv="refresh" content="5; url=/en/waiting/">'), 5.0),
+        (answer(refresh="7; url=/en/sessions/1/sign-up/"), 7.0),
+        (answer(503, refresh="6; url=/en/", retry_after="6"), 6.0),
     ],
-    ids=["page", "unknown", "broken", "overload", "limit", "waiting room", "waiting room elsewhere"],
+    ids=["page", "unknown", "broken", "overload", "limit", "page asks", "page asks elsewhere", "room", "not let in"],
 )
 def test_a_visitor_waits_as_long_as_it_is_asked_to(told: Answer, wait: float | None):
     assert seconds_to_wait(told) == wait
