@@ -30,7 +30,7 @@ from portal.views.sessions import others_with_room
 from portal.views.still_coming_state import still_coming_state
 from portal.views.swap_state import swap_state
 from portal.views.visit_log import why_log
-from portal.views.visit_state import Standing, standing
+from portal.views.visit_state import History, Standing, party_and_history, standing
 
 # How long a browser keeps what the link gave it; the link gives it again.
 COOKIE_DAYS = 60
@@ -52,14 +52,23 @@ def for_the_party(view: PartyView) -> PartyView:
 
     @wraps(view)
     def guarded(request: HttpRequest, code: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        version = request.get_signed_cookie(_cookie(code), default="", salt="visit", max_age=COOKIE_DAYS * 86400)
+        version = _version_brought(request, code)
         party = Party.objects.filter(code=code).order_by().first() if version else None
         if party is None or version != str(party.link_version):
-            return render(request, "portal/visit_locked.html", {"section": "visit"}, status=403)
+            return _locked(request)
         party.season = season_of(party.season_id)
         return view(request, party, *args, **kwargs)
 
     return guarded
+
+
+def _version_brought(request: HttpRequest, code: str) -> str:
+    """Of the link that this browser came through; empty where it came through none."""
+    return request.get_signed_cookie(_cookie(code), default="", salt="visit", max_age=COOKIE_DAYS * 86400) or ""
+
+
+def _locked(request: HttpRequest) -> HttpResponse:
+    return render(request, "portal/visit_locked.html", {"section": "visit"}, status=403)
 
 
 @require_safe
@@ -84,13 +93,19 @@ def visit_link(request: HttpRequest, code: str, token: str) -> HttpResponse:
 
 
 @require_safe
-@for_the_party
-def visit(request: HttpRequest, party: Party) -> HttpResponse:
-    return party_page(request, party, now=timezone.now())
+def visit(request: HttpRequest, code: str) -> HttpResponse:
+    """Guarded as by ``for_the_party``; what it tells is read with the party."""
+    version = _version_brought(request, code)
+    party, history = party_and_history(code) if version else (None, None)
+    if party is None or version != str(party.link_version):
+        return _locked(request)
+    return party_page(request, party, now=timezone.now(), history=history)
 
 
-def party_page(request: HttpRequest, party: Party, *, now: datetime, refusal: str = "") -> HttpResponse:
-    stands = standing(party, now=now)
+def party_page(
+    request: HttpRequest, party: Party, *, now: datetime, refusal: str = "", history: History | None = None
+) -> HttpResponse:
+    stands = standing(party, now=now, history=history)
     log = why_log(stands, now=now)
     first_call = has_first_call(party, now=now)
     still_coming = still_coming_state(stands, now=now)

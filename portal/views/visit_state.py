@@ -1,11 +1,11 @@
 """How a party's visit stands now: one state, and the facts its page tells. The sentences are in the templates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils.translation import gettext, pgettext
 
 from bookings.domain.explaining import Outlook, outlook, season_so_far
@@ -28,7 +28,7 @@ from bookings.models import (
     parties_ahead,
 )
 from portal.templatetags.times import venue_short_date, venue_time
-from portal.views.host_rows import venue_of
+from portal.views.host_rows import season_of, venue_of
 from portal.views.session_words import SessionWords, describe_all
 
 # So many of what a line decided are read; its page tells no more of it.
@@ -134,9 +134,26 @@ class Standing:
         return KEEP_PARTY.days
 
 
-def standing(party: Party, *, now: datetime) -> Standing:
-    """Asks the database as often for a party in a long line as for one alone."""
-    bookings, events = _read(party)
+class History(NamedTuple):
+    """What is told of a party: its bookings by preference, and all their events, oldest first."""
+
+    bookings: Sequence[Booking]
+    events: Sequence[BookingEvent]
+
+
+def party_and_history(code: str) -> tuple[Party | None, History | None]:
+    """In one statement, for nearly every party has asked for something and still has it in its history."""
+    rows = list(_rows_of(Booking.objects.filter(party__code=code).select_related("party", "session")))
+    if not rows:
+        return Party.objects.filter(code=code).order_by().first(), None
+    party = rows[0].party
+    party.season = season_of(party.season_id)
+    return party, _history(party, rows)
+
+
+def standing(party: Party, *, now: datetime, history: History | None = None) -> Standing:
+    """Asks the database as often for a party in a long line as for one alone. ``history`` is what was just read."""
+    bookings, events = history or _history(party, _rows_of(party.bookings.select_related("session")))
     live = [booking for booking in bookings if booking.status not in ENDED]
     state, booking = _state(party, bookings, live, events, now=now)
     deadline = _deadline(party, booking, state)
@@ -159,13 +176,17 @@ def standing(party: Party, *, now: datetime) -> Standing:
     )
 
 
-def _read(party: Party) -> tuple[list[Booking], list[BookingEvent]]:
-    """The bookings by preference and all their events, oldest first, in one statement: a row for each event."""
+def _rows_of(bookings: QuerySet[Booking]) -> QuerySet[Booking]:
+    """The bookings by preference, with their sessions: a row for each event."""
     of_events = {f"event_{name}": F(f"events__{name}") for name in EVENT_FIELDS}
-    rows = party.bookings.select_related("session").order_by("preference", "pk")
+    told = bookings.annotate(has_swap_wishes=Exists(wishes_around_a_booking()), **of_events)
+    return told.order_by("preference", "pk")
+
+
+def _history(party: Party, rows: Iterable[Booking]) -> History:
     bookings: dict[int, Booking] = {}
     events: list[BookingEvent] = []
-    for row in rows.annotate(has_swap_wishes=Exists(wishes_around_a_booking()), **of_events):
+    for row in rows:
         booking = bookings.setdefault(row.pk, row)
         if booking is row:
             booking.party, booking.session.season = party, party.season
@@ -173,7 +194,7 @@ def _read(party: Party) -> tuple[list[Booking], list[BookingEvent]]:
         told = {name: vars(row)[f"event_{name}"] for name in EVENT_FIELDS}
         if told["id"] is not None:
             events.append(BookingEvent(booking=booking, **told))
-    return list(bookings.values()), sorted(events, key=lambda event: (event.happened_at, event.pk))
+    return History(list(bookings.values()), sorted(events, key=lambda event: (event.happened_at, event.pk)))
 
 
 def _state(
