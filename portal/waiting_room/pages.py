@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.utils.html import escape
 from django.utils.translation import gettext, ngettext, override
 
-from bookings.models import TourSession
+from bookings.models import SessionState, TourSession
 from portal.templatetags.times import near_moment, zone_name
 from portal.waiting_room.pace import TIME_FOR_THE_FORM, TURN_KEPT, rounded
 
@@ -38,10 +38,11 @@ class Pages:
     def waiting(self, session: TourSession, language: str, place: Place, *, not_sent: bool, now: datetime) -> str:
         with override(language):
             before = before_words(place.before)
+            stays = _is_full() if session.state(now) == SessionState.WAITLIST else _kept()
             sentences = {
                 "headline": before,
                 "first": pace_words(place),
-                "second": _not_sent() if not_sent else _kept(),
+                "second": _not_sent() if not_sent else stays,
                 "again": again_words(place.again_in),
             }
             return self._filled("waiting", session, language, sentences, now=now)
@@ -186,6 +187,13 @@ def _kept() -> str:
     return gettext(
         "Your place is kept on this device, also while it sleeps or the page is closed; your turn for %(n)s minutes."
     ) % {"n": TURN_KEPT // 60}
+
+
+def _is_full() -> str:
+    return gettext(
+        "The places of this session are taken by now: your turn leads to its waitlist. The list of sessions says where "
+        "places are left."
+    )
 
 
 def _not_sent() -> str:
