@@ -13,7 +13,7 @@ local is_moved, is_counted = ARGV[4] == '1', ARGV[5] == '1'
 local opens_at, let_in_until, form = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local measured, slow_ones, always = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11] == 'on'
 
-local kept = redis.call('HMGET', pace_key, 'pace', 'credit', 'ticked', 'judged', 'count', 'slow')
+local kept = redis.call('HMGET', pace_key, 'pace', 'credit', 'ticked', 'judged', 'count', 'slow', 'served', 'is_known')
 local pace = tonumber(kept[1]) or PACE_AT_FIRST
 local credit = tonumber(kept[2]) or pace * BURST
 local ticked = tonumber(kept[3]) or now
@@ -21,26 +21,39 @@ local judged = tonumber(kept[4]) or now
 local count = (tonumber(kept[5]) or 0) + measured
 local slow = (tonumber(kept[6]) or 0) + slow_ones
 
+local served, is_known = tonumber(kept[7]) or 0, kept[8] == '1'
+
 local function waiting() return redis.call('ZCOUNT', line, '-inf', now_text) end
 
 -- A clock that was wrong must not stop the line.
 if ticked > now + 60 or judged > now + 60 then ticked, judged = now, now end
 
--- What was measured moves the pace: down by a good part, up by a little and only while somebody waits.
+-- What was measured moves the pace: to what is served where requests were slow, else up while somebody waits; twofold
+-- until it is known what can be served.
 if now < judged then
-  count, slow = 0, 0 -- begun before the last change
+  count, slow, served = 0, 0, 0 -- begun before the last change
 elseif now - judged >= JUDGED_EVERY then
   if slow > 1 + 0.05 * count then
-    pace = math.max(SLOWEST, pace * SLOWER_BY)
+    local a_second = served / (now - judged)
+    if served > 0 then
+      pace = math.min(pace, math.max(a_second * OF_THOSE_SERVED, pace * SLOWER_AT_MOST_BY))
+    else
+      pace = pace * SLOWER_BY
+    end
+    pace, is_known = math.max(SLOWEST, pace), true
     credit = math.min(credit, pace)
     judged = now + JUDGED_EVERY
   else
-    if pace < PACE_AT_FIRST or (count > 0 and waiting() > 0) then
-      pace = math.min(FASTEST, pace + math.max(0.5, pace * FASTER_BY))
+    local is_asked_for = count > 0 and waiting() > 0
+    if pace < PACE_AT_FIRST or is_asked_for then
+      local faster = is_asked_for and not is_known and FASTER_AT_FIRST or FASTER_BY
+      local is_seen = served / (now - judged) >= pace / 2
+      local most = (is_known or is_seen) and FASTEST or math.max(pace, FASTEST_UNSEEN)
+      pace = math.min(most, pace + math.max(0.5, pace * faster))
     end
     judged = now
   end
-  count, slow = 0, 0
+  count, slow, served = 0, 0, 0
 end
 
 -- Time that passed lets people in.
@@ -65,7 +78,7 @@ end
 
 local function answer(verdict, where, among, until_then)
   redis.call('HSET', pace_key, 'pace', pace, 'credit', credit, 'ticked', ticked, 'judged', judged,
-    'count', count, 'slow', slow)
+    'count', count, 'slow', slow, 'served', served, 'is_known', is_known and '1' or '0')
   return {verdict, where or 0, among or 0, tostring(pace), tostring(until_then or 0)}
 end
 

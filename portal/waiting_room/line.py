@@ -23,7 +23,11 @@ _constants = {
     "BURST": pace.BURST,
     "BURST_AT_LEAST": pace.BURST_AT_LEAST,
     "JUDGED_EVERY": pace.JUDGED_EVERY,
+    "FASTEST_UNSEEN": pace.FASTEST_UNSEEN,
+    "FASTER_AT_FIRST": pace.FASTER_AT_FIRST,
     "FASTER_BY": pace.FASTER_BY,
+    "OF_THOSE_SERVED": pace.OF_THOSE_SERVED,
+    "SLOWER_AT_MOST_BY": pace.SLOWER_AT_MOST_BY,
     "SLOWER_BY": pace.SLOWER_BY,
     "CROWD_BEFORE_OPENING": pace.CROWD_BEFORE_OPENING,
     "TIME_FOR_THE_FORM": pace.TIME_FOR_THE_FORM,
@@ -103,6 +107,7 @@ def use_up(ticket: Ticket, *, form: str) -> None:
             pipe.set(_done(ticket), form, ex=pace.TICKET_GOOD_FOR)
             pipe.zrem(INSIDE, ticket.number)
             pipe.delete(_sending(ticket))
+            pipe.hincrby(PACE, "served", 1)
             pipe.execute()
         return True
 

@@ -3,9 +3,13 @@
 from math import log
 
 # Let in while nothing has been measured; afterwards within these two by how long admitted requests take (enter.lua).
-PACE_AT_FIRST = 20.0
+PACE_AT_FIRST = 50.0
 SLOWEST = 0.5
 FASTEST = 200.0
+# Until the first slow request the pace doubles. A form comes back when it is written, so what it costs is seen late:
+# above this the pace grows only while half as many sign-ups come back as are let in.
+FASTEST_UNSEEN = 100.0
+FASTER_AT_FIRST = 1.0
 # What may come at once after a quiet moment: seconds of the pace, and never fewer parties.
 BURST = 2.0
 BURST_AT_LEAST = 5
@@ -13,6 +17,10 @@ BURST_AT_LEAST = 5
 SLOW = 0.5
 JUDGED_EVERY = 2.0
 FASTER_BY = 0.1
+# Slow while sign-ups come back: down to a little less than those, for so many can be served; at once by this at most.
+# Slow and none comes back: down by less, and again.
+OF_THOSE_SERVED = 0.9
+SLOWER_AT_MOST_BY = 0.4
 SLOWER_BY = 0.7
 
 # From when on those who come before the opening get a ticket, and from how many on they see the room.

@@ -13,7 +13,7 @@ from django.utils.html import escape, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext, override
 
-from bookings.models import TourSession
+from bookings.models import SessionState, TourSession
 from portal.templatetags.times import near_moment, zone_name
 from portal.waiting_room.pace import TIME_FOR_THE_FORM, TURN_KEPT, rounded
 
@@ -42,7 +42,8 @@ class Pages:
 
     def waiting(self, session: TourSession, language: str, place: Place, *, sent: Sent | None, now: datetime) -> str:
         with override(language):
-            sentences = {"headline": before_words(place.before), "first": pace_words(place), "second": _kept()}
+            second = _is_full() if session.state(now) == SessionState.WAITLIST else _kept()
+            sentences = {"headline": before_words(place.before), "first": pace_words(place), "second": second}
             return self._filled("waiting", session, language, sentences, place.again_in, sent=sent, now=now)
 
     def before_opening(
@@ -224,6 +225,13 @@ def _kept() -> str:
     return gettext(
         "This device keeps your turn, also while it sleeps or the page is closed; once it has come, for %(n)s minutes."
     ) % {"n": TURN_KEPT // 60}
+
+
+def _is_full() -> str:
+    return gettext(
+        "The places of this session are taken by now: your turn leads to its waitlist. The list of sessions says where "
+        "places are left."
+    )
 
 
 def _mark(name: str) -> str:

@@ -15,7 +15,7 @@ from portal import shared
 from portal.forms.stamp import new_stamp
 from portal.waiting_room import line, middleware, pace
 from portal.waiting_room.tickets import Ticket, place_of, seconds
-from tests.factories import HOUR, NOON, make_house, make_season, make_session
+from tests.factories import HOUR, NOON, make_booking, make_house, make_season, make_session
 from tests.portal.pages import words
 
 SECOND = timedelta(seconds=1)
@@ -308,6 +308,17 @@ def test_whoever_waits_is_told_its_place_the_pace_and_the_time_in_both_languages
     assert ('<html lang="zh-Hans"' in chinese, "北门汽车厂" in chinese, "[[" in chinese) == (True, True, False)
 
 
+def test_whoever_waits_for_a_session_that_filled_up_meanwhile_is_told_so(session):
+    others_wait(10)
+    who = visitor()
+    assert "taken by now" not in words(who.get(path(session)))
+    make_booking(session, size=session.capacity)
+    forget()
+    assert "The places of this session are taken by now: your turn leads to its waitlist." in words(
+        who.get(path(session))
+    )
+
+
 def test_a_look_asks_redis_once_and_the_database_never(session):
     others_wait(10)
     who = visitor()
@@ -535,21 +546,40 @@ def test_behind_a_proxy_that_nobody_named_all_count_as_nobody(session, settings)
 
 
 @pytest.mark.parametrize(
-    ("measured", "then"),
+    ("measured", "a_second", "is_known", "then"),
     [
-        ((100, 20), pace.PACE_AT_FIRST * pace.SLOWER_BY),
-        ((100, 5), pace.PACE_AT_FIRST * (1 + pace.FASTER_BY)),
-        ((0, 0), pace.PACE_AT_FIRST),
+        ((100, 20), 0, 1, 40 * pace.SLOWER_BY),
+        ((100, 20), 30, 1, 30 * pace.OF_THOSE_SERVED),
+        ((100, 20), 60, 1, 40),
+        ((100, 20), 1, 1, 40 * pace.SLOWER_AT_MOST_BY),
+        ((100, 5), 40, 1, 40 * (1 + pace.FASTER_BY)),
+        ((100, 5), 0, 0, 80),
+        ((0, 0), 0, 1, 40 * (1 + pace.FASTER_BY)),
     ],
+    ids=["none served", "fewer served", "more served", "few served", "quick", "quick at first", "below the first"],
 )
-def test_the_pace_goes_down_when_requests_are_slow_and_up_while_people_wait(measured, then):
+def test_the_pace_goes_down_to_what_is_served_and_up_while_people_wait(measured, a_second, is_known, then):
     someone = line.Arrival(Ticket("someone", 1.0), False, 0.0, "", "", "")
-    others_wait(1000, pace=pace.PACE_AT_FIRST)
+    others_wait(1000, pace=40)
+    asked(lambda redis: redis.hset(line.PACE, "is_known", is_known))
     now = seconds(NOON)
     line.enter(someone, now=now, measured=(0, 0))
+    asked(lambda redis: redis.hincrby(line.PACE, "served", int(a_second * pace.JUDGED_EVERY)))
     answer = line.enter(someone, now=now + pace.JUDGED_EVERY, measured=measured)
     assert answer
     assert answer.pace == pytest.approx(then)
+
+
+def test_at_first_the_pace_doubles_and_goes_on_only_when_sign_ups_come_back():
+    someone = line.Arrival(Ticket("someone", 1.0), False, 0.0, "", "", "")
+    others_wait(5000, pace=pace.PACE_AT_FIRST)
+    paces = []
+    for judged in range(5):
+        if judged == 4:
+            asked(lambda redis: redis.hincrby(line.PACE, "served", int(pace.FASTEST_UNSEEN)))
+        found = line.enter(someone, now=seconds(NOON) + judged * pace.JUDGED_EVERY, measured=(100, 0))
+        paces.append(found and found.pace)
+    assert paces == [50, 100, 100, 100, 200]
 
 
 def test_a_process_that_is_busy_counts_as_slow():
