@@ -6,6 +6,7 @@ import pytest
 from django.test import override_settings
 
 from bookings.domain import visit
+from bookings.domain.holds import LOOKED_AT_FIRST
 from bookings.domain.invariants import broken_promises
 from bookings.domain.retention import erase
 from bookings.models import Party
@@ -45,6 +46,13 @@ def test_a_tenth_of_a_large_session_is_more():
     session = make_session(capacity=120, max_parties=40)
     parties = [ask(session, network=SCHOOL) for _ in range(5)]
     assert stands(*parties) == ["offered"] * 4 + ["waiting"]
+
+
+@override_settings(UNPROVEN_PARTIES_A_NETWORK=LOOKED_AT_FIRST + 6)
+def test_a_network_with_many_holds_has_every_one_of_them():
+    session = make_session(capacity=120, max_parties=40)
+    parties = [ask(session, network=SCHOOL) for _ in range(LOOKED_AT_FIRST + 7)]
+    assert stands(*parties) == ["offered"] * (LOOKED_AT_FIRST + 6) + ["waiting"]
 
 
 def test_a_proven_mailbox_and_a_party_that_ended_make_room():
