@@ -114,6 +114,7 @@ def let_them_come(run: Run, stack: Stack, sessions: list[TourSession]) -> Rush:
             1 + number % 3,
             session=sessions[number // 3 % len(sessions)].pk,
             patience=asked.patience,
+            reads_mail_after=asked.think * 2,
             think=asked.think + chance.random() * SLOWEST_THINKS_LONGER,
         )
         for number in range(asked.visitors)

@@ -33,12 +33,12 @@ if ticked > now + 60 or judged > now + 60 then ticked, judged = now, now end
 if now < judged then
   count, slow, served = 0, 0, 0 -- begun before the last change
 elseif now - judged >= JUDGED_EVERY then
-  if slow > 1 + 0.05 * count then
+  if slow > 1 + SLOW_ONES_MAY_BE * count then
     local a_second = served / (now - judged)
-    if served > 0 then
-      pace = math.min(pace, math.max(a_second * OF_THOSE_SERVED, pace * SLOWER_AT_MOST_BY))
-    else
+    if served == 0 then
       pace = pace * SLOWER_BY
+    elseif a_second < pace * AS_MANY_AS_COME_BACK then
+      pace = math.max(a_second, pace * SLOWER_AT_MOST_BY)
     end
     pace, is_known = math.max(SLOWEST, pace), true
     credit = math.min(credit, pace)
