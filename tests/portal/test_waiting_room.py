@@ -497,7 +497,7 @@ def test_behind_a_proxy_that_nobody_named_all_count_as_nobody(session, settings)
 def test_the_pace_goes_down_to_what_is_served_and_up_while_people_wait(measured, a_second, is_known, then):
     someone = line.Arrival(Ticket("someone", 1.0), False, 0.0, "", "", "")
     others_wait(1000, pace=40)
-    asked(lambda redis: redis.hset(line.PACE, "is_known", is_known))
+    asked(lambda redis: redis.hset(line.PACE, mapping={"is_known": is_known, "given": int(40 * pace.JUDGED_EVERY)}))
     now = seconds(NOON)
     line.enter(someone, now=now, measured=(0, 0))
     asked(lambda redis: redis.hincrby(line.PACE, "served", int(a_second * pace.JUDGED_EVERY)))
