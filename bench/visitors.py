@@ -52,6 +52,7 @@ class Visitor:
     session: int | None = None
     patience: float = 120.0
     think: float = 0.0
+    reads_mail_after: float = 0.0
     presses: int = 1
     email: str = ""
     came: float = 0.0
@@ -96,6 +97,7 @@ class Crowd:
             async with asyncio.timeout(visitor.patience):
                 await self._ask(visitor, client)
             if self.mailbox and visitor.outcome == "asked":
+                await asyncio.sleep(visitor.reads_mail_after)
                 async with asyncio.timeout(visitor.patience):
                     await self._prove(visitor, client, await self.mailbox(visitor.email))
         except TimeoutError:

@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_before_create_process
+from celery.signals import celeryd_init, setup_logging, worker_before_create_process
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -17,6 +17,12 @@ app.autodiscover_tasks()
 @setup_logging.connect(weak=False)
 def keep_logging_as_configured(**_arguments: Any) -> None:
     """A receiver is enough: Celery then leaves to the settings what is logged, how, and where to."""
+
+
+@celeryd_init.connect(weak=False)
+def let_visitors_go_first(**_arguments: Any) -> None:
+    """Mail can wait a moment and visitors cannot; alone on its machine a worker is no slower for it."""
+    os.nice(5)
 
 
 @worker_before_create_process.connect(weak=False)

@@ -286,7 +286,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 # Tests turn it on themselves: on their clock, which stands still, all that ever ask arrive at once.
 WAITING_ROOM = env.choice("WAITING_ROOM", ("auto", "on", "off"), default="off" if IN_TESTS else "auto")
 # Sign-up requests under way in one web process; above it the room slows down. Fewer than it has threads.
-SIGN_UPS_AT_ONCE = env.number("SIGN_UPS_AT_ONCE", default=4)
+SIGN_UPS_AT_ONCE = env.number("SIGN_UPS_AT_ONCE", default=6)
 
 # Logs carry no personal data: our own sentences name rows by number
 

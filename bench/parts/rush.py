@@ -28,6 +28,8 @@ MEMORY_AGAIN_AFTER = 2.0
 SECONDS_FOR_MAIL = 120.0
 # Whoever sends a form in less than three seconds is a program to the portal (portal/forms/stamp.py).
 SLOWEST_THINKS_LONGER = 1.0
+# From its answer until a visitor looks into its mailbox.
+READS_MAIL_AFTER = 30.0
 PORTAL = ("web", "worker", "beat", "redis")
 
 
@@ -114,6 +116,7 @@ def let_them_come(run: Run, stack: Stack, sessions: list[TourSession]) -> Rush:
             1 + number % 3,
             session=sessions[number // 3 % len(sessions)].pk,
             patience=asked.patience,
+            reads_mail_after=READS_MAIL_AFTER,
             think=asked.think + chance.random() * SLOWEST_THINKS_LONGER,
         )
         for number in range(asked.visitors)

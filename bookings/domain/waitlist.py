@@ -114,6 +114,7 @@ def serve(session: TourSession, *, now: datetime, trigger: DecisionTrigger) -> B
 
     One offer a transaction keeps the order of locks simple. The caller holds the session's lock.
     """
+    session.refresh_ledger()
     offered = _offer_to_next(session, now=now, trigger=trigger)
     if offered:
         transaction.on_commit(lambda: offer_free_places(session.pk, now=now, trigger=trigger), robust=True)
@@ -176,7 +177,7 @@ def _offer_once(session_pk: int, *, now: datetime, trigger: DecisionTrigger) -> 
 
 
 def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrigger) -> Booking | None:
-    session.refresh_ledger()
+    """The caller holds the lock and has read the ledger under it."""
     keep_places(session, now=now)
     if not session.serves_its_line(now) or not session.parties_waiting or not all(session.free(first_call=True)):
         return None  # Nothing lies idle: no decision to explain.
@@ -267,8 +268,8 @@ def _decide(
         places=places,
         reason=reason,
     )
-    last = session.decisions.last()
-    if not (last and trigger in TELL_ONLY_NEWS and last.says_the_same(decision)):
+    last = session.decisions.last() if trigger in TELL_ONLY_NEWS else None
+    if not (last and last.says_the_same(decision)):
         decision.save()
 
 

@@ -13,7 +13,7 @@ local is_moved, is_counted = ARGV[4] == '1', ARGV[5] == '1'
 local opens_at, let_in_until, form = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local measured, slow_ones, always = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11] == 'on'
 
-local kept = redis.call('HMGET', pace_key, 'pace', 'credit', 'ticked', 'judged', 'count', 'slow', 'served', 'is_known')
+local kept = redis.call('HMGET', pace_key, 'pace', 'credit', 'ticked', 'judged', 'count', 'slow', 'served', 'is_known', 'given')
 local pace = tonumber(kept[1]) or PACE_AT_FIRST
 local credit = tonumber(kept[2]) or pace * BURST
 local ticked = tonumber(kept[3]) or now
@@ -22,6 +22,7 @@ local count = (tonumber(kept[5]) or 0) + measured
 local slow = (tonumber(kept[6]) or 0) + slow_ones
 
 local served, is_known = tonumber(kept[7]) or 0, kept[8] == '1'
+local given = tonumber(kept[9]) or 0
 
 local function waiting() return redis.call('ZCOUNT', line, '-inf', now_text) end
 
@@ -31,14 +32,14 @@ if ticked > now + 60 or judged > now + 60 then ticked, judged = now, now end
 -- What was measured moves the pace: to what is served where requests were slow, else up while somebody waits; twofold
 -- until it is known what can be served.
 if now < judged then
-  count, slow, served = 0, 0, 0 -- begun before the last change
+  count, slow, served, given = 0, 0, 0, 0 -- begun before the last change
 elseif now - judged >= JUDGED_EVERY then
-  if slow > 1 + 0.05 * count then
+  if slow > 1 + SLOW_ONES_MAY_BE * count then
     local a_second = served / (now - judged)
-    if served > 0 then
-      pace = math.min(pace, math.max(a_second * OF_THOSE_SERVED, pace * SLOWER_AT_MOST_BY))
-    else
+    if served == 0 then
       pace = pace * SLOWER_BY
+    elseif a_second < math.min(pace, given / (now - judged)) * AS_MANY_AS_COME_BACK then
+      pace = math.max(a_second, pace * SLOWER_AT_MOST_BY)
     end
     pace, is_known = math.max(SLOWEST, pace), true
     credit = math.min(credit, pace)
@@ -53,7 +54,7 @@ elseif now - judged >= JUDGED_EVERY then
     end
     judged = now
   end
-  count, slow, served = 0, 0, 0
+  count, slow, served, given = 0, 0, 0, 0
 end
 
 -- Time that passed lets people in.
@@ -74,11 +75,12 @@ for _ = 1, 200 do
   redis.call('ZREM', line, head)
   redis.call('HDEL', due, head)
   redis.call('ZADD', turns, now + TURN_KEPT, head)
+  given = given + 1
 end
 
 local function answer(verdict, where, among, until_then)
   redis.call('HSET', pace_key, 'pace', pace, 'credit', credit, 'ticked', ticked, 'judged', judged,
-    'count', count, 'slow', slow, 'served', served, 'is_known', is_known and '1' or '0')
+    'count', count, 'slow', slow, 'served', served, 'is_known', is_known and '1' or '0', 'given', given)
   return {verdict, where or 0, among or 0, tostring(pace), tostring(until_then or 0)}
 end
 
@@ -159,7 +161,7 @@ if is_counted then
   end
 end
 if is_direct then
-  credit = credit - 1
+  credit, given = credit - 1, given + 1
   return let_in(now + TIME_FOR_THE_FORM)
 end
 redis.call('ZADD', line, place, id)

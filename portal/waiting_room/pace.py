@@ -13,14 +13,16 @@ FASTER_AT_FIRST = 1.0
 # What may come at once after a quiet moment: seconds of the pace, and never fewer parties.
 BURST = 2.0
 BURST_AT_LEAST = 5
-# An admitted request that takes longer, or finds its process busy, counts as slow; one in twenty may.
-SLOW = 0.5
+# An admitted request that takes longer, or finds its process busy, counts as slow; one in ten may.
+SLOW = 1.0
+SLOW_ONES_MAY_BE = 0.1
 JUDGED_EVERY = 2.0
-FASTER_BY = 0.1
-# Slow while sign-ups come back: down to a little less than those, for so many can be served; at once by this at most.
-# Slow and none comes back: down by less, and again.
-OF_THOSE_SERVED = 0.9
+FASTER_BY = 0.2
+# Slow while sign-ups come back: down to what came back, for so many can be served, and at once by this at most; not at
+# all where nearly as many come back as are let in, or a machine that others use as well would slow down for ever.
+AS_MANY_AS_COME_BACK = 0.8
 SLOWER_AT_MOST_BY = 0.4
+# Slow, and none comes back.
 SLOWER_BY = 0.7
 
 # From when on those who come before the opening get a ticket, and from how many on they see the room.

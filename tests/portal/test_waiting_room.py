@@ -549,19 +549,19 @@ def test_behind_a_proxy_that_nobody_named_all_count_as_nobody(session, settings)
     ("measured", "a_second", "is_known", "then"),
     [
         ((100, 20), 0, 1, 40 * pace.SLOWER_BY),
-        ((100, 20), 30, 1, 30 * pace.OF_THOSE_SERVED),
-        ((100, 20), 60, 1, 40),
+        ((100, 20), 30, 1, 30),
+        ((100, 20), 40 * pace.AS_MANY_AS_COME_BACK, 1, 40),
         ((100, 20), 1, 1, 40 * pace.SLOWER_AT_MOST_BY),
         ((100, 5), 40, 1, 40 * (1 + pace.FASTER_BY)),
         ((100, 5), 0, 0, 80),
         ((0, 0), 0, 1, 40 * (1 + pace.FASTER_BY)),
     ],
-    ids=["none served", "fewer served", "more served", "few served", "quick", "quick at first", "below the first"],
+    ids=["none served", "fewer served", "as many served", "few served", "quick", "quick at first", "below the first"],
 )
 def test_the_pace_goes_down_to_what_is_served_and_up_while_people_wait(measured, a_second, is_known, then):
     someone = line.Arrival(Ticket("someone", 1.0), False, 0.0, "", "", "")
     others_wait(1000, pace=40)
-    asked(lambda redis: redis.hset(line.PACE, "is_known", is_known))
+    asked(lambda redis: redis.hset(line.PACE, mapping={"is_known": is_known, "given": int(40 * pace.JUDGED_EVERY)}))
     now = seconds(NOON)
     line.enter(someone, now=now, measured=(0, 0))
     asked(lambda redis: redis.hincrby(line.PACE, "served", int(a_second * pace.JUDGED_EVERY)))
