@@ -23,6 +23,7 @@ from bookings.models import Booking, BookingStatus, Notice, Party, TourSession
 from tests.concurrency.test_one_session import LIMITS, change_schema
 from tests.factories import DAY, make_house, make_season, make_session, make_tour
 from tests.processes import COMMANDS, Processes, processes, wait_until
+from tests.rush import loop
 from tests.stamps import older
 
 VISITORS, WORKERS, THREADS = 120, 3, 4
@@ -98,7 +99,7 @@ def test_every_acknowledged_sign_up_stands_once_though_a_web_process_is_killed(
     visitors = parties_for(sessions, 1, 2, 3)
 
     with serving(tmp_path, "portal.wsgi", monkeypatch) as running:
-        without_answer = asyncio.run(everybody_comes_and_one_process_is_killed(running, visitors))
+        without_answer = loop.run(everybody_comes_and_one_process_is_killed(running, visitors))
 
     assert without_answer > VISITORS // 2
     assert Counter(visitor.outcome for visitor in visitors) == {"asked": VISITORS}
@@ -137,6 +138,6 @@ def test_twin_without_predicate_and_constraint_it_oversells(tmp_path: Path, monk
     visitors = parties_for(sessions, 2, 3, count=VISITORS // 2)
 
     with serving(tmp_path, "tests.rush.naive", monkeypatch) as running:
-        asyncio.run(everybody_comes(running, visitors))
+        loop.run(everybody_comes(running, visitors))
 
     assert max(held(session) for session in sessions) > 3

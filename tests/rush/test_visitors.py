@@ -9,6 +9,7 @@ from bench.client import Answer
 from bench.plots import nice_ticks
 from bench.reading import Form, forms
 from bench.visitors import Crowd, Visitor, filled_in, seconds_to_wait
+from tests.rush import loop
 
 pytestmark = pytest.mark.any_database
 
@@ -89,7 +90,7 @@ def test_a_visitor_who_waits_asks_again_until_its_turn():
         async with server:
             return await Crowd("127.0.0.1", server.sockets[0].getsockname()[1]).visit(Visitor(1, 2))
 
-    visitor = asyncio.run(visit())
+    visitor = loop.run(visit())
 
     assert seen == ["/en/", "/en/", "/en/", "/en/sessions/7/"]
     assert (visitor.waits, visitor.outcome) == (2, "closed")
