@@ -1,4 +1,4 @@
-"""An event loop for a test, in a thread of its own: beside the tests of the browser one runs in the main thread already."""
+"""An event loop for a test, in a thread of its own: beside tests of the browser one runs in the main thread already."""
 
 import asyncio
 from collections.abc import Coroutine
