@@ -37,7 +37,7 @@ PARTS = {
     "full": Part('somebody told "full", and somebody who joins the line', 180),
     "rush": Part("2,000 visitors in one second want 960 places; memory after it; plots", 420),
     "offers": Part("ten freed places with 1,000 and 100,000 waiting", 300),
-    "mail": Part("handing over 960 and 10,000 reminders", 900, is_asked_by_name=True),
+    "mail": Part("handing over 960, 10,000 and 100,000 reminders", 900, is_asked_by_name=True),
     "growing": Part("two hosts on one database, and one of them falls", 300, is_asked_by_name=True),
     "pgbouncer": Part("the same through a PgBouncer in transaction mode", 300, is_asked_by_name=True),
     "waitlist": Part("what long lines cost, statement by statement", 900, is_asked_by_name=True),

@@ -50,6 +50,7 @@ class Visitor:
     number: int
     size: int
     session: int | None = None
+    wants_the_first: bool = False  # of the list; else any, where no session is named
     patience: float = 120.0
     think: float = 0.0
     reads_mail_after: float = 0.0
@@ -115,7 +116,9 @@ class Crowd:
         home = await self._read(visitor, client, "list", "/en/")
         chosen = f"/en/sessions/{visitor.session}/" if visitor.session else ""
         offered = links(home.body, SESSION)
-        if not chosen:
+        if not chosen and visitor.wants_the_first:
+            chosen = offered[0] if offered else ""
+        elif not chosen:
             chosen = random.Random(visitor.number).choice(offered) if offered else ""  # noqa: S311
         if chosen not in offered:
             raise Lost(f"no session {chosen} on the list")
