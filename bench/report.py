@@ -1,4 +1,4 @@
-"""What was measured, as the issue's table: figure, what the peer takes, what is to be reached, what was, and ratios."""
+"""What was measured, as one table: figure, what the peer takes, what is to be reached, what was, and ratios."""
 
 import platform
 import subprocess
