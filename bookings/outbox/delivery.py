@@ -59,10 +59,18 @@ class ServerTrouble(Exception):
 
 
 def deliver_due(
-    now: datetime, limit: int = BATCH, seconds: float = BATCH_SECONDS, *, looked: Look | None = None
+    now: datetime,
+    limit: int = BATCH,
+    seconds: float = BATCH_SECONDS,
+    *,
+    looked: Look | None = None,
+    until_emptied: bool = True,
 ) -> int:
     """Hand over what is due, the most urgent lane first, over one connection; returns how many the server took.
-    ``looked`` is what was just seen of it."""
+
+    ``looked`` is what was just seen of it. Without ``until_emptied`` it ends after a claim that was not full: what is
+    owed meanwhile leaves with what comes after it, in one look for many.
+    """
     clock = _clock_from(now)
     work = _Work(clock, ends=now + timedelta(seconds=seconds))
     seen = 0
@@ -72,6 +80,8 @@ def deliver_due(
         while allowed and (claimed := work.some(allowed, looked)):
             seen += claimed
             if work.is_over or seen >= limit or clock() >= work.ends:
+                break
+            if claimed < allowed and not until_emptied:
                 break
             looked = look(now=clock())
             if not looked.lanes:

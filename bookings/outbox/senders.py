@@ -32,7 +32,7 @@ SLOT = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT + 10)
 HELPS_WITHIN = timedelta(seconds=10)
 NUDGE_EXPIRES = 60
 # One that was sent so long ago still finds what is owed now, or the clock does in another moment.
-SECONDS_BETWEEN_NUDGES = 0.25
+SECONDS_BETWEEN_NUDGES = 0.5
 
 
 @shared_task(name="bookings.deliver", ignore_result=True)
@@ -50,9 +50,9 @@ def send_a_slice(*, now: datetime) -> bool:
     sent, began = 0, monotonic()
     with _slot(looked.server, now=now) as taken:
         if taken:
-            sent = deliver_due(now, limit=SLICE_OF, seconds=SLICE_SECONDS, looked=looked)
-    # One that ended by itself found nothing more a moment ago; and one of which nothing left may find the same again at
-    # once. What is due then waits for the clock.
+            sent = deliver_due(now, limit=SLICE_OF, seconds=SLICE_SECONDS, looked=looked, until_emptied=False)
+    # One that ended by itself took all that was due a moment ago; and one of which nothing left may find the same again
+    # at once. What is due then waits for the clock.
     if not sent or (sent < SLICE_OF and monotonic() - began < SLICE_SECONDS):
         return False
     after = timezone.now()
@@ -82,7 +82,7 @@ class Nudged:
 
 
 def nudge_for_a_change() -> None:
-    """Wake a worker, a few times a second at most: in a rush each sign-up owes mail, and one slice hands over many."""
+    """Wake a worker, twice a second at most: in a rush each sign-up owes mail, and one slice hands over many."""
     at = monotonic()
     if at - Nudged.at >= SECONDS_BETWEEN_NUDGES:
         Nudged.at = at
