@@ -63,10 +63,9 @@ def talk(line: socket.socket, heard: BinaryIO, keep: Callable[[bytes, str], None
 
 def link_in(text: bytes) -> str:
     """Of the plain text, which is its first part."""
-    part = email.message_from_bytes(text)
-    while part.is_multipart():
-        part = part.get_payload(0)  # type: ignore[assignment]
-    found = LINK.search(part.get_payload(decode=True) or b"")  # type: ignore[arg-type]
+    parts = email.message_from_bytes(text).walk()
+    payload = next(part for part in parts if not part.is_multipart()).get_payload(decode=True)
+    found = LINK.search(payload) if isinstance(payload, bytes) else None
     return found[0].decode() if found else ""
 
 

@@ -12,11 +12,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from redis import Redis
 
@@ -170,8 +169,9 @@ class Stack:
         return time.monotonic() - began
 
     def answers(self, path: str) -> bool:
-        with suppress(URLError, OSError), urlopen(self.address + path, timeout=10) as answer:  # noqa: S310
-            return bool(answer.status == 200)
+        with suppress(OSError, HTTPException), closing(HTTPConnection("127.0.0.1", self.port, timeout=10)) as line:
+            line.request("GET", path)
+            return line.getresponse().status == 200
         return False
 
     def wait_for_workers(self) -> None:

@@ -1,24 +1,21 @@
-"""Fills one line and frees ten places: `bench.parts.offers` runs it, and reads the four numbers that it prints."""
+"""Fills one line and frees ten places: `bench.parts.offers` runs it by `bench.with_django`, and reads
+the four numbers that it prints."""
 
 import resource
 import sys
 from statistics import median
 from time import perf_counter, process_time
 
-import django
+from django.core.management import call_command
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
 
-django.setup()
-
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
-from django.db.models import F  # noqa: E402
-from django.utils import timezone  # noqa: E402
-
-from bookings.domain import waitlist  # noqa: E402
-from bookings.models import DecisionTrigger, TourSession  # noqa: E402
-from tests.costs import analyze  # noqa: E402
-from tests.factories import DAY, make_booking, make_house, make_season, make_session  # noqa: E402
-from tests.long_lines import fill_line  # noqa: E402
+from bookings.domain import waitlist
+from bookings.models import DecisionTrigger, TourSession
+from tests.costs import analyze
+from tests.factories import DAY, make_booking, make_house, make_season, make_session
+from tests.long_lines import fill_line
 
 AT_ONCE = 10_000
 TIMES = 5

@@ -83,10 +83,9 @@ class Door:
         return await asyncio.start_server(self._pass, "127.0.0.1", 0, backlog=1024)
 
     async def _pass(self, ours: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        here = asyncio.current_task()
-        assert here  # noqa: S101
-        self._inside.add(here)
-        here.add_done_callback(self._inside.discard)
+        if here := asyncio.current_task():
+            self._inside.add(here)
+            here.add_done_callback(self._inside.discard)
         first = next(self._turn)
         for number in range(len(self.ports)):
             port = self.ports[(first + number) % len(self.ports)]

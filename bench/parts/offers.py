@@ -16,7 +16,7 @@ def measure(run: Run) -> list[Figure]:
     milliseconds: dict[int, float] = {}
     memory: dict[int, float] = {}
     for length in LENGTHS:
-        command = [sys.executable, "-m", "bench.ten_offers", str(length)]
+        command = [sys.executable, "-m", "bench.with_django", "bench.ten_offers", str(length)]
         told = subprocess.run(command, env=run.shell, check=True, capture_output=True, text=True).stdout.split()
         milliseconds[length], cpu, memory[length], offers = map(float, told)
         run.note(

@@ -64,7 +64,7 @@ def _kept(view: View[Arguments], *, seconds: int, max_age: int) -> View[Argument
         return mark_as_kept(request, view(request, *args, **kwargs), seconds=seconds, max_age=max_age)
 
     # Read before the view is called, so that of many who ask one has the page made.
-    answer.keeps_pages = True  # type: ignore[attr-defined]
+    vars(answer)["keeps_pages"] = True
     return answer
 
 

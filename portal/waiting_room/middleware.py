@@ -118,7 +118,7 @@ class Visit:
     def _let_in(self, get_response: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
         if self.ticket.has_waited:
             # The page of the form says it.
-            self.request.let_in_until = BEGINNING + timedelta(seconds=self.ticket.let_in_until)  # type: ignore[attr-defined]
+            vars(self.request)["let_in_until"] = BEGINNING + timedelta(seconds=self.ticket.let_in_until)
         response = self._counted(get_response)
         if self.is_sent and response.status_code == TAKEN:
             line.use_up(self.ticket, form=self.form)
