@@ -5,7 +5,6 @@ has no connection free is not an error of ours. What was sent can be sent again:
 """
 
 import logging
-import random
 import select
 import socket
 import sqlite3
@@ -13,6 +12,7 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
+from random import SystemRandom
 from time import monotonic
 
 from django.db import InterfaceError, OperationalError
@@ -101,7 +101,7 @@ def busy(request: HttpRequest, why: str) -> HttpResponse:
     Tally.count(why)
     language = get_language_from_request(request, check_path=True)
     answer = HttpResponse(page(language, is_form=request.method == "POST"), status=503)
-    answer["Retry-After"] = str(random.randint(SOONEST, LATEST))  # noqa: S311
+    answer["Retry-After"] = str(SystemRandom().randint(SOONEST, LATEST))
     answer["Cache-Control"] = "no-store"
     answer["Content-Language"] = language
     return answer

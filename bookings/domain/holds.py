@@ -9,8 +9,8 @@ party have it: so the number holds however many ask at the same moment, and nobo
 
 import hashlib
 import hmac
-import random
 from collections.abc import Mapping, Sequence
+from random import SystemRandom
 
 from django.conf import settings
 
@@ -46,7 +46,7 @@ def _free_of(sessions: Sequence[TourSession], network: str, looked_at: int | Non
     unproven = Party.objects.live().filter(mailbox_proven_at=None, network_hold__in=wanted)
     taken = set(unproven.values_list("network_hold", flat=True))
     free = {pk: [name for name in each if name not in taken] for pk, each in names.items()}
-    return {pk: random.choice(each) for pk, each in free.items() if each}  # noqa: S311
+    return {pk: SystemRandom().choice(each) for pk, each in free.items() if each}
 
 
 def _names(session: TourSession, network: str, looked_at: int | None) -> list[str]:
@@ -54,5 +54,5 @@ def _names(session: TourSession, network: str, looked_at: int | None) -> list[st
     key = hmac.new(settings.PERSON_KEY.encode(), f"hold:{session.pk}:{network}".encode(), hashlib.sha256).hexdigest()
     numbers: Sequence[int] = range(most_of(session))
     if looked_at is not None and looked_at < len(numbers):
-        numbers = random.sample(numbers, looked_at)
+        numbers = SystemRandom().sample(numbers, looked_at)
     return [f"{key[:40]}:{number}" for number in numbers]

@@ -2,10 +2,10 @@
 
 import functools
 import logging
-import random
 import time
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
+from random import SystemRandom
 from typing import NamedTuple, ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -156,7 +156,8 @@ def in_one_transaction(
                 patience = SECONDS_WITHOUT_DATABASE if was_lost else SECONDS_BEHIND_OTHERS
                 if not may_try or tries == MOST_TRIES or time.monotonic() - began > patience:
                     raise
-            time.sleep(random.uniform(0.1, 0.4) if was_lost else random.uniform(0, 0.02 * tries))  # noqa: S311
+            chance = SystemRandom()
+            time.sleep(chance.uniform(0.1, 0.4) if was_lost else chance.uniform(0, 0.02 * tries))
         raise AssertionError("unreachable")
 
     return run

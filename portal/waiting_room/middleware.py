@@ -1,10 +1,10 @@
 """Who asks for the sign-up form takes it, or waits. Above sessions, languages and forms: a look costs little."""
 
-import random
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from math import ceil
+from random import SystemRandom
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict, UnreadablePostError
@@ -173,7 +173,7 @@ class Visit:
         left = self.opens_at - self.seconds
         asked = interval_before_opening(found.place, left=left, early=found.among, pace=found.pace)
         # Never a moment too early.
-        return spread(asked) if asked < left else ceil(asked + random.random())  # noqa: S311
+        return spread(asked) if asked < left else ceil(asked + SystemRandom().random())
 
     def _draw(self) -> Ticket:
         return Ticket.draw(self.season_pk, opens_at=self.opens_at, now=self.seconds)
@@ -188,8 +188,7 @@ class Visit:
 
 def spread(asked: float) -> int:
     """Whole seconds, a little different for each: pages that came together do not look together."""
-    # Chance for manners, not for secrets.
-    return max(1, round(asked * random.uniform(0.9, 1.1)))  # noqa: S311
+    return max(1, round(asked * SystemRandom().uniform(0.9, 1.1)))
 
 
 def flat(sent: QueryDict) -> Iterator[tuple[str, str]]:

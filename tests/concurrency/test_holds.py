@@ -1,16 +1,15 @@
 """Thirty parties of one network in the same moment: as many hold places as one network may, not one more."""
 
-import threading
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from django.db import connection
 
 from bookings.domain import holds
-from bookings.models import Booking, Party
+from bookings.models import Booking
 from tests.acts import ledger, submit, told_to_prove_first
-from tests.concurrency.threads import PATIENCE, at_once
+from tests.concurrency.threads import at_once
+from tests.concurrency.twins import all_look_first, parties_without
 from tests.factories import make_session
 
 pytestmark = pytest.mark.postgres
@@ -29,27 +28,13 @@ def test_thirty_of_one_network_at_once_hold_what_one_network_may():
 
 @pytest.fixture
 def without_one_for_each_hold(transactional_db: None) -> Iterator[None]:
-    constraint = next(c for c in Party._meta.constraints if c.name == "party_one_unproven_for_each_hold")
-    with connection.schema_editor() as editor:
-        editor.remove_constraint(Party, constraint)
-    yield
-    Booking.objects.all().delete()
-    Party.objects.all().delete()
-    with connection.schema_editor() as editor:
-        editor.add_constraint(Party, constraint)
+    with parties_without("party_one_unproven_for_each_hold"):
+        yield
 
 
 @pytest.mark.usefixtures("without_one_for_each_hold")
 def test_twin_without_the_constraint_a_network_holds_more(monkeypatch):
     session = make_session()
-    all_have_looked = threading.Barrier(8)
-    look = holds.free_holds
-
-    def look_and_wait(*args, **kwargs):
-        found = look(*args, **kwargs)
-        all_have_looked.wait(PATIENCE)
-        return found
-
-    monkeypatch.setattr(holds, "free_holds", look_and_wait)
+    all_look_first(monkeypatch, holds, "free_holds", of=8)
     at_once(*[partial(submit, session, network=SCHOOL)] * 8)
     assert ledger(session)["parties"] == 8

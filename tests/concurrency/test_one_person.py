@@ -1,17 +1,16 @@
 """A double click, Back and resubmit, two tabs, fifty of them: one party."""
 
-import threading
 import uuid
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from django.db import connection
 
 from bookings.domain import sign_up
 from bookings.models import Booking, Notice, Party
 from tests.acts import ledger, submit
-from tests.concurrency.threads import PATIENCE, at_once
+from tests.concurrency.threads import at_once
+from tests.concurrency.twins import all_look_first, parties_without
 from tests.factories import NOON, make_booking, make_season, make_session
 
 pytestmark = pytest.mark.postgres
@@ -50,28 +49,14 @@ def test_fifty_submits_of_one_person_are_one_live_party_and_at_most_one_more_mai
 
 @pytest.fixture
 def without_one_live(transactional_db: None) -> Iterator[None]:
-    constraint = next(c for c in Party._meta.constraints if c.name == ONE_LIVE)
-    with connection.schema_editor() as editor:
-        editor.remove_constraint(Party, constraint)
-    yield
-    Booking.objects.all().delete()
-    Party.objects.all().delete()
-    with connection.schema_editor() as editor:
-        editor.add_constraint(Party, constraint)
+    with parties_without(ONE_LIVE):
+        yield
 
 
 @pytest.mark.usefixtures("without_one_live")
 def test_twin_without_the_constraint_one_person_has_two_parties(monkeypatch):
     session = make_session()
-    both_have_looked = threading.Barrier(2)
-    look = sign_up._tell_already_in
-
-    def look_and_wait(*args, **kwargs):
-        found = look(*args, **kwargs)
-        both_have_looked.wait(PATIENCE)
-        return found
-
-    monkeypatch.setattr(sign_up, "_tell_already_in", look_and_wait)
+    all_look_first(monkeypatch, sign_up, "_tell_already_in", of=2)
     at_once(*[partial(submit, session, email="lin@example.com", now=NOON)] * 2)
 
     assert Party.objects.live().filter(season=session.season).count() == 2
