@@ -1,5 +1,6 @@
 """A mail server of our own in a thread: it records what it takes and can be told to fail."""
 
+import asyncio
 import email
 import email.policy
 import socket
@@ -18,7 +19,8 @@ class MailServer:
 
     ``mail_answer``, ``recipient_answer`` and ``data_answer`` are replies such as "451 busy" that replace the normal one
     at MAIL FROM, RCPT TO and after the text; ``hang_up`` drops the line after the text without a word, the mail taken.
-    A line carries no more than ``mails_a_line``; ``after_each`` is called when a mail was taken.
+    A line carries no more than ``mails_a_line``; ``after_each`` is called when a mail was taken. At RCPT TO a mail
+    waits until as many have come as ``meet`` lets pass together.
     """
 
     def __init__(self) -> None:
@@ -33,6 +35,7 @@ class MailServer:
         self.data_answer = ""
         self.hang_up = False
         self.mails_a_line = 0
+        self.meet: asyncio.Barrier | None = None
         self.after_each: Callable[[], None] = lambda: None
         self.port = free_port()
         self.controller: Controller | None = None
@@ -91,6 +94,8 @@ class MailServer:
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if self.meet:
+            await self.meet.wait()
         answer = self.refused_recipients.get(address) or self.recipient_answer
         if answer:
             return answer

@@ -21,6 +21,9 @@ UNPROVEN_AN_ADDRESS = {HOUR: 3, DAY: 8}
 # Kinds that anybody who knows an address can cause, also of a mailbox that is proven.
 ASKED_BY_ANYBODY = frozenset({NoticeKind.LINK, NoticeKind.ALREADY_IN})
 
+# Where two workers saw each other begin the last one that an address may get, both look again after this.
+LOOK_AGAIN = timedelta(minutes=1)
+
 # Of all addresses together: where so large a part bounces, somebody is trying out addresses.
 BOUNCED_AT_MOST, BOUNCED_OF_AT_LEAST = 0.2, 50
 ALL_REST = timedelta(minutes=10)
@@ -34,7 +37,8 @@ def capped_until(notice: Notice, tries: Tries, *, now: datetime, is_begun: bool 
     """When the address may get this mail, or None if it may now. Every try that may have left counts.
 
     Asked before a mail is built, by what was read of many at once, and again by what is read once its own try is
-    committed (``is_begun``): of two workers at least one then sees the other's. Both may wait, they never both pass.
+    committed (``is_begun``): of two workers at least one then sees the other's. They never both pass; both may wait,
+    and then for a moment only, as neither mail has left.
     """
     of_address = tries.get(notice.party.person_key, [])
     until = []
@@ -42,6 +46,8 @@ def capped_until(notice: Notice, tries: Tries, *, now: datetime, is_begun: bool 
         within = [at for at in of_address if at > now - window][int(is_begun) :]
         if len(within) >= most:
             until.append(within[most - 1] + window)
+    if until and is_begun:
+        return min(max(until), now + LOOK_AGAIN)
     return max(until, default=None)
 
 
