@@ -166,6 +166,9 @@ def postgresql(
         options |= {"connect_timeout": 2, "tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5}
     if pool:
         options["pool"] = POOL
+    if not pooler:
+        # What is asked for the third time is planned once for the connection: half of PostgreSQL's work in a sign-up.
+        options |= {"server_side_binding": True, "prepare_threshold": 2}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": name,

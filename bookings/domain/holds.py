@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 from random import SystemRandom
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from bookings.models import Party, TourSession
+from bookings.models.compiled import compiled, given_each
 
 # A network with very many holds has a free one among so few, unless nearly all are taken.
 LOOKED_AT_FIRST = 8
@@ -43,10 +45,15 @@ def _free_of(sessions: Sequence[TourSession], network: str, looked_at: int | Non
     """Of so many holds of each session, or of all."""
     names = {session.pk: _names(session, network, looked_at) for session in sessions}
     wanted = [name for each in names.values() for name in each]
-    unproven = Party.objects.live().filter(mailbox_proven_at=None, network_hold__in=wanted)
-    taken = set(unproven.values_list("network_hold", flat=True))
+    taken = {party.network_hold for party in _unproven(len(wanted), wanted=wanted)}
     free = {pk: [name for name in each if name not in taken] for pk, each in names.items()}
     return {pk: SystemRandom().choice(each) for pk, each in free.items() if each}
+
+
+@compiled
+def _unproven(wanted: int) -> QuerySet[Party]:
+    unproven = Party.objects.live().filter(mailbox_proven_at=None)
+    return unproven.filter(network_hold__in=given_each("wanted", wanted)).only("network_hold").order_by()
 
 
 def _names(session: TourSession, network: str, looked_at: int | None) -> list[str]:

@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 
 from bookings.models import LIVE, Booking, BookingMoved, Party, TourSession
+from bookings.models.compiled import compiled, given_each
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -75,10 +76,17 @@ def lock_sessions_of(
     party_pks: Iterable[int], *, also: Iterable[int] = (), rows_alone: bool = False
 ) -> dict[int, TourSession]:
     """The first half of locking parties: every session one of them has a live booking in, and those in ``also``."""
-    live = Booking.objects.live().filter(party__in=party_pks)
+    pks = sorted(set(party_pks))
     if others := set(also):
-        return TourSession.objects.lock({*live.values_list("session", flat=True), *others}, rows_alone=rows_alone)
-    return TourSession.objects.lock(live.values("session"), rows_alone=rows_alone)
+        joined = Booking.objects.live().filter(party__in=pks).values_list("session", flat=True)
+        return TourSession.objects.lock({*joined, *others}, rows_alone=rows_alone)
+    return {session.pk: session for session in _sessions_locked(len(pks), rows_alone, parties=pks)}
+
+
+@compiled
+def _sessions_locked(parties: int, rows_alone: bool) -> QuerySet[TourSession]:
+    joined = Booking.objects.live().filter(party__pk__in=given_each("parties", parties)).values("session")
+    return TourSession.objects.locked(joined, rows_alone=rows_alone)
 
 
 def lock_parties(
@@ -87,13 +95,18 @@ def lock_parties(
     """The second half: the parties by primary key. Raises StaleLocks if one of them is in a session not locked."""
     pks = sorted(set(party_pks))
     locked = {pk: Locked(Party.objects.lock(pk, row_alone=rows_alone), sessions, []) for pk in pks}
-    for booking in Booking.objects.live().filter(party__in=locked).order_by("preference", "pk"):
+    for booking in _live_of(len(pks), parties=pks):
         if booking.session_id not in sessions:
             raise StaleLocks
         of_party = locked[booking.party_id]
         booking.party, booking.session = of_party.party, sessions[booking.session_id]
         of_party.read.append(booking)
     return locked
+
+
+@compiled
+def _live_of(parties: int) -> QuerySet[Booking]:
+    return Booking.objects.live().filter(party__pk__in=given_each("parties", parties)).order_by("preference", "pk")
 
 
 def lock_everybody(

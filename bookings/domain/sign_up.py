@@ -24,6 +24,7 @@ from bookings.models import (
     TourSession,
     person_key,
 )
+from bookings.models.compiled import Given, compiled, given_each
 
 # A waiting party proves its mailbox within this time from the hand-over of the mail that asks for it.
 PROVE_WITHIN = timedelta(hours=24)
@@ -77,7 +78,7 @@ def request_places(
     """
     key = person_key(lead.email)
     asked = Party.objects.filter(submission_key=submission_key)
-    found = _read(choices, asked=asked, key=key)
+    found = _read(choices, submission_key=submission_key, key=key)
     if any(each.was_asked for each in found.values()) or (not found and asked.exists()):
         known = [each.session for each in found.values()]
         return _told_again(asked.first(), known, network=network, proves_first=proves_first)
@@ -171,12 +172,18 @@ class Found(NamedTuple):
     is_in: bool
 
 
-def _read(choices: Sequence[int], *, asked: QuerySet[Party], key: str) -> dict[int, Found]:
+def _read(choices: Sequence[int], *, submission_key: UUID, key: str) -> dict[int, Found]:
     """All that is asked before places are claimed, in one statement, and the same one for whoever is in already."""
-    same_person = Party.objects.live().filter(season=OuterRef("season"), person_key=key)
-    sessions = TourSession.objects.public().filter(pk__in=choices).select_related("season__tour").order_by()
-    told = sessions.annotate(was_asked=Exists(asked), is_in=Exists(same_person))
+    told = _chosen_and_known(len(choices), choices=choices, submission_key=submission_key, key=key)
     return {each.pk: Found(each, vars(each)["was_asked"], vars(each)["is_in"]) for each in told}
+
+
+@compiled
+def _chosen_and_known(choices: int) -> QuerySet[TourSession]:
+    asked = Party.objects.filter(submission_key=Given("submission_key"))
+    same_person = Party.objects.live().filter(season=OuterRef("season"), person_key=Given("key"))
+    sessions = TourSession.objects.public().filter(pk__in=given_each("choices", choices)).order_by()
+    return sessions.select_related("season__tour").annotate(was_asked=Exists(asked), is_in=Exists(same_person))
 
 
 def _chosen(choices: Sequence[int], found: Mapping[int, Found], *, now: datetime) -> list[TourSession]:

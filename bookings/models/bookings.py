@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
+from bookings.models.compiled import Given, compiled_update
 from bookings.models.parties import Party
 from bookings.models.tours import TourSession
 
@@ -382,7 +383,7 @@ class Booking(models.Model):
         changes["in_line"] = status == BookingStatus.WAITING and self.party.is_proven
         changes["arrived"] = arrived
         with transaction.atomic(savepoint=False):
-            if Booking.objects.filter(pk=self.pk, status=before).update(**changes) != 1:
+            if _moved(*changes, pk=self.pk, before=before, **changes) != 1:
                 raise BookingMoved(f"booking {self.pk} is no longer {before}")
             self._write_ledger(before, status, places=self.places if places is None else places)
             if waits_elsewhere and BookingStatus.OFFERED in {before, status}:
@@ -414,13 +415,26 @@ class Booking(models.Model):
             waiting = 0
         from_line = int(before == BookingStatus.WAITING and after == BookingStatus.OFFERED)
         if held or offered or waiting:
-            TourSession.objects.filter(pk=self.session_id).update(
-                places_held=F("places_held") + places_held,
-                offers_made=F("offers_made") + from_line,
-                parties_held=F("parties_held") + held,
-                parties_offered=F("parties_offered") + offered,
-                parties_waiting=F("parties_waiting") + waiting,
+            _counted(
+                pk=self.session_id,
+                places_held=places_held,
+                offers_made=from_line,
+                parties_held=held,
+                parties_offered=offered,
+                parties_waiting=waiting,
             )
+
+
+@compiled_update
+def _moved(*columns: str) -> tuple[models.QuerySet[Booking], dict[str, Any]]:
+    return Booking.objects.filter(pk=Given("pk"), status=Given("before")), {name: Given(name) for name in columns}
+
+
+@compiled_update
+def _counted() -> tuple[models.QuerySet[TourSession], dict[str, Any]]:
+    counts = ("places_held", "offers_made", "parties_held", "parties_offered", "parties_waiting")
+    added = {name: F(name) + Given(name, models.IntegerField()) for name in counts}
+    return TourSession.objects.filter(pk=Given("pk")), added
 
 
 class SwapWish(models.Model):

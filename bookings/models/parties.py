@@ -6,6 +6,7 @@ import hmac
 import re
 import secrets
 import unicodedata
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Self
 
@@ -16,6 +17,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from bookings.models.compiled import Given, compiled
 from bookings.models.tours import Season
 
 # No vowels and no look-alikes: a code is read aloud at a gate and spells no word.
@@ -59,8 +61,9 @@ class PartyQuerySet(models.QuerySet["Party"]):
 
     def lock(self, pk: int, *, row_alone: bool = False) -> "Party":
         """Lock the party, after its sessions and before its bookings; with ``row_alone`` without season and tour."""
-        locked = self.select_for_update(no_key=True, of=("self",))
-        return (locked if row_alone else locked.select_related("season__tour")).get(pk=pk)
+        for party in _locked(row_alone, pk=pk):
+            return party
+        raise self.model.DoesNotExist
 
     def lock_all(self) -> list[int]:
         """Lock every party asked for, in primary-key order, in one statement."""
@@ -186,9 +189,10 @@ class Party(models.Model):
             self.first_call_until = None
             self.save(update_fields=["first_call_until"])
 
-    def people(self) -> list[tuple[str, int, int | None]]:
-        """Name and age band of everybody, the lead first."""
-        members = self.members.all() if self.size > 1 else []
+    def people(self, members: "Iterable[Member] | None" = None) -> list[tuple[str, int, int | None]]:
+        """Name and age band of everybody, the lead first. ``members`` where they were read already."""
+        if members is None:
+            members = self.members.all() if self.size > 1 else []
         companions = [(member.name, member.age_from, member.age_to) for member in members]
         return [(self.lead_name, self.lead_age_from, self.lead_age_to), *companions]
 
@@ -210,3 +214,21 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return f"{self.party_id}/{self.position}"
+
+
+@compiled
+def parties_of_code() -> models.QuerySet[Party]:
+    """One or none. Given: ``code``."""
+    return Party.objects.filter(code=Given("code")).order_by()
+
+
+@compiled
+def members_of() -> models.QuerySet[Member]:
+    """By position. Given: ``party``, its primary key."""
+    return Member.objects.filter(party=Given("party")).order_by("position")
+
+
+@compiled
+def _locked(row_alone: bool) -> models.QuerySet[Party]:
+    locked = Party.objects.select_for_update(no_key=True, of=("self",)).filter(pk=Given("pk"))
+    return locked if row_alone else locked.select_related("season__tour")

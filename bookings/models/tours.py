@@ -14,6 +14,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from i18nfield.fields import I18nCharField, I18nTextField
 
+from bookings.models.compiled import Given, compiled_update
+
 # The last call begins this long before the roster locks: see docs/decisions/0012-a-last-call-of-one-day.md.
 LAST_CALL = timedelta(hours=24)
 # Languages a guide can speak on a tour. The names are written in the language itself, as visitors look for them.
@@ -275,8 +277,12 @@ class TourSessionQuerySet(models.QuerySet["TourSession"]):
         ``no_key`` lets other transactions insert rows that point at the session meanwhile. With ``rows_alone`` season,
         tour and venue are read when somebody asks for them.
         """
-        locked = self.filter(pk__in=pks).order_by("pk").select_for_update(no_key=True, of=("self",))
-        return {each.pk: each for each in (locked if rows_alone else locked.select_related("season__tour", "venue"))}
+        return {each.pk: each for each in self.locked(pks, rows_alone=rows_alone)}
+
+    def locked(self, pks: "Collection[int] | models.QuerySet[Any, Any]", *, rows_alone: bool = False) -> Self:
+        """What ``lock`` reads."""
+        rows = self.filter(pk__in=pks).order_by("pk").select_for_update(no_key=True, of=("self",))
+        return rows if rows_alone else rows.select_related("season__tour", "venue")
 
     def with_idle_places(self, now: datetime) -> Self:
         return self.filter(
@@ -289,17 +295,23 @@ class TourSessionQuerySet(models.QuerySet["TourSession"]):
 
     def claim(self, pk: int, *, places: int) -> bool:
         """Offer one party its places if both limits allow it and nobody waits: one statement, no check before it."""
-        return bool(
-            self.filter(pk=pk, parties_waiting=0)
-            .filter(places_held__lte=F("sell_limit") - F("places_kept") - places)
-            .filter(parties_held__lt=F("max_parties") - F("parties_kept"))
-            .filter(called_off_at=None, closed_at=None)
-            .update(
-                places_held=F("places_held") + places,
-                parties_held=F("parties_held") + 1,
-                parties_offered=F("parties_offered") + 1,
-            )
-        )
+        return bool(_claimed(pk=pk, places=places))
+
+
+@compiled_update
+def _claimed() -> "tuple[models.QuerySet[TourSession], dict[str, Any]]":
+    places = Given("places", models.IntegerField())
+    rows = (
+        TourSession.objects.filter(pk=Given("pk"), parties_waiting=0)
+        .filter(places_held__lte=F("sell_limit") - F("places_kept") - places)
+        .filter(parties_held__lt=F("max_parties") - F("parties_kept"))
+        .filter(called_off_at=None, closed_at=None)
+    )
+    return rows, {
+        "places_held": F("places_held") + places,
+        "parties_held": F("parties_held") + 1,
+        "parties_offered": F("parties_offered") + 1,
+    }
 
 
 class Free(NamedTuple):

@@ -5,6 +5,7 @@ import unicodedata
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from crispy_forms.helper import FormHelper
@@ -82,7 +83,7 @@ class SignUpForm(PeopleForm):
         if settings.PROOF_OF_WORK:
             self.fields["proof"] = proof_field()
         self.order_fields(self._in_order_of_the_page())
-        self.helper = self._helper(state)
+        self.state = state
 
     @property
     def party_size(self) -> int | None:
@@ -126,13 +127,17 @@ class SignUpForm(PeopleForm):
         first = ["size", "lead_name", "lead_age", "email", "phone"]
         return [*first, *rows, "access_needs", "smallest_size", *self.others, "short_notice", *self.consents]
 
-    def _helper(self, state: SessionState) -> FormHelper:
+    @cached_property
+    def helper(self) -> FormHelper:
+        """How the page shows it: most forms are sent, found right and never shown."""
         helper = FormHelper()
         phone = ["phone"] if "phone" in self.fields else []
         smallest = ["smallest_size"] if "smallest_size" in self.fields else []
         pairs = self.companion_pairs()
         companions = [Fieldset(gettext_lazy("Who comes with you"), *pairs, "access_needs", css_id="companions")]
-        act = gettext_lazy("Join the waitlist") if state == SessionState.WAITLIST else gettext_lazy("Ask for places")
+        act = (
+            gettext_lazy("Join the waitlist") if self.state == SessionState.WAITLIST else gettext_lazy("Ask for places")
+        )
         helper.layout = Layout(
             Fieldset(
                 gettext_lazy("Your party"),

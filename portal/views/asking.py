@@ -27,7 +27,7 @@ class Asking(NamedTuple):
 
     sessions: dict[int, TourSession]
     read_at: float
-    described: dict[str, list[SessionWords]]  # by language
+    choices: dict[str, list[Choice]]  # by language, those that take sign-ups
     pages: dict[str, str]  # by address, as portal.forms.blank marks them
 
     def others(self, session: TourSession, *, now: datetime) -> list[Choice]:
@@ -35,13 +35,10 @@ class Asking(NamedTuple):
         if session.season.choices_allowed == 1:
             return []
         language = get_language() or ""
-        if language not in self.described:
-            self.described[language] = session_words.describe_all(list(self.sessions.values()), now=now)
-        return [
-            (words.session.pk, _in_words(words))
-            for words in self.described[language]
-            if words.act and words.session.pk != session.pk
-        ]
+        if language not in self.choices:
+            described = session_words.describe_all(list(self.sessions.values()), now=now)
+            self.choices[language] = [(words.session.pk, _in_words(words)) for words in described if words.act]
+        return [choice for choice in self.choices[language] if choice[0] != session.pk]
 
     def keep_page(self, address: str, page: str) -> None:
         """An address with a query is anybody's to make up."""

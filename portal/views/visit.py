@@ -19,6 +19,7 @@ from bookings.domain.errors import BookingError
 from bookings.domain.first_call import has_first_call
 from bookings.drawn_codes import drawn_code
 from bookings.models import Booking, BookingStatus, Party
+from bookings.models.parties import members_of, parties_of_code
 from portal import limits
 from portal.forms.people import band_words
 from portal.forms.visit import FewerForm, PeopleOfPartyForm
@@ -53,7 +54,7 @@ def for_the_party(view: PartyView) -> PartyView:
     @wraps(view)
     def guarded(request: HttpRequest, code: str, *args: Any, **kwargs: Any) -> HttpResponse:
         version = _version_brought(request, code)
-        party = Party.objects.filter(code=code).order_by().first() if version else None
+        party = next(iter(parties_of_code(code=code)), None) if version else None
         if party is None or version != str(party.link_version):
             return _locked(request)
         party.season = season_of(party.season_id)
@@ -74,7 +75,7 @@ def _locked(request: HttpRequest) -> HttpResponse:
 @require_safe
 def visit_link(request: HttpRequest, code: str, token: str) -> HttpResponse:
     """The link of a mail: becomes a cookie for this party and is gone from the address bar. Changes no row."""
-    party = Party.objects.filter(code=code).first()
+    party = next(iter(parties_of_code(code=code)), None)
     if party is None or not party.link_token_is(token):
         if wait := limits.after_wrong_link(request, now=timezone.now()):
             return too_many(wait)
@@ -109,6 +110,7 @@ def party_page(
     log = why_log(stands, now=now)
     first_call = has_first_call(party, now=now)
     still_coming = still_coming_state(stands, now=now)
+    members = members_of(party=party.pk) if party.size > 1 else []
     context = {
         "standing": stands,
         "party": party,
@@ -128,7 +130,7 @@ def party_page(
         "swap": swap_state(stands, now=now),
         "many_sessions": len({entry.booking.session_id for entry in log.entries}) > 1,
         "tour": party.season.tour,
-        "people": [(name, band_words(low, high)) for name, low, high in party.people()],
+        "people": [(name, band_words(low, high)) for name, low, high in party.people(members)],
         "is_locked": bool(stands.session and now >= stands.session.roster_locks_at),
         "refusal": refusal,
         "now": now,

@@ -27,6 +27,8 @@ from bookings.models import (
     Venue,
     parties_ahead,
 )
+from bookings.models.compiled import Given, compiled
+from bookings.models.parties import parties_of_code
 from portal.templatetags.times import venue_short_date, venue_time
 from portal.views.host_rows import season_of, venue_of
 from portal.views.session_words import SessionWords, describe_all
@@ -143,12 +145,17 @@ class History(NamedTuple):
 
 def party_and_history(code: str) -> tuple[Party | None, History | None]:
     """In one statement, for nearly every party has asked for something and still has it in its history."""
-    rows = list(_rows_of(Booking.objects.filter(party__code=code).select_related("party", "session")))
+    rows = _rows_of_code(code=code)
     if not rows:
-        return Party.objects.filter(code=code).order_by().first(), None
+        return next(iter(parties_of_code(code=code)), None), None
     party = rows[0].party
     party.season = season_of(party.season_id)
     return party, _history(party, rows)
+
+
+@compiled
+def _rows_of_code() -> QuerySet[Booking]:
+    return _rows_of(Booking.objects.filter(party__code=Given("code")).select_related("party", "session"))
 
 
 def standing(party: Party, *, now: datetime, history: History | None = None) -> Standing:
