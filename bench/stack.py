@@ -29,8 +29,8 @@ WEB_SERVERS = {
     "granian": "granian {application} --interface wsgi --host 127.0.0.1 --port {port} --workers 2"
     " --blocking-threads 8 --no-ws --log-level warning --respawn-failed-workers",
 }
-WORKER = "celery --quiet --app portal worker --concurrency 2 --without-mingle --without-gossip"
-BEAT = "celery --quiet --app portal.clock beat --pidfile= --schedule {folder}/beat-schedule"
+WORKER = "portal.worker --concurrency 2"
+BEAT = "portal.clock --schedule {folder}/beat-schedule"
 
 PORTAL = "portal.wsgi:application"
 FLOOR = "bench.floor.app:application"
