@@ -71,6 +71,14 @@ class Servers:
     def stop(self) -> None:
         self._open.close()
 
+    def restart_postgres(self) -> None:
+        """The same data, and nothing in memory: buffers that an earlier part filled are not the next one's."""
+        child = self.postgres.child
+        if child:
+            child.interrupt()
+            child.stop(patience=20)
+        self.postgres.launch()
+
     def forget_shared(self) -> None:
         """Empty Valkey: nudges that a part without a worker left behind are not the next one's work."""
         with Redis.from_url(self.broker.url) as redis:
