@@ -1,6 +1,6 @@
 """`python -m portal.worker`: the worker of `celery -A portal worker`, without the command line that Celery brings.
 
-Celery's own command loads all its commands and a shell for them: 8 MiB more here, 10 in beat (portal/clock.py).
+Celery's own command loads all its commands and a shell for them: about 10 MiB more, here as in beat (portal/clock.py).
 """
 
 import argparse
