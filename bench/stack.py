@@ -29,8 +29,8 @@ WEB_SERVERS = {
     "granian": "granian {application} --interface wsgi --host 127.0.0.1 --port {port} --workers 2"
     " --blocking-threads 8 --no-ws --log-level warning --respawn-failed-workers",
 }
-WORKER = "celery --quiet --app portal worker --concurrency 2 --without-mingle --without-gossip"
-BEAT = "celery --quiet --app portal.clock beat --pidfile= --schedule {folder}/beat-schedule"
+WORKER = "portal.worker --concurrency 2"
+BEAT = "portal.clock --schedule {folder}/beat-schedule"
 
 PORTAL = "portal.wsgi:application"
 FLOOR = "bench.floor.app:application"
@@ -70,6 +70,14 @@ class Servers:
 
     def stop(self) -> None:
         self._open.close()
+
+    def restart_postgres(self) -> None:
+        """The same data, and nothing in memory: buffers that an earlier part filled are not the next one's."""
+        child = self.postgres.child
+        if child:
+            child.interrupt()
+            child.stop(patience=20)
+        self.postgres.launch()
 
     def forget_shared(self) -> None:
         """Empty Valkey: nudges that a part without a worker left behind are not the next one's work."""

@@ -118,13 +118,12 @@ class Portal:
             *("--worker-class", "gthread", "--workers", "1" if on_sqlite else "2", "--threads", "8"),
             *("--graceful-timeout", "8", "--keep-alive", "5", "--log-level", "warning", "--no-control-socket"),
         ]
-        celery = [python, "-m", "celery", "--quiet", "--app"]
         self.supervisor.start(Job("web", web, {**self.environment, "DATABASE_POOL": "on"}, patience=10.0))
         if self.environment.get("REDIS_URL"):
-            worker = [*celery, "portal", "worker", "--concurrency", "2", "--without-mingle", "--without-gossip"]
-            schedule = ["--pidfile=", "--schedule", str(VARIABLE_FILES / "beat-schedule")]
+            worker = [python, "-m", "portal.worker", "--concurrency", "2"]
+            clock = [python, "-m", "portal.clock", "--schedule", str(VARIABLE_FILES / "beat-schedule")]
             self.supervisor.start(Job("worker", worker, self.environment, patience=20.0))
-            self.supervisor.start(Job("beat", [*celery, "portal.clock", "beat", *schedule], self.environment))
+            self.supervisor.start(Job("beat", clock, self.environment))
         else:
             self.supervisor.start(Job("sweep", manage("sweep"), self.environment, patience=20.0))
 

@@ -31,8 +31,8 @@ COMMANDS = {
         "127.0.0.1:{port}",
         *["-k", "gthread", "-w", "1", "--threads", "12"],
     ],
-    "worker": ["celery", "-A", "portal", "worker", "-c", "2", "--loglevel", "INFO", "--without-gossip"],
-    "beat": ["celery", "-A", "portal.clock", "beat", "--pidfile=", "--schedule", "{folder}/beat"],
+    "worker": ["portal.worker", "-c", "2"],
+    "beat": ["portal.clock", "--schedule", "{folder}/beat"],
 }
 
 

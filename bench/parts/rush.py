@@ -9,6 +9,7 @@ import random
 import time
 from dataclasses import dataclass, field
 
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -99,6 +100,8 @@ class Rush:
 
 
 def measure(run: Run) -> list[Figure]:
+    connection.close()
+    run.servers.restart_postgres()
     sessions = seasons.fresh_season(**seasons.RUSH)
     with run.stack("web", "worker", "beat") as stack:
         rush = let_them_come(run, stack, sessions)

@@ -103,7 +103,7 @@ def portal(closed_portal):
         closed_portal.stop()
 
 
-BROKER, WORKER, BEAT, WEB = ("broker.sock",), ("celery", "worker"), ("celery", "beat"), ("gunicorn",)
+BROKER, WORKER, BEAT, WEB = ("broker.sock",), ("portal.worker",), ("portal.clock",), ("gunicorn",)
 
 
 def test_it_keeps_all_its_parts_running_and_leaves_nothing_behind(portal):
