@@ -2,15 +2,28 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
-from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, Value, When, prefetch_related_objects
+from django.db.models import (
+    Case,
+    Exists,
+    F,
+    Field,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Value,
+    When,
+    prefetch_related_objects,
+)
 from django.db.models.functions import Least
 
 from bookings.emails import PROVE_WITHIN, message_id
 from bookings.models import Booking, Notice, NoticeKind, NoticeStatus, Party, Season, TourSession
 from bookings.outbox.order import in_turn, look
+from bookings.outbox.prepared import Change, Given
 
 # A claim that is not marked after this time counts as lost; longer than any single hand-over takes.
 LEASE = timedelta(minutes=2)
@@ -111,12 +124,12 @@ def begin(notice: Notice, *, now: datetime) -> bool:
 
     The notice in hand keeps what stood before, which ``settle`` puts back where nothing left.
     """
-    begun = _own(notice).update(
-        begun_at=now,
-        times_begun=F("times_begun") + 1,
-        attempts=notice.attempts + 1,
-        lease_until=now + LEASE,
-        next_attempt_at=now + LEASE,
+    begun = _BEGIN.make(
+        pk=notice.pk,
+        lease_until=notice.lease_until,
+        now=now,
+        next_lease=now + LEASE,
+        tries=notice.attempts + 1,
         message_id=message_id(notice),
     )
     if begun:
@@ -168,12 +181,6 @@ def mark_sent(notice: Notice, *, handed_over_at: datetime) -> None:
     They begin first, each row by itself: should this worker be lost in between, the mail leaves once more, and the
     time that the first one began goes on.
     """
-    sent: dict[str, Any] = {
-        "status": NoticeStatus.SENT,
-        "sent_at": handed_over_at,
-        "lease_until": None,
-        "last_error": "",
-    }
     match notice.kind:
         case NoticeKind.PROVE if notice.booking_id:
             Booking.objects.filter(pk=notice.booking_id).start_sign_up_clock(handed_over_at=handed_over_at)
@@ -181,7 +188,7 @@ def mark_sent(notice: Notice, *, handed_over_at: datetime) -> None:
             ends = handed_over_at + PROVE_WITHIN
             later = Q(prove_by=None) | Q(prove_by__gt=ends)
             Party.objects.filter(later, pk=notice.party_id, mailbox_proven_at=None).update(prove_by=ends)
-    _own(notice).update(**sent)
+    _SENT.make(pk=notice.pk, lease_until=notice.lease_until, at=handed_over_at)
     if notice.party.mail_failed_at:
         _forgive_the_address(notice.party_id, now=handed_over_at)
 
@@ -201,6 +208,28 @@ def _forgive_the_address(party_pk: int, *, now: datetime) -> None:
 def _own(notice: Notice) -> QuerySet[Notice]:
     """The row as this worker claimed it: nothing, if the lease ran out and it is another worker's by now."""
     return Notice.objects.filter(pk=notice.pk, status=NoticeStatus.SENDING, lease_until=notice.lease_until)
+
+
+def _given(name: str) -> Given:
+    field = {"pk": "id", "now": "begun_at", "at": "sent_at", "next_lease": "lease_until", "tries": "attempts"}
+    return Given(name, cast("Field[Any, Any]", Notice._meta.get_field(field.get(name, name))))
+
+
+def _given_own() -> QuerySet[Notice]:
+    """``_own``, written before any notice is known. All that are claimed have a lease."""
+    return Notice.objects.filter(pk=_given("pk"), status=NoticeStatus.SENDING, lease_until=_given("lease_until"))
+
+
+_BEGIN = Change(
+    _given_own,
+    begun_at=_given("now"),
+    times_begun=F("times_begun") + 1,
+    attempts=_given("tries"),
+    lease_until=_given("next_lease"),
+    next_attempt_at=_given("next_lease"),
+    message_id=_given("message_id"),
+)
+_SENT = Change(_given_own, status=NoticeStatus.SENT, sent_at=_given("at"), lease_until=None, last_error="")
 
 
 def _claimed(pks: Sequence[int], claimed_at: datetime) -> QuerySet[Notice]:

@@ -16,7 +16,15 @@ from django.db import DatabaseError
 from bookings.emails import build
 from bookings.models import Breaker, House, Lane, Notice, NoticeStatus
 from bookings.outbox.breaker import lanes_to_try, mails_allowed, open_breaker, strike, took_mail
-from bookings.outbox.caps import Tries, all_capped_until, capped_until, is_capped, tries_by_person
+from bookings.outbox.caps import (
+    Tries,
+    all_capped_until,
+    capped_meanwhile,
+    capped_until,
+    is_capped,
+    is_surely_free,
+    tries_by_person,
+)
 from bookings.outbox.claims import (
     MOST_ATTEMPTS,
     SENT_AGAIN,
@@ -114,6 +122,7 @@ class _Work:
         self.house: House | None = None
         self.all_capped_until: datetime | None = None
         self.tries: Tries = {}  # of the addresses of what is loaded
+        self.mine: frozenset[int] = frozenset()  # what is claimed and was not yet begun with
 
     def some(self, most: int, looked: Look) -> int:
         """Claim some rows and hand them over; the rest goes back untouched. Returns how many were claimed."""
@@ -146,6 +155,7 @@ class _Work:
                 read_at, touched = self.clock(), set()
                 loaded = load(left, claimed_at=claimed_at)
                 left[:] = [notice.pk for notice in loaded]
+                self.mine = frozenset(left)
                 if not loaded:
                     return
                 self.house = House.objects.first()
@@ -199,10 +209,10 @@ class _Work:
         def begin_now() -> bool:
             nonlocal begun
             begun = begin(notice, now=self.clock())
-            if not begun or not is_capped(notice):
-                return begun
             now = self.clock()
-            if until := capped_until(notice, tries_by_person([notice], now=now), now=now, is_begun=True):
+            if not begun or not is_capped(notice) or is_surely_free(notice, self.tries, now=now):
+                return begun
+            if until := capped_meanwhile(notice, tries_by_person([notice], now=now), mine=self.mine, now=now):
                 put_off(notice, until)
                 return False
             return True
