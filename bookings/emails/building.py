@@ -54,7 +54,7 @@ def build(
             },
         )
         message.attach_alternative(_render(notice, "_base.html", words, escape=True), "text/html")
-        attach_calendar(message, notice, now=now)
+        attach_calendar(message, notice, now=now, house=house)
         if notice.kind in {NoticeKind.CONFIRMED, NoticeKind.SWAPPED}:
             message.attach(_qr_code(party))
     return message

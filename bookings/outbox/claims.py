@@ -102,7 +102,7 @@ def _may_try_again(lost: Notice) -> bool:
 
 def load(pks: Sequence[int], *, claimed_at: datetime) -> list[Notice]:
     """The claimed rows with all that their mails speak of, in the order given; without those that are lost by now."""
-    rows = _claimed(pks, claimed_at).select_related("party", "booking__party")
+    rows = _claimed(pks, claimed_at).select_related("party", "booking")
     found = rows.prefetch_related(
         "party__members",
         Prefetch("party__season", Season.objects.select_related("tour")),
@@ -110,6 +110,10 @@ def load(pks: Sequence[int], *, claimed_at: datetime) -> list[Notice]:
         "booking__events",
         Prefetch("party__bookings", Booking.objects.live(), to_attr="live_bookings"),
     )
+    for notice in found:
+        for booking in filter(None, [notice.booking, *vars(notice.party)["live_bookings"]]):
+            if booking.party_id == notice.party_id:
+                booking.party = notice.party
     # Many mails speak of one session: it is read once for all of them.
     spoken_of = [notice.booking for notice in found if notice.booking]
     spoken_of += [booking for notice in found for booking in vars(notice.party)["live_bookings"]]
