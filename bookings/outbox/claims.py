@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from django.db import transaction
 from django.db.models import (
+    BigAutoField,
     Case,
+    CharField,
+    DateTimeField,
     Exists,
     F,
-    Field,
     OuterRef,
+    PositiveSmallIntegerField,
     Prefetch,
     Q,
     QuerySet,
@@ -21,7 +24,7 @@ from django.db.models import (
 from django.db.models.functions import Least
 
 from bookings.emails import PROVE_WITHIN, message_id
-from bookings.models import Booking, Notice, NoticeKind, NoticeStatus, Party, Season, TourSession
+from bookings.models import SIGN_UP_OFFER, Booking, Notice, NoticeKind, NoticeStatus, Party, Season, TourSession
 from bookings.outbox.order import in_turn, look
 from bookings.outbox.prepared import Change, Given
 
@@ -187,7 +190,7 @@ def mark_sent(notice: Notice, *, handed_over_at: datetime) -> None:
     """
     match notice.kind:
         case NoticeKind.PROVE if notice.booking_id:
-            Booking.objects.filter(pk=notice.booking_id).start_sign_up_clock(handed_over_at=handed_over_at)
+            _START_SIGN_UP_CLOCK.make(pk=notice.booking_id, ends=handed_over_at + SIGN_UP_OFFER)
         case NoticeKind.IN_LINE:
             ends = handed_over_at + PROVE_WITHIN
             later = Q(prove_by=None) | Q(prove_by__gt=ends)
@@ -214,26 +217,36 @@ def _own(notice: Notice) -> QuerySet[Notice]:
     return Notice.objects.filter(pk=notice.pk, status=NoticeStatus.SENDING, lease_until=notice.lease_until)
 
 
-def _given(name: str) -> Given:
-    field = {"pk": "id", "now": "begun_at", "at": "sent_at", "next_lease": "lease_until", "tries": "attempts"}
-    return Given(name, cast("Field[Any, Any]", Notice._meta.get_field(field.get(name, name))))
+_PK, _LEASE_UNTIL, _NEXT_LEASE = (
+    Given("pk", BigAutoField()),
+    Given("lease_until", DateTimeField()),
+    Given("next_lease", DateTimeField()),
+)
 
 
 def _given_own() -> QuerySet[Notice]:
     """``_own``, written before any notice is known. All that are claimed have a lease."""
-    return Notice.objects.filter(pk=_given("pk"), status=NoticeStatus.SENDING, lease_until=_given("lease_until"))
+    return Notice.objects.filter(pk=_PK, status=NoticeStatus.SENDING, lease_until=_LEASE_UNTIL)
 
 
 _BEGIN = Change(
     _given_own,
-    begun_at=_given("now"),
+    begun_at=Given("now", DateTimeField()),
     times_begun=F("times_begun") + 1,
-    attempts=_given("tries"),
-    lease_until=_given("next_lease"),
-    next_attempt_at=_given("next_lease"),
-    message_id=_given("message_id"),
+    attempts=Given("tries", PositiveSmallIntegerField()),
+    lease_until=_NEXT_LEASE,
+    next_attempt_at=_NEXT_LEASE,
+    message_id=Given("message_id", CharField()),
 )
-_SENT = Change(_given_own, status=NoticeStatus.SENT, sent_at=_given("at"), lease_until=None, last_error="")
+_SENT = Change(
+    _given_own, status=NoticeStatus.SENT, sent_at=Given("at", DateTimeField()), lease_until=None, last_error=""
+)
+
+# As `Booking.objects.start_sign_up_clock` says it.
+_ENDS = Given("ends", DateTimeField())
+_START_SIGN_UP_CLOCK = Change(
+    lambda: Booking.objects.filter(pk=_PK).sign_up_offers_beyond(_ENDS), offer_expires_at=_ENDS
+)
 
 
 def _claimed(pks: Sequence[int], claimed_at: datetime) -> QuerySet[Notice]:
