@@ -2,16 +2,24 @@
 
 import gc
 import os
+import select
 from typing import Any
 
-from celery import Celery
-from celery.signals import celeryd_init, setup_logging, worker_before_create_process
+from celery import Celery, Task
+from celery.signals import celeryd_init, setup_logging, task_prerun, worker_before_create_process
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import Connection
+from psycopg.pq import TransactionStatus
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 app = Celery("portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# Celery would close the connection to the database before and after each task, and opening one costs a worker and
+# PostgreSQL more than most tasks do. So it is closed after so many.
+app.add_defaults({"CELERY_DB_REUSE_MAX": 1000})
 
 
 @setup_logging.connect(weak=False)
@@ -31,3 +39,25 @@ def share_what_is_loaded(**_arguments: Any) -> None:
     would write into each object that it looks at."""
     gc.collect()
     gc.freeze()
+
+
+@task_prerun.connect(weak=False)
+def leave_a_connection_that_has_ended(sender: Task[..., Any], **_arguments: Any) -> None:
+    """PostgreSQL was started again meanwhile, or a task was stopped in the middle of a statement. It is seen without a
+    statement."""
+    if not sender.request.is_eager:
+        for connection in connections.all(initialized_only=True):
+            if has_ended(connection):
+                connection.close()
+
+
+def has_ended(connection: BaseDatabaseWrapper) -> bool:
+    """Between two tasks the other end says nothing, but goodbye."""
+    line = connection.connection
+    if not isinstance(line, Connection):
+        return connection.errors_occurred
+    if line.closed or connection.errors_occurred or line.info.transaction_status != TransactionStatus.IDLE:
+        return True
+    asked = select.poll()
+    asked.register(line.fileno(), select.POLLIN)
+    return bool(asked.poll(0))

@@ -6,15 +6,17 @@ from django.core.mail import EmailMultiAlternatives
 
 from bookings.calendars import Method, invitation
 from bookings.emails.words import ending
-from bookings.models import BookingStatus, Notice, NoticeKind
+from bookings.models import BookingStatus, House, Notice, NoticeKind
 
 
-def attach_calendar(message: EmailMultiAlternatives, notice: Notice, *, now: datetime) -> None:
+def attach_calendar(
+    message: EmailMultiAlternatives, notice: Notice, *, now: datetime, house: House | None = None
+) -> None:
     """As an alternative, which calendars take in by themselves, and as a file for all others."""
     method = _calendar_method(notice)
     if method is None or notice.booking is None:
         return
-    file = invitation(notice.booking, method, now=now)
+    file = invitation(notice.booking, method, now=now, house=house)
     message.attach_alternative(file.decode(), f"text/calendar; method={method}")
     message.attach("visit.ics", file, "application/ics")
 

@@ -169,9 +169,10 @@ class BookingQuerySet(models.QuerySet["Booking"]):
     def start_sign_up_clock(self, *, handed_over_at: datetime) -> int:
         """The proof mail has left: the offers it speaks of end 30 minutes from now, unless they end earlier anyway."""
         ends = handed_over_at + SIGN_UP_OFFER
-        return self.filter(
-            status=BookingStatus.OFFERED, offer_source=OfferSource.SIGN_UP, offer_expires_at__gt=ends
-        ).update(offer_expires_at=ends)
+        return self.sign_up_offers_beyond(ends).update(offer_expires_at=ends)
+
+    def sign_up_offers_beyond(self, ends: datetime | models.Expression) -> Self:
+        return self.filter(status=BookingStatus.OFFERED, offer_source=OfferSource.SIGN_UP, offer_expires_at__gt=ends)
 
     def end_all(self, status: BookingStatus, *, now: datetime, who: str, why: str = "") -> "list[Booking]":
         """The second door, for many rows at once: end all these bookings as ``Booking.move_to`` would one by one.

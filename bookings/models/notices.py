@@ -100,7 +100,7 @@ OF_UNPROVEN_KIND = Q(kind__in=[SpeltOut(kind) for kind in sorted(UNPROVEN_KINDS)
 
 
 class NoticeQuerySet(models.QuerySet["Notice"]):
-    def due(self, now: datetime) -> Self:
+    def due(self, now: datetime | models.Expression) -> Self:
         """What can be claimed now, the most urgent first; a lease that ran out counts as not claimed.
 
         Of one lane this is a range of an index, whatever waits for later: a claim's ``next_attempt_at`` is its lease.

@@ -2,8 +2,9 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import Count, Q, QuerySet
@@ -13,7 +14,20 @@ from bookings.models.notices import OF_UNPROVEN_KIND
 
 logger = logging.getLogger(__name__)
 
-Tries = Mapping[str | None, Sequence[datetime]]
+
+class Try(NamedTuple):
+    """What an address has had, or is about to get, of one notice."""
+
+    notice: int
+    at: datetime | None
+    times: int
+    is_claimed: bool  # A worker has it, and may be about to begin with it.
+
+    def within(self, since: datetime) -> list[datetime]:
+        return [self.at] * self.times if self.at and self.at > since else []
+
+
+Tries = Mapping[str | None, Sequence[Try]]
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # At most so many mails reach an address on the mere word of whoever filled in the form.
@@ -33,34 +47,59 @@ def is_capped(notice: Notice) -> bool:
     return notice.kind in UNPROVEN_KINDS and (not notice.party.is_proven or notice.kind in ASKED_BY_ANYBODY)
 
 
-def capped_until(notice: Notice, tries: Tries, *, now: datetime, is_begun: bool = False) -> datetime | None:
-    """When the address may get this mail, or None if it may now. Every try that may have left counts.
+def capped_until(notice: Notice, tries: Tries, *, now: datetime) -> datetime | None:
+    """When the address may get this mail, or None if it may now. Every try that may have left counts. Asked before a
+    mail is built, by what was read of many at once."""
+    return _full_until(tries.get(notice.party.person_key, []), now=now)
 
-    Asked before a mail is built, by what was read of many at once, and again by what is read once its own try is
-    committed (``is_begun``): of two workers at least one then sees the other's. They never both pass; both may wait,
-    and then for a moment only, as neither mail has left.
+
+def is_surely_free(notice: Notice, tries: Tries, *, now: datetime) -> bool:
+    """Whether the address stays below its caps even if all that is claimed for it leaves, this mail among it: then it
+    need not be asked again. Whoever claims one later reads this claim, and counts it."""
+    of_address = tries.get(notice.party.person_key, [])
+    claimed = sum(each.is_claimed for each in of_address)
+    return all(
+        claimed + sum(len(each.within(now - window)) for each in of_address) <= most
+        for window, most in UNPROVEN_AN_ADDRESS.items()
+    )
+
+
+def capped_meanwhile(notice: Notice, tries: Tries, *, mine: Collection[int], now: datetime) -> datetime | None:
+    """Asked again by what is read once its own try is committed, unless it was surely free: of two workers at least one
+    then sees the other's. They never both pass; both may wait, and then for a moment only, as neither mail has left.
+
+    ``mine`` are the notices of this worker: it has not begun with those that come after this one.
     """
     of_address = tries.get(notice.party.person_key, [])
+    of_others = [each for each in of_address if each.is_claimed and each.notice not in mine]
+    known = [each for each in of_address if each not in of_others]
+    if until := _full_until(known, now=now, is_begun=True):
+        return until
+    about_to_leave = [Try(each.notice, now, 1, is_claimed=True) for each in of_others]
+    return now + LOOK_AGAIN if _full_until([*about_to_leave, *of_address], now=now, is_begun=True) else None
+
+
+def _full_until(tries: Sequence[Try], *, now: datetime, is_begun: bool = False) -> datetime | None:
+    """``is_begun``: one of them is the try that asks."""
     until = []
     for window, most in UNPROVEN_AN_ADDRESS.items():
-        within = [at for at in of_address if at > now - window][int(is_begun) :]
+        within = sorted((at for each in tries for at in each.within(now - window)), reverse=True)[int(is_begun) :]
         if len(within) >= most:
             until.append(within[most - 1] + window)
-    if until and is_begun:
-        return min(max(until), now + LOOK_AGAIN)
     return max(until, default=None)
 
 
 def tries_by_person(notices: Sequence[Notice], *, now: datetime) -> Tries:
-    """What the addresses of these notices have had within a day, the latest first, in one statement."""
-    tries: defaultdict[str | None, list[datetime]] = defaultdict(list)
+    """What the addresses of these notices have had within a day, and what is claimed for them, in one statement."""
+    tries: defaultdict[str | None, list[Try]] = defaultdict(list)
     people = {notice.party.person_key for notice in notices}
     if not people:
         return tries
-    same_address = begun_since(now - DAY).filter(party__person_key__in=people, times_begun__gt=0).order_by("-begun_at")
-    for person, at, times in same_address.values_list("party__person_key", "begun_at", "times_begun"):
-        if at:
-            tries[person] += [at] * times
+    counts = Q(begun_at__gt=now - DAY, times_begun__gt=0) | Q(status=NoticeStatus.SENDING)
+    same_address = Notice.objects.filter(counts, OF_UNPROVEN_KIND, party__person_key__in=people)
+    told = same_address.values_list("party__person_key", "pk", "begun_at", "times_begun", "status")
+    for person, pk, at, times, status in told:
+        tries[person].append(Try(pk, at, times, status == NoticeStatus.SENDING))
     return tries
 
 

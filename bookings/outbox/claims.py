@@ -5,12 +5,28 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, Value, When, prefetch_related_objects
+from django.db.models import (
+    BigAutoField,
+    Case,
+    CharField,
+    DateTimeField,
+    Exists,
+    F,
+    OuterRef,
+    PositiveSmallIntegerField,
+    Prefetch,
+    Q,
+    QuerySet,
+    Value,
+    When,
+    prefetch_related_objects,
+)
 from django.db.models.functions import Least
 
 from bookings.emails import PROVE_WITHIN, message_id
-from bookings.models import Booking, Notice, NoticeKind, NoticeStatus, Party, Season, TourSession
+from bookings.models import SIGN_UP_OFFER, Booking, Notice, NoticeKind, NoticeStatus, Party, Season, TourSession
 from bookings.outbox.order import in_turn, look
+from bookings.outbox.prepared import Change, Given
 
 # A claim that is not marked after this time counts as lost; longer than any single hand-over takes.
 LEASE = timedelta(minutes=2)
@@ -89,7 +105,7 @@ def _may_try_again(lost: Notice) -> bool:
 
 def load(pks: Sequence[int], *, claimed_at: datetime) -> list[Notice]:
     """The claimed rows with all that their mails speak of, in the order given; without those that are lost by now."""
-    rows = _claimed(pks, claimed_at).select_related("party", "booking__party")
+    rows = _claimed(pks, claimed_at).select_related("party", "booking")
     found = rows.prefetch_related(
         "party__members",
         Prefetch("party__season", Season.objects.select_related("tour")),
@@ -97,6 +113,10 @@ def load(pks: Sequence[int], *, claimed_at: datetime) -> list[Notice]:
         "booking__events",
         Prefetch("party__bookings", Booking.objects.live(), to_attr="live_bookings"),
     )
+    for notice in found:
+        for booking in filter(None, [notice.booking, *vars(notice.party)["live_bookings"]]):
+            if booking.party_id == notice.party_id:
+                booking.party = notice.party
     # Many mails speak of one session: it is read once for all of them.
     spoken_of = [notice.booking for notice in found if notice.booking]
     spoken_of += [booking for notice in found for booking in vars(notice.party)["live_bookings"]]
@@ -111,12 +131,12 @@ def begin(notice: Notice, *, now: datetime) -> bool:
 
     The notice in hand keeps what stood before, which ``settle`` puts back where nothing left.
     """
-    begun = _own(notice).update(
-        begun_at=now,
-        times_begun=F("times_begun") + 1,
-        attempts=notice.attempts + 1,
-        lease_until=now + LEASE,
-        next_attempt_at=now + LEASE,
+    begun = _BEGIN.make(
+        pk=notice.pk,
+        lease_until=notice.lease_until,
+        now=now,
+        next_lease=now + LEASE,
+        tries=notice.attempts + 1,
         message_id=message_id(notice),
     )
     if begun:
@@ -168,20 +188,14 @@ def mark_sent(notice: Notice, *, handed_over_at: datetime) -> None:
     They begin first, each row by itself: should this worker be lost in between, the mail leaves once more, and the
     time that the first one began goes on.
     """
-    sent: dict[str, Any] = {
-        "status": NoticeStatus.SENT,
-        "sent_at": handed_over_at,
-        "lease_until": None,
-        "last_error": "",
-    }
     match notice.kind:
         case NoticeKind.PROVE if notice.booking_id:
-            Booking.objects.filter(pk=notice.booking_id).start_sign_up_clock(handed_over_at=handed_over_at)
+            _START_SIGN_UP_CLOCK.make(pk=notice.booking_id, ends=handed_over_at + SIGN_UP_OFFER)
         case NoticeKind.IN_LINE:
             ends = handed_over_at + PROVE_WITHIN
             later = Q(prove_by=None) | Q(prove_by__gt=ends)
             Party.objects.filter(later, pk=notice.party_id, mailbox_proven_at=None).update(prove_by=ends)
-    _own(notice).update(**sent)
+    _SENT.make(pk=notice.pk, lease_until=notice.lease_until, at=handed_over_at)
     if notice.party.mail_failed_at:
         _forgive_the_address(notice.party_id, now=handed_over_at)
 
@@ -201,6 +215,38 @@ def _forgive_the_address(party_pk: int, *, now: datetime) -> None:
 def _own(notice: Notice) -> QuerySet[Notice]:
     """The row as this worker claimed it: nothing, if the lease ran out and it is another worker's by now."""
     return Notice.objects.filter(pk=notice.pk, status=NoticeStatus.SENDING, lease_until=notice.lease_until)
+
+
+_PK, _LEASE_UNTIL, _NEXT_LEASE = (
+    Given("pk", BigAutoField()),
+    Given("lease_until", DateTimeField()),
+    Given("next_lease", DateTimeField()),
+)
+
+
+def _given_own() -> QuerySet[Notice]:
+    """``_own``, written before any notice is known. All that are claimed have a lease."""
+    return Notice.objects.filter(pk=_PK, status=NoticeStatus.SENDING, lease_until=_LEASE_UNTIL)
+
+
+_BEGIN = Change(
+    _given_own,
+    begun_at=Given("now", DateTimeField()),
+    times_begun=F("times_begun") + 1,
+    attempts=Given("tries", PositiveSmallIntegerField()),
+    lease_until=_NEXT_LEASE,
+    next_attempt_at=_NEXT_LEASE,
+    message_id=Given("message_id", CharField()),
+)
+_SENT = Change(
+    _given_own, status=NoticeStatus.SENT, sent_at=Given("at", DateTimeField()), lease_until=None, last_error=""
+)
+
+# As `Booking.objects.start_sign_up_clock` says it.
+_ENDS = Given("ends", DateTimeField())
+_START_SIGN_UP_CLOCK = Change(
+    lambda: Booking.objects.filter(pk=_PK).sign_up_offers_beyond(_ENDS), offer_expires_at=_ENDS
+)
 
 
 def _claimed(pks: Sequence[int], claimed_at: datetime) -> QuerySet[Notice]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from email.generator import BytesGenerator
 from email.policy import Compat32
 from io import BytesIO
+from secrets import token_hex
 from time import monotonic
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -16,7 +17,15 @@ from django.db import DatabaseError
 from bookings.emails import build
 from bookings.models import Breaker, House, Lane, Notice, NoticeStatus
 from bookings.outbox.breaker import lanes_to_try, mails_allowed, open_breaker, strike, took_mail
-from bookings.outbox.caps import Tries, all_capped_until, capped_until, is_capped, tries_by_person
+from bookings.outbox.caps import (
+    Tries,
+    all_capped_until,
+    capped_meanwhile,
+    capped_until,
+    is_capped,
+    is_surely_free,
+    tries_by_person,
+)
 from bookings.outbox.claims import (
     MOST_ATTEMPTS,
     SENT_AGAIN,
@@ -114,6 +123,7 @@ class _Work:
         self.house: House | None = None
         self.all_capped_until: datetime | None = None
         self.tries: Tries = {}  # of the addresses of what is loaded
+        self.mine: frozenset[int] = frozenset()  # what is claimed and was not yet begun with
 
     def some(self, most: int, looked: Look) -> int:
         """Claim some rows and hand them over; the rest goes back untouched. Returns how many were claimed."""
@@ -146,6 +156,7 @@ class _Work:
                 read_at, touched = self.clock(), set()
                 loaded = load(left, claimed_at=claimed_at)
                 left[:] = [notice.pk for notice in loaded]
+                self.mine = frozenset(left)
                 if not loaded:
                     return
                 self.house = House.objects.first()
@@ -199,10 +210,10 @@ class _Work:
         def begin_now() -> bool:
             nonlocal begun
             begun = begin(notice, now=self.clock())
-            if not begun or not is_capped(notice):
-                return begun
             now = self.clock()
-            if until := capped_until(notice, tries_by_person([notice], now=now), now=now, is_begun=True):
+            if not begun or not is_capped(notice) or is_surely_free(notice, self.tries, now=now):
+                return begun
+            if until := capped_meanwhile(notice, tries_by_person([notice], now=now), mine=self.mine, now=now):
                 put_off(notice, until)
                 return False
             return True
@@ -328,5 +339,10 @@ AS_SENT = _AsSent(mangle_from_=False, linesep="\r\n")
 def _as_sent(message: EmailMultiAlternatives) -> bytes:
     """The text as it goes over the line: ended as SMTP ends lines, a line that begins with "From " left as it is."""
     text = BytesIO()
-    BytesGenerator(text, policy=AS_SENT).flatten(message.message())
+    made = message.message()
+    for part in made.walk():
+        # Left to itself, the generator looks through all of the text. 96 bits of chance are in none, and fit in a line.
+        if part.is_multipart():
+            part.set_boundary(token_hex(12))
+    BytesGenerator(text, policy=AS_SENT).flatten(made)
     return text.getvalue()

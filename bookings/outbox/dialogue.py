@@ -152,10 +152,14 @@ def _ended(text: bytes) -> bytes:
     return text + (b".\r\n" if text.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
+# An address that is said to a server as it stands, as nearly all are: reading one by the book takes a while.
+_PLAIN = re.compile(r"[a-z0-9_-]+([.+][a-z0-9_-]+)*@([a-z0-9]([a-z0-9-]{0,60}[a-z0-9])?\.)+[a-z]{2,60}")
+
+
 @lru_cache(maxsize=8)
 def _address(address: str) -> str:
     """As it is said to a server. The sender's is mostly the same."""
-    return sanitize_address(address, "utf-8")
+    return address if _PLAIN.fullmatch(address) else sanitize_address(address, "utf-8")
 
 
 def _server(backend: EmailBackend) -> smtplib.SMTP:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
 from bookings.models import Breaker, Lane, Notice, NoticeStatus
+from bookings.outbox.prepared import Given, Question
 
 # So long a newer mail waits for the next try of an older one.
 WAITS_AT_MOST = timedelta(minutes=5)
@@ -20,7 +21,11 @@ WAITS_AT_MOST = timedelta(minutes=5)
 
 def in_turn(notices: QuerySet[Notice], *, now: datetime) -> QuerySet[Notice]:
     """Without those that another mail of their party has to go before."""
-    comes_soon = Q(status=NoticeStatus.SENDING) | Q(next_attempt_at__lte=now + WAITS_AT_MOST)
+    return _in_turn(notices, soon=now + WAITS_AT_MOST)
+
+
+def _in_turn(notices: QuerySet[Notice], *, soon: datetime | Given) -> QuerySet[Notice]:
+    comes_soon = Q(status=NoticeStatus.SENDING) | Q(next_attempt_at__lte=soon)
     of_calendar = Notice.objects.unsettled().filter(comes_soon, calendar_sequence__isnull=False)
     older = of_calendar.filter(party=OuterRef("party"), pk__lt=OuterRef("pk"))
     return notices.filter(Q(calendar_sequence=None) | ~Exists(older))
@@ -36,9 +41,17 @@ class Look(NamedTuple):
 def look(*, now: datetime) -> Look:
     """One statement, and of each lane no more than the beginning of a range of an index. It hangs on the one row that
     there is of the mail server."""
-    looks = {f"lane_{lane}": Exists(in_turn(Notice.objects.due(now).filter(lane=lane), now=now)) for lane in Lane}
-    server = Breaker.objects.filter(pk=1).annotate(**looks).order_by().first()
+    server = next(_LOOK.ask(now=now, soon=now + WAITS_AT_MOST), None)
     if server is None:
         Breaker.now_standing()
         return look(now=now)
     return Look(server, [lane for lane in Lane if vars(server)[f"lane_{lane}"]])
+
+
+def _lanes_with_something_due() -> QuerySet[Breaker]:
+    now, soon = Given("now", DateTimeField()), Given("soon", DateTimeField())
+    due = _in_turn(Notice.objects.due(now), soon=soon)
+    return Breaker.objects.filter(pk=1).annotate(**{f"lane_{lane}": Exists(due.filter(lane=lane)) for lane in Lane})
+
+
+_LOOK = Question(Breaker, _lanes_with_something_due)

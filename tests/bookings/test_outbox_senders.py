@@ -285,6 +285,20 @@ def test_a_mail_costs_a_few_statements_however_many_leave(office: MailServer) ->
     assert (asked[1] - asked[0]) / 20 <= 3.1, asked
 
 
+def test_a_mail_to_an_address_that_had_none_is_not_asked_for_again_once_it_is_begun(office: MailServer) -> None:
+    make_house()
+    asked = []
+    for number in (2, 12):
+        for _ in range(number):
+            owe(NoticeKind.PROVE, make_sign_up())
+        with CaptureQueriesContext(connection) as captured:
+            assert outbox.deliver_due(NOON, 20) == number
+        asked.append(len(captured))
+
+    # Begun, its half hour, sent; each proof here is of a session and a season of its own, read at once.
+    assert (asked[1] - asked[0]) / 10 <= 3.1, asked
+
+
 def test_a_lost_row_behind_more_urgent_mail_is_taken_alone_too(office: MailServer) -> None:
     lost = owe_confirmation(status=NoticeStatus.SENDING, lease_until=NOON, next_attempt_at=NOON, attempts=1)
     link, behind = owe_link(), owe_confirmation(next_attempt_at=NOON + SECOND)
