@@ -1,5 +1,6 @@
 """The message itself, put together of words, layouts, calendar entry and picture."""
 
+import io
 import logging
 import re
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.template import Context, Engine
 from django.utils import translation
 
-from bookings.drawn_codes import picture_of
+from bookings.drawn_codes import drawn_code
 from bookings.emails.entry import attach_calendar
 from bookings.emails.envelope import headers_of, return_path
 from bookings.emails.news import news_of
@@ -114,7 +115,9 @@ def _first_lines(text: str) -> str:
 
 def _qr_code(party: Party) -> MIMEImage:
     """The party's code for the desk. The mail has it in letters as well: pictures may be off."""
-    image = MIMEImage(picture_of(party.code, scale=5, border=4), "png")
+    picture = io.BytesIO()
+    drawn_code(party.code).save(picture, kind="png", scale=5, border=4)
+    image = MIMEImage(picture.getvalue(), "png")
     image.add_header("Content-ID", "<code>")
     image.add_header("Content-Disposition", "inline", filename=f"{party.code}.png")
     return image

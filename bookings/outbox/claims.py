@@ -6,14 +6,11 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import (
-    BigAutoField,
     Case,
-    CharField,
     DateTimeField,
     Exists,
     F,
     OuterRef,
-    PositiveSmallIntegerField,
     Prefetch,
     Q,
     QuerySet,
@@ -25,8 +22,8 @@ from django.db.models.functions import Least
 
 from bookings.emails import PROVE_WITHIN, message_id
 from bookings.models import SIGN_UP_OFFER, Booking, Notice, NoticeKind, NoticeStatus, Party, Season, TourSession
+from bookings.models.compiled import Given, compiled_update
 from bookings.outbox.order import in_turn, look
-from bookings.outbox.prepared import Change, Given
 
 # A claim that is not marked after this time counts as lost; longer than any single hand-over takes.
 LEASE = timedelta(minutes=2)
@@ -131,7 +128,7 @@ def begin(notice: Notice, *, now: datetime) -> bool:
 
     The notice in hand keeps what stood before, which ``settle`` puts back where nothing left.
     """
-    begun = _BEGIN.make(
+    begun = _begun(
         pk=notice.pk,
         lease_until=notice.lease_until,
         now=now,
@@ -190,12 +187,12 @@ def mark_sent(notice: Notice, *, handed_over_at: datetime) -> None:
     """
     match notice.kind:
         case NoticeKind.PROVE if notice.booking_id:
-            _START_SIGN_UP_CLOCK.make(pk=notice.booking_id, ends=handed_over_at + SIGN_UP_OFFER)
+            _sign_up_clock_started(pk=notice.booking_id, ends=handed_over_at + SIGN_UP_OFFER)
         case NoticeKind.IN_LINE:
             ends = handed_over_at + PROVE_WITHIN
             later = Q(prove_by=None) | Q(prove_by__gt=ends)
             Party.objects.filter(later, pk=notice.party_id, mailbox_proven_at=None).update(prove_by=ends)
-    _SENT.make(pk=notice.pk, lease_until=notice.lease_until, at=handed_over_at)
+    _sent(pk=notice.pk, lease_until=notice.lease_until, now=handed_over_at)
     if notice.party.mail_failed_at:
         _forgive_the_address(notice.party_id, now=handed_over_at)
 
@@ -217,36 +214,38 @@ def _own(notice: Notice) -> QuerySet[Notice]:
     return Notice.objects.filter(pk=notice.pk, status=NoticeStatus.SENDING, lease_until=notice.lease_until)
 
 
-_PK, _LEASE_UNTIL, _NEXT_LEASE = (
-    Given("pk", BigAutoField()),
-    Given("lease_until", DateTimeField()),
-    Given("next_lease", DateTimeField()),
-)
+@compiled_update
+def _begun() -> tuple[QuerySet[Notice], dict[str, Any]]:
+    return _as_claimed(), {
+        "begun_at": Given("now"),
+        "times_begun": F("times_begun") + 1,
+        "attempts": Given("tries"),
+        "lease_until": Given("next_lease"),
+        "next_attempt_at": Given("next_lease"),
+        "message_id": Given("message_id"),
+    }
 
 
-def _given_own() -> QuerySet[Notice]:
-    """``_own``, written before any notice is known. All that are claimed have a lease."""
-    return Notice.objects.filter(pk=_PK, status=NoticeStatus.SENDING, lease_until=_LEASE_UNTIL)
+@compiled_update
+def _sent() -> tuple[QuerySet[Notice], dict[str, Any]]:
+    return _as_claimed(), {
+        "status": NoticeStatus.SENT,
+        "sent_at": Given("now"),
+        "lease_until": None,
+        "last_error": "",
+    }
 
 
-_BEGIN = Change(
-    _given_own,
-    begun_at=Given("now", DateTimeField()),
-    times_begun=F("times_begun") + 1,
-    attempts=Given("tries", PositiveSmallIntegerField()),
-    lease_until=_NEXT_LEASE,
-    next_attempt_at=_NEXT_LEASE,
-    message_id=Given("message_id", CharField()),
-)
-_SENT = Change(
-    _given_own, status=NoticeStatus.SENT, sent_at=Given("at", DateTimeField()), lease_until=None, last_error=""
-)
+def _as_claimed() -> QuerySet[Notice]:
+    """``_own``, of a notice that is told when it is asked. All that are claimed have a lease."""
+    return Notice.objects.filter(pk=Given("pk"), status=NoticeStatus.SENDING, lease_until=Given("lease_until"))
 
-# As `Booking.objects.start_sign_up_clock` says it.
-_ENDS = Given("ends", DateTimeField())
-_START_SIGN_UP_CLOCK = Change(
-    lambda: Booking.objects.filter(pk=_PK).sign_up_offers_beyond(_ENDS), offer_expires_at=_ENDS
-)
+
+@compiled_update
+def _sign_up_clock_started() -> tuple[QuerySet[Booking], dict[str, Any]]:
+    """As ``Booking.objects.start_sign_up_clock``."""
+    ends = Given("ends", DateTimeField())
+    return Booking.objects.filter(pk=Given("pk")).sign_up_offers_beyond(ends), {"offer_expires_at": ends}
 
 
 def _claimed(pks: Sequence[int], claimed_at: datetime) -> QuerySet[Notice]:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from bookings.models import Breaker, Lane, Notice, NoticeStatus
-from bookings.outbox.prepared import Given, Question
+from bookings.models.compiled import Given, compiled
 
 # So long a newer mail waits for the next try of an older one.
 WAITS_AT_MOST = timedelta(minutes=5)
@@ -41,17 +41,15 @@ class Look(NamedTuple):
 def look(*, now: datetime) -> Look:
     """One statement, and of each lane no more than the beginning of a range of an index. It hangs on the one row that
     there is of the mail server."""
-    server = next(_LOOK.ask(now=now, soon=now + WAITS_AT_MOST), None)
+    server = next(iter(_lanes_with_something_due(now=now, soon=now + WAITS_AT_MOST)), None)
     if server is None:
         Breaker.now_standing()
         return look(now=now)
     return Look(server, [lane for lane in Lane if vars(server)[f"lane_{lane}"]])
 
 
+@compiled
 def _lanes_with_something_due() -> QuerySet[Breaker]:
-    now, soon = Given("now", DateTimeField()), Given("soon", DateTimeField())
-    due = _in_turn(Notice.objects.due(now), soon=soon)
-    return Breaker.objects.filter(pk=1).annotate(**{f"lane_{lane}": Exists(due.filter(lane=lane)) for lane in Lane})
-
-
-_LOOK = Question(Breaker, _lanes_with_something_due)
+    due = _in_turn(Notice.objects.due(Given("now")), soon=Given("soon"))
+    lanes = {f"lane_{lane}": Exists(due.filter(lane=lane)) for lane in Lane}
+    return Breaker.objects.filter(pk=1).annotate(**lanes).order_by()
