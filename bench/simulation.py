@@ -3,8 +3,8 @@
 What is simulated: visitors, who do as those of the bench do; requests as jobs that wait for a core of a web host, then
 for PostgreSQL, for the row of their session and for a commit; Redis, one question after the other. What each takes is
 measured (`bench.parts.simulate`). How many are let in and when a page looks again are the waiting room's own rules:
-``interval`` and the constants of portal/waiting_room/pace.py, and enter.lua said again in `Room`; the part compares that
-with the script itself, by the same visitors.
+``interval`` and the constants of portal/waiting_room/pace.py, and enter.lua said again in `Room`; the part compares
+that with the script itself, by the same visitors.
 
 Of very many visitors one stands for ``each``: it is as many, takes as much, and counts for as many in the line.
 """
