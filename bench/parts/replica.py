@@ -7,6 +7,7 @@ with it. At the end it must know every party, and refuse to write.
 import asyncio
 import shutil
 from functools import partial
+from pathlib import Path
 
 import psycopg
 
@@ -101,8 +102,8 @@ class Replica(PostgresServer):
         binary = str(beside) if beside.exists() else shutil.which("pg_basebackup")
         if not binary:
             raise ServiceMissing("There is no pg_basebackup on this machine (on Debian `apt install postgresql`).")
-        copy = [binary, "--pgdata", self.data, "--write-recovery-conf", "--checkpoint", "fast"]
-        child = Child([*copy, "--host", self.primary.folder, "--username", "portal", "--no-sync"], user=self.user)
+        copy: list[str | Path] = [binary, "--pgdata", self.data, "--host", self.primary.folder, "--username", "portal"]
+        child = Child([*copy, "--write-recovery-conf", "--checkpoint", "fast", "--no-sync"], user=self.user)
         output, _ = child.process.communicate()
         child.kill()
         if child.process.returncode != 0:
