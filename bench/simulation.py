@@ -212,11 +212,13 @@ class Opening:
         self._events: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = count()
 
-    def play(self) -> Told:
+    def play(self, *, until: float = float("inf")) -> Told:
         for visitor, moment in enumerate(self.arrivals):
             self._at(moment, lambda now, who=visitor: self._comes(who, now))  # type: ignore[misc]
         while self._events:
             now, _order, happens = heapq.heappop(self._events)
+            if now > until:
+                break
             happens(now)
         self.told.busy = self._busy()
         return self.told
@@ -281,21 +283,27 @@ class Opening:
         self._again(asked, now, lambda later: self._looks(who, later))
 
     def _reads_form(self, who: int, now: float) -> None:
-        ends = self._judged(now, lambda: self.web.work(now, self.costs.form * self.each)[1])
+        ends = self._judged(now, self.costs.form, lambda: self.web.work(now, self.costs.form * self.each)[1])
         self._at(ends + self.chance.uniform(*THINK), lambda later: self._sends(who, later))
 
     def _sends(self, who: int, now: float) -> None:
         if self._is_turned_away(now, lambda later: self._sends(who, later)):
             return
-        ends = self._judged(now, lambda: self._writes(now, self.costs.submit, self.costs.submit_database))
+        costs = self.costs
+        own = costs.submit + costs.submit_database + costs.row + costs.commit
+        ends = self._judged(now, own, lambda: self._writes(now, costs.submit, costs.submit_database))
         self._at(ends, lambda later: self._is_answered(who, later))
 
-    def _judged(self, now: float, work: Callable[[], float]) -> float:
-        """Slow is what takes a second, or finds its process busy."""
-        found_busy = self.under_way * self.each >= SIGN_UPS_AT_ONCE * self.processes
+    def _judged(self, now: float, seconds: float, work: Callable[[], float]) -> float:
+        """Slow is what takes a second, or finds its process busy. Where one stands for many, of what those take one
+        after the other each waits for its own part only."""
+        cores = len(self.web.free)
+        others = min(self.under_way, cores) + max(0, self.under_way - cores) * self.each
+        found_busy = others >= SIGN_UPS_AT_ONCE * self.processes
         ends = work()
+        took = ends - now - seconds * (self.each - 1)
         self.under_way += 1
-        self._at(ends, lambda _later: self._done(is_slow=found_busy or ends - now > rules.SLOW))
+        self._at(ends, lambda _later: self._done(is_slow=found_busy or took > rules.SLOW))
         return ends
 
     def _done(self, *, is_slow: bool) -> None:
