@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 HEAD_ENDS = b"\r\n\r\n"
 LENGTH = b"\r\ncontent-length:"
+CHUNKED = b"\r\ntransfer-encoding: chunked"
+LAST_CHUNK = b"\r\n0\r\n\r\n"
 AT_ONCE = 32
 
 
@@ -57,12 +59,14 @@ class Line:
         if end < 0:
             return False
         head = self.heard[:end].lower()
+        self.is_ok = head[9:12] == b"200"
+        self.closes = b"\r\nconnection: close" in head
         at = head.find(LENGTH)
+        if at < 0 and CHUNKED in head:
+            return self.heard.endswith(LAST_CHUNK)
         if at < 0:
             raise ConnectionError("an answer without a length")
         length = int(head[at + len(LENGTH) :].split(b"\r\n", 1)[0])
-        self.is_ok = head[9:12] == b"200"
-        self.closes = b"\r\nconnection: close" in head
         self.missing = length - (len(self.heard) - end - len(HEAD_ENDS))
         return self.missing <= 0
 

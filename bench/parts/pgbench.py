@@ -15,18 +15,28 @@ KINDS = {"reads (-S)": ["-S"], "simple updates (-N)": ["-N"]}
 
 
 def measure(run: Run) -> list[Figure]:
+    found = rates(run, KINDS)
+    return [
+        Figure(f"pgbench {kind}, {CLIENTS} clients, transactions/s", f"{each:.0f}") for kind, each in found.items()
+    ] or [Figure("pgbench", "is not on this machine")]
+
+
+def commits_a_second(run: Run) -> float:
+    """Infinite where there is no pgbench to tell."""
+    return rates(run, {"-N": ["-N"]}).get("-N", float("inf"))
+
+
+def rates(run: Run, kinds: dict[str, list[str]]) -> dict[str, float]:
+    """Transactions a second of each kind; none without the program."""
     beside = run.servers.postgres.binaries / "pgbench"
     found = str(beside) if beside.exists() else shutil.which("pgbench")
     if not found:
-        return [Figure("pgbench", "is not on this machine")]
+        return {}
     environment = {"PGHOST": str(run.servers.postgres.folder), "PGUSER": "portal", "PATH": str(Path(found).parent)}
     said(["createdb", "pgbench"], environment)
     try:
         said([found, "-i", "-q", "-s", str(SCALE), "pgbench"], environment)
-        return [
-            Figure(f"pgbench {kind}, {CLIENTS} clients, transactions/s", f"{rate(found, options, environment):.0f}")
-            for kind, options in KINDS.items()
-        ]
+        return {kind: rate(found, options, environment) for kind, options in kinds.items()}
     finally:
         said(["dropdb", "pgbench"], environment)
 
