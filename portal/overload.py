@@ -87,6 +87,16 @@ def has_left(connection: socket.socket) -> bool:
     return bool(looking.poll(0))
 
 
+def seconds_waited(request: HttpRequest) -> float | None:
+    """How long it stood before anybody took it, until now; None where nobody can say."""
+    connection = request.META.get("gunicorn.socket")
+    if connection is None or TCP_INFO is None or connection.family == socket.AF_UNIX:
+        return None
+    with suppress(OSError):
+        return waited(connection)
+    return None
+
+
 def waited(connection: socket.socket) -> float:
     """Seconds since the request came in, the time before anybody took it included; 0 where the kernel says nothing."""
     if TCP_INFO is None or connection.family == socket.AF_UNIX:

@@ -134,6 +134,9 @@ def let_them_come(run: Run, stack: Stack, sessions: list[TourSession]) -> Rush:
         beside=[watch.ledgers, watch.memory],
     )
     wait_until(lambda: not Notice.objects.unsettled().exists(), at_most=SECONDS_FOR_MAIL)
+    if measured.errors:
+        # Their logs go with them.
+        run.say(stack.told())
     after = memory(stack.roots())
     watch.remember(after)
     held = Party.objects.filter(bookings__status__in=HOLDS_PLACES).values_list("email", flat=True)

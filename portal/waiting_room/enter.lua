@@ -13,7 +13,8 @@ local is_moved, is_counted = ARGV[4] == '1', ARGV[5] == '1'
 local opens_at, let_in_until, form = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local measured, slow_ones, always = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11] == 'on'
 
-local kept = redis.call('HMGET', pace_key, 'pace', 'credit', 'ticked', 'judged', 'count', 'slow', 'served', 'is_known', 'given')
+local kept = redis.call('HMGET', pace_key, 'pace', 'credit', 'ticked', 'judged', 'count', 'slow', 'served', 'is_known', 'given',
+  'since', 'seen', 'seen_for')
 local pace = tonumber(kept[1]) or PACE_AT_FIRST
 local credit = tonumber(kept[2]) or pace * BURST
 local ticked = tonumber(kept[3]) or now
@@ -23,38 +24,47 @@ local slow = (tonumber(kept[6]) or 0) + slow_ones
 
 local served, is_known = tonumber(kept[7]) or 0, kept[8] == '1'
 local given = tonumber(kept[9]) or 0
+local since = tonumber(kept[10]) or judged
+local seen, seen_for = tonumber(kept[11]) or 0, tonumber(kept[12]) or 0
 
 local function waiting() return redis.call('ZCOUNT', line, '-inf', now_text) end
 
 -- A clock that was wrong must not stop the line.
-if ticked > now + 60 or judged > now + 60 then ticked, judged = now, now end
+if ticked > now + 60 or judged > now + 60 then ticked, judged, since = now, now, now end
 
 -- What was measured moves the pace: to what is served where requests were slow, else up while somebody waits; twofold
--- until it is known what can be served.
+-- until it is known what can be served. Sign-ups come back in waves, as forms are written and pages look again: how
+-- many a second is counted over the last few judgements, from the first that came back.
 if now < judged then
-  count, slow, served, given = 0, 0, 0, 0 -- begun before the last change
+  count, slow = 0, 0 -- begun before the last change
 elseif now - judged >= JUDGED_EVERY then
+  local passed = math.max(now - since, JUDGED_EVERY)
+  if served + seen > 0 then
+    local fade = math.exp(-passed / SEEN_OVER)
+    seen, seen_for = seen * fade + served, seen_for * fade + passed
+  end
+  local a_second = seen_for > 0 and seen / seen_for or 0
+  judged = now
   if slow > 1 + SLOW_ONES_MAY_BE * count then
-    local a_second = served / (now - judged)
-    if served == 0 then
+    if a_second == 0 then
       pace = pace * SLOWER_BY
-    elseif a_second < math.min(pace, given / (now - judged)) * AS_MANY_AS_COME_BACK then
-      pace = math.max(a_second, pace * SLOWER_AT_MOST_BY)
+    elseif a_second < math.min(pace, given / passed) * AS_MANY_AS_COME_BACK then
+      pace, is_known = math.max(a_second, pace * SLOWER_AT_MOST_BY), true
+    else
+      is_known = true
     end
-    pace, is_known = math.max(SLOWEST, pace), true
+    pace = math.max(SLOWEST, pace)
     credit = math.min(credit, pace)
     judged = now + JUDGED_EVERY
   else
     local is_asked_for = count > 0 and waiting() > 0
     if pace < PACE_AT_FIRST or is_asked_for then
       local faster = is_asked_for and not is_known and FASTER_AT_FIRST or FASTER_BY
-      local is_seen = served / (now - judged) >= pace / 2
-      local most = (is_known or is_seen) and FASTEST or math.max(pace, FASTEST_UNSEEN)
-      pace = math.min(most, pace + math.max(0.5, pace * faster))
+      local most = is_known and FASTEST or math.max(FASTEST_UNSEEN, a_second * (1 + FASTER_AT_FIRST))
+      pace = math.max(pace, math.min(most, FASTEST, pace + math.max(0.5, pace * faster)))
     end
-    judged = now
   end
-  count, slow, served, given = 0, 0, 0, 0
+  count, slow, served, given, since = 0, 0, 0, 0, now
 end
 
 -- Time that passed lets people in.
@@ -80,7 +90,8 @@ end
 
 local function answer(verdict, where, among, until_then)
   redis.call('HSET', pace_key, 'pace', pace, 'credit', credit, 'ticked', ticked, 'judged', judged,
-    'count', count, 'slow', slow, 'served', served, 'is_known', is_known and '1' or '0', 'given', given)
+    'count', count, 'slow', slow, 'served', served, 'is_known', is_known and '1' or '0', 'given', given,
+    'since', since, 'seen', seen, 'seen_for', seen_for)
   return {verdict, where or 0, among or 0, tostring(pace), tostring(until_then or 0)}
 end
 

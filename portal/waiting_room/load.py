@@ -9,7 +9,9 @@ from portal.waiting_room.pace import SLOW
 
 
 class Load:
-    """``at_once`` under way is busy: a request that finds it so counts as slow, however quick it is itself."""
+    """A request is slow that takes long, the time included for which it ``waited`` outside for a free thread. Where
+    nobody can say that, ``at_once`` under way is busy: whoever finds it so counts as slow, however quick it is itself.
+    """
 
     def __init__(self) -> None:
         self.under_way = 0
@@ -18,10 +20,10 @@ class Load:
         self._lock = Lock()
 
     @contextmanager
-    def one_more(self, *, at_once: int) -> Iterator[None]:
-        begun = monotonic()
+    def one_more(self, *, at_once: int, waited: float | None = None) -> Iterator[None]:
+        begun = monotonic() - (waited or 0.0)
         with self._lock:
-            found_busy = self.under_way >= at_once
+            found_busy = waited is None and self.under_way >= at_once
             self.under_way += 1
         try:
             yield

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from bookings.models import TourSession
+from portal.overload import seconds_waited
 from portal.page_cache import without_mark
 from portal.waiting_room import line
 from portal.waiting_room.doors import Doors
@@ -155,7 +156,7 @@ class Visit:
         return response.status_code == HAS_THE_FORM and not is_let_in
 
     def _counted(self, get_response: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
-        with load.one_more(at_once=settings.SIGN_UPS_AT_ONCE):
+        with load.one_more(at_once=settings.SIGN_UPS_AT_ONCE, waited=seconds_waited(self.request)):
             response = get_response(self.request)
         if response.status_code == TOO_MANY:
             load.turned_away()

@@ -7,17 +7,19 @@ PACE_AT_FIRST = 50.0
 SLOWEST = 0.5
 FASTEST = 200.0
 # Until the first slow request the pace doubles. A form comes back when it is written, so what it costs is seen late:
-# above this the pace grows only while half as many sign-ups come back as are let in.
+# above this the pace grows only to twice the sign-ups that come back.
 FASTEST_UNSEEN = 100.0
 FASTER_AT_FIRST = 1.0
 # What may come at once after a quiet moment: seconds of the pace, and never fewer parties.
 BURST = 2.0
 BURST_AT_LEAST = 5
-# An admitted request that takes longer, or finds its process busy, counts as slow; one in ten may.
+# An admitted request that takes longer, waiting for a free thread included, counts as slow; one in ten may.
 SLOW = 1.0
 SLOW_ONES_MAY_BE = 0.1
 JUDGED_EVERY = 2.0
 FASTER_BY = 0.2
+# Over how long it is counted what comes back: forms come back in waves.
+SEEN_OVER = 6.0
 # Slow while sign-ups come back: down to what came back, for so many can be served, and at once by this at most; not at
 # all where nearly as many come back as are let in, or a machine that others use as well would slow down for ever.
 AS_MANY_AS_COME_BACK = 0.8
@@ -42,31 +44,34 @@ OF_A_NETWORK = (60, 0.03)
 TIMES_WHEN_QUIET = 10
 
 POLLS_A_SECOND = 170.0
-SHORTEST_INTERVAL = 5.0
+SHORTEST_INTERVAL = 2.0
+# Whose turn comes sooner looks again when it comes; the others before.
+SOON = 10.0
 # With what `spread` adds still shorter than a turn is kept: no page sleeps through its turn.
 LONGEST_INTERVAL = 810.0
 LONGEST_BEFORE_OPENING = 270.0
-# A page looks twice in the time that is left to wait.
-LOOKS_ON_THE_WAY = 2.0
+# How often a page looks in the time that is left to wait.
+LOOKS_ON_THE_WAY = 1.75
 
 
 def interval(place: int, *, waiting: int, pace: float) -> float:
     """How long a page waits before it looks again.
 
     Grows with the way to go, so that the looks of a whole line grow with its logarithm only; above the budget of looks
-    a second, everybody looks more seldom.
+    a second, everybody whose turn does not come soon looks more seldom.
     """
-    to_go = place / pace / LOOKS_ON_THE_WAY
-    asked_of_us = max(1.0, looks_a_second(waiting, pace=pace) / POLLS_A_SECOND)
-    return min(max(to_go, SHORTEST_INTERVAL) * asked_of_us, LONGEST_INTERVAL)
+    to_go = place / pace
+    if to_go <= SOON:
+        return max(to_go, SHORTEST_INTERVAL)
+    near, far = looks_a_second(waiting, pace=pace)
+    asked_of_us = max(1.0, far / max(POLLS_A_SECOND - near, POLLS_A_SECOND / 2))
+    return min(to_go / LOOKS_ON_THE_WAY * asked_of_us, LONGEST_INTERVAL)
 
 
-def looks_a_second(waiting: int, *, pace: float) -> float:
-    """Of a line whose pages look ``LOOKS_ON_THE_WAY`` times on the way, and near the head every few seconds."""
-    near = SHORTEST_INTERVAL * LOOKS_ON_THE_WAY * pace
-    if waiting <= near:
-        return waiting / SHORTEST_INTERVAL
-    return LOOKS_ON_THE_WAY * pace * (1 + log(waiting / near))
+def looks_a_second(waiting: int, *, pace: float) -> tuple[float, float]:
+    """Of those whose turn comes soon, and of the others, if each looks as often as it would like."""
+    soon = SOON * pace
+    return pace * (1 + log(SOON / SHORTEST_INTERVAL)), LOOKS_ON_THE_WAY * pace * log(max(1.0, waiting / soon))
 
 
 def interval_before_opening(place: int, *, left: float, early: int, pace: float) -> float:

@@ -100,6 +100,19 @@ def test_nobody_waits_for_longer_than_a_page_is_worth(client: Client, visitor_an
     assert told(client, "/zh-hans/", **{"gunicorn.socket": theirs}) == (503, "zh-hans")
 
 
+def test_how_long_somebody_waited_is_known_of_a_connection_and_of_nothing_else(visitor_and_server, rf):
+    visitor, theirs = visitor_and_server
+    visitor.send(b"GET / HTTP/1.1\r\n")
+    theirs.recv(100)
+    known = overload.seconds_waited(rf.get("/", **{"gunicorn.socket": theirs}))
+    assert known is not None
+    assert 0 <= known < overload.SECONDS_WORTH_WAITING
+    ours, other = socket.socketpair()
+    with ours, other:
+        of_the_machine = rf.get("/", **{"gunicorn.socket": ours})
+        assert [overload.seconds_waited(request) for request in (rf.get("/"), of_the_machine)] == [None, None]
+
+
 @pytest.mark.django_db
 def test_who_watches_over_us_is_answered_all_the_same(client: Client, visitor_and_server):
     ours, theirs = visitor_and_server

@@ -4,6 +4,7 @@ import re
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from html import unescape
+from math import exp
 
 import pytest
 from django.db import connection
@@ -303,7 +304,7 @@ def test_whoever_waits_is_told_its_place_the_pace_and_the_time_in_both_languages
     )
     assert "<title>About 1,200 parties are before you · Northgate Car Works</title>" in response.content.decode()
     assert (response.status_code, response["Cache-Control"]) == (200, "private, no-store")
-    assert (55 <= again_in(response) <= 68, response["Refresh"].partition("; ")[2]) == (True, f"url={path(session)}")
+    assert (63 <= again_in(response) <= 78, response["Refresh"].partition("; ")[2]) == (True, f"url={path(session)}")
     chinese = visitor(1).get(path(session, "zh-hans")).content.decode()
     assert ('<html lang="zh-Hans"' in chinese, "北门汽车厂" in chinese, "[[" in chinese) == (True, True, False)
 
@@ -332,7 +333,7 @@ def test_a_look_asks_redis_once_and_the_database_never(session):
 
 def test_the_interval_grows_with_the_way_and_the_looks_of_a_crowd_do_not_grow_with_it():
     short, long, longer = (pace.interval(place, waiting=5_000, pace=20) for place in (10, 1_000, 4_000))
-    assert (short, short < long < longer) == (5.0, True)
+    assert (short, short < long < longer) == (2.0, True)
     looks = [
         sum(1 / pace.interval(place, waiting=crowd, pace=20) for place in range(crowd)) for crowd in (5_000, 100_000)
     ]
@@ -576,17 +577,35 @@ def test_at_first_the_pace_doubles_and_goes_on_only_when_sign_ups_come_back():
     paces = []
     for judged in range(5):
         if judged == 4:
-            asked(lambda redis: redis.hincrby(line.PACE, "served", int(pace.FASTEST_UNSEEN)))
+            asked(lambda redis: redis.hincrby(line.PACE, "served", int(75 * pace.JUDGED_EVERY)))
         found = line.enter(someone, now=seconds(NOON) + judged * pace.JUDGED_EVERY, measured=(100, 0))
         paces.append(found and found.pace)
-    assert paces == [50, 100, 100, 100, 200]
+    assert paces == [50, 100, 100, 100, 150]
 
 
-def test_a_process_that_is_busy_counts_as_slow():
+def test_forms_come_back_in_waves_and_what_is_served_is_counted_over_more_than_one():
+    """Sixty a second and then twenty: of what was longer ago less is counted."""
+    someone = line.Arrival(Ticket("someone", 1.0), False, 0.0, "", "", "")
+    others_wait(5000, pace=60)
+    asked(lambda redis: redis.hset(line.PACE, "is_known", 1))
+    paces = []
+    for number, a_second in enumerate((0, 60, 20)):
+        asked(lambda redis, a_second=a_second: redis.hincrby(line.PACE, "served", int(a_second * pace.JUDGED_EVERY)))
+        now = seconds(NOON) + number * pace.JUDGED_EVERY
+        found = line.enter(someone, now=now, measured=(100, 20 if number == 2 else 0))
+        paces.append(found and round(found.pace))
+    weight = exp(-pace.JUDGED_EVERY / pace.SEEN_OVER)
+    assert paces == [60, 72, round((60 * weight + 20) / (weight + 1))]
+
+
+@pytest.mark.parametrize(
+    ("waited", "slow"), [(None, 1), (0.0, 0), (pace.SLOW, 2)], ids=["nobody knows", "not at all", "long"]
+)
+def test_who_waits_for_a_thread_counts_as_slow_and_where_nobody_knows_who_finds_them_at_work(waited, slow):
     load = middleware.load
-    with load.one_more(at_once=1), load.one_more(at_once=1):
+    with load.one_more(at_once=1, waited=waited), load.one_more(at_once=1, waited=waited):
         pass
-    assert (load.take(), load.take()) == ((2, 1), (0, 0))
+    assert (load.take(), load.take()) == ((2, slow), (0, 0))
 
 
 def test_hosts_see_how_many_wait_and_the_pace(session, admin_client):
