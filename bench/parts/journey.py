@@ -18,8 +18,8 @@ from bench.visitors import Visitor, in_turns
 
 MANY = 32
 # Sign-ups counted, by how many visitors there are at once; before them some that warm everything up.
-COUNTS = {1: 40, MANY: 160}
-WARM_UP = 24
+COUNTS = {1: 40, MANY: 480}
+WARM_UP = 96
 WITH_ROOM = {"sessions": 16, "capacity": 10_000, "max_parties": 10_000}
 MAILS_OF_EACH = 2
 WEB = ("web", "postgres")
