@@ -831,7 +831,7 @@ def test_an_address_gets_at_most_three_unproven_mails_an_hour_and_none_is_lost(o
     notices = [owe_link(next_attempt_at=NOON + number * SECOND) for number in range(4)]
     other = owe_link("wei@visitors.example")
 
-    assert [outbox.deliver_due(NOON + number * MINUTE) for number in range(1, 3)] == [4, 0]
+    assert [outbox.deliver_due(NOON + minutes * MINUTE) for minutes in (1, 3)] == [4, 0]
     assert [state(notice)[:2] for notice in [*notices, other]] == [("sent", 1)] * 3 + [("queued", 0), ("sent", 1)]
 
     assert notices[0].begun_at
