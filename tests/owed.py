@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
+from django.conf import LazySettings
 from django.db.models import F
 from pytest_django import Settings
 
@@ -27,7 +28,7 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 _numbers = count(1)
 
 
-def use(settings: Settings, port: int) -> None:
+def use(settings: Settings | LazySettings, port: int) -> None:
     """Mail goes to this port; whoever answers there may take its time on a busy machine."""
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 60
