@@ -7,12 +7,12 @@ from itertools import count
 from typing import Any
 
 from django.conf import LazySettings
-from django.db.models import F
+from django.db.models import CharField, F, Value
+from django.db.models.functions import Cast, Concat
 from pytest_django import Settings
 
 from bookings.models import (
     LANES,
-    ROWS_A_STATEMENT,
     Booking,
     BookingStatus,
     Breaker,
@@ -22,7 +22,7 @@ from bookings.models import (
     TourSession,
 )
 from tests.factories import NOON, make_booking, make_party, make_session
-from tests.long_lines import fill_line
+from tests.long_lines import copy, fill_line
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 _numbers = count(1)
@@ -96,24 +96,26 @@ def owe_reminders(number: int, *, session: TourSession | None = None, at: dateti
         parties_held=F("parties_held") + number,
         parties_waiting=F("parties_waiting") - number,
     )
-    for party in parties:
-        party.email = f"lead{party.pk}@visitors.example"
-    Party.objects.bulk_update(parties, ["email"], batch_size=ROWS_A_STATEMENT)
-    bookings = Booking.objects.filter(party__in=[party.pk for party in parties]).order_by("pk")
-    notices = Notice.objects.bulk_create(
-        (
-            Notice(
-                kind=NoticeKind.REMINDER,
-                party_id=booking.party_id,
-                booking=booking,
-                lane=LANES[NoticeKind.REMINDER],
-                dedupe_key=f"reminder:{booking.pk}",
-                facts={"starts_at": session.starts_at.isoformat(), "days": 1},
-                created_at=at,
-                next_attempt_at=at,
-            )
-            for booking in bookings
-        ),
-        batch_size=ROWS_A_STATEMENT,
+    pks = [party.pk for party in parties]
+    Party.objects.filter(pk__range=(pks[0], pks[-1])).update(
+        email=Concat(Value("lead"), Cast("pk", CharField()), Value("@visitors.example"))
     )
-    return [notice.pk for notice in notices]
+    first = Booking.objects.get(party=pks[0])
+    notice = Notice.objects.create(
+        kind=NoticeKind.REMINDER,
+        party_id=first.party_id,
+        booking=first,
+        lane=LANES[NoticeKind.REMINDER],
+        dedupe_key=f"reminder:{first.pk}",
+        facts={"starts_at": session.starts_at.isoformat(), "days": 1},
+        created_at=at,
+        next_attempt_at=at,
+    )
+    copy(
+        notice,
+        times=number - 1,
+        party_id="it.party_id + number",
+        booking_id="it.booking_id + number",
+        dedupe_key="'reminder:' || (it.booking_id + number)",
+    )
+    return [notice.pk + after for after in range(number)]
