@@ -122,7 +122,8 @@ def test_environment(services: ExitStack, *, browser: str | None) -> dict[str, s
 def postgresql_url(services: ExitStack) -> str:
     if given := os.environ.get("TEST_DATABASE_URL"):
         return given
-    server = start_postgres()
+    # A deadlock is what some tests are about; nobody has to wait a second until it is seen.
+    server = start_postgres(deadlock_timeout="100ms")
     services.callback(server.stop)
     return server.url
 
