@@ -122,7 +122,8 @@ def test_environment(services: ExitStack, *, browser: str | None) -> dict[str, s
 def postgresql_url(services: ExitStack) -> str:
     if given := os.environ.get("TEST_DATABASE_URL"):
         return given
-    server = start_postgres()
+    # A deadlock is what some tests are about; nobody has to wait a second until it is seen.
+    server = start_postgres(deadlock_timeout="100ms")
     services.callback(server.stop)
     return server.url
 
@@ -145,10 +146,14 @@ def run_pytest(environment: Mapping[str, str], conditions: Sequence[str], for_py
 
 
 def in_parallel(for_pytest: Sequence[str]) -> list[str]:
-    """The whole suite runs in as many processes as there are cores, up to four; a choice of tests in one."""
+    """The whole suite runs in one process more than there are cores, up to five; a choice of tests in one.
+
+    One more, as many tests wait for processes, clocks and servers. Files are dealt in the order in which
+    tests/conftest.py puts them.
+    """
     cores = min(os.cpu_count() or 1, 4)
     is_whole = all(argument.startswith("--durations") for argument in for_pytest)
-    return ["-n", str(cores), "--dist", "loadfile"] if is_whole and cores > 1 else []
+    return ["-n", str(cores + 1), "--dist", "loadfile", "--no-loadscope-reorder"] if is_whole and cores > 1 else []
 
 
 def wait_despite_interrupts(process: subprocess.Popen[bytes]) -> None:

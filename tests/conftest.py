@@ -1,6 +1,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -41,6 +42,36 @@ def broker_info() -> dict[str, Any]:
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
         info: dict[str, Any] = client.info("server")
         return info
+
+
+# The whole suite deals its files to several processes: what takes long begins first, so that nobody is left alone with
+# it in the end, and what waits stands beside what works.
+BEGINS_FIRST = [
+    "journeys/test_main_job.py",
+    "model/test_histories.py",
+    "journeys/test_moved_and_called_off.py",
+    "faults/test_broker.py",
+    "portal/test_visit_why_not.py",
+    "faults/test_delivery.py",
+    "concurrency/test_swaps.py",
+    "bookings/management/test_seed_demo.py",
+    "browser/test_pages.py",
+    "concurrency/test_deadline.py",
+    "faults/test_overload.py",
+    "bookings/test_outbox_senders.py",
+    "bookings/test_outbox.py",
+    "rush/test_rush.py",
+    "faults/test_outage.py",
+    "portal/test_up.py",
+    "browser/test_choices.py",
+    "browser/test_flow.py",
+    "browser/test_look.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    first = {Path(__file__).parent / name: number for number, name in enumerate(BEGINS_FIRST)}
+    items.sort(key=lambda item: first.get(item.path, len(first)))
 
 
 @pytest.fixture(autouse=True)

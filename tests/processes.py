@@ -36,7 +36,7 @@ COMMANDS = {
 }
 
 
-def wait_until(happened: Callable[[], Any], *, seconds: float = 40, what: str = "") -> Any:
+def wait_until(happened: Callable[[], Any], *, seconds: float = 120, what: str = "") -> Any:
     """What the condition returns once it is true. The seconds are how long we believe in it, not how long it takes."""
     end = time.monotonic() + seconds
     while not (result := happened()):
@@ -106,7 +106,7 @@ class Processes:
             self.signal(name, signal.SIGTERM)
         for name, process in list(self.running.items()):
             try:
-                process.wait(timeout=20)
+                process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 self.kill(name)
         self.running.clear()
@@ -114,7 +114,7 @@ class Processes:
     def wait_for_web(self) -> None:
         def answers() -> bool:
             try:
-                with urlopen(f"{self.address}/en/", timeout=5) as answer:
+                with urlopen(f"{self.address}/en/", timeout=30) as answer:
                     return bool(answer.status == 200)
             except OSError:
                 return False

@@ -6,7 +6,7 @@ import email.policy
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from typing import Any
 
@@ -135,9 +135,18 @@ def running_mail_server() -> Iterator[MailServer]:
 
 
 @contextmanager
-def silent_server() -> Iterator[int]:
+def silent_server() -> Iterator[socket.socket]:
     """A port that takes connections and never says anything."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        yield int(listener.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+def connections_to(listener: socket.socket) -> int:
+    """How many came there, whatever has become of them."""
+    listener.setblocking(False)
+    found = 0
+    with suppress(BlockingIOError):
+        while True:
+            listener.accept()[0].close()
+            found += 1
+    return found

@@ -72,7 +72,7 @@ class Visitor:
     def _send(self, request: Request) -> None:
         request.add_header("X-Forwarded-For", self.comes_from)
         try:
-            answer = self._opener.open(request, timeout=20)
+            answer = self._opener.open(request, timeout=120)
         except HTTPError as error:
             answer = error
         with answer:

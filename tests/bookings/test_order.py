@@ -25,7 +25,7 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 @pytest.fixture
 def office(mail_server: MailServer, settings: Settings) -> MailServer:
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", mail_server.port, 1
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", mail_server.port, 60
     return mail_server
 
 
@@ -195,7 +195,7 @@ def test_two_workers_and_a_slow_server_do_not_turn_the_order_round(settings: Set
     older, newer = two_owed()
     office = HoldingServer()
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", office.port, 30
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", office.port, 60
 
     def work() -> None:
         try:
@@ -207,7 +207,7 @@ def test_two_workers_and_a_slow_server_do_not_turn_the_order_round(settings: Set
     worker = threading.Thread(target=work)
     worker.start()
     try:
-        assert office.has_the_first.wait(20)
+        assert office.has_the_first.wait(60)
         outbox.deliver_due(NOON + MINUTE)
         assert states(older.party) == [("confirmed", "sending"), ("changed", "queued")]
     finally:

@@ -25,9 +25,9 @@ from bookings.models import (
     Party,
     TourSession,
 )
-from bookings.outbox import claims
+from bookings.outbox import claims, senders
 from bookings.outbox.breaker import mails_allowed, open_breaker
-from bookings.outbox.senders import SECONDS_BETWEEN_NUDGES, Nudged
+from bookings.outbox.senders import Nudged
 from tests.factories import (
     DAY,
     HOUR,
@@ -43,7 +43,7 @@ from tests.factories import (
     make_waiting,
 )
 from tests.owed import MINUTE, SECOND, About, breaker_now, in_threads, owe, owe_confirmation, owe_link, state, use
-from tests.smtp import MailServer, free_port, running_mail_server, silent_server
+from tests.smtp import MailServer, connections_to, free_port, running_mail_server, silent_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -105,10 +105,11 @@ def test_two_changes_at_once_wake_one_worker_and_one_a_moment_later_the_next(
     with Celery("tests", broker="memory://", set_as_current=True) as app, app.connection() as connection:
         queue = connection.SimpleQueue("celery")
         waiting = []
+        monkeypatch.setattr(senders, "SECONDS_BETWEEN_NUDGES", 600)  # Longer than a slow machine needs for two.
         for key in ("one", "two"):
             outbox.post(NoticeKind.LINK, make_party(), key=key, now=NOON)
             waiting.append(queue.qsize())
-        monkeypatch.setattr(Nudged, "at", Nudged.at - SECONDS_BETWEEN_NUDGES)
+        monkeypatch.setattr(Nudged, "at", Nudged.at - 600)
         outbox.post(NoticeKind.LINK, make_party(), key="three", now=NOON)
         waiting.append(queue.qsize())
         queue.clear()
@@ -125,7 +126,7 @@ def test_a_broker_that_is_down_neither_stops_nor_slows_a_change(
     outbox.post(NoticeKind.LINK, party, key="once", now=NOON)
 
     assert Notice.objects.count() == 1
-    assert monotonic() - begun < 2
+    assert monotonic() - begun < 5  # Tried again and again it would be six.
     assert "no worker could be told (OperationalError)" in caplog.text
 
 
@@ -151,7 +152,7 @@ def test_what_is_due_is_handed_over_in_order_of_lanes_on_one_connection(office: 
         ("queued", 0, ""),
     ]
     assert prove.message_id == office.taken[0]["Message-ID"]
-    assert NOON <= handed_over_at(reminder) <= NOON + 10 * SECOND
+    assert NOON <= handed_over_at(reminder) <= NOON + MINUTE
 
 
 def test_a_run_takes_no_more_than_its_limit(office: MailServer) -> None:
@@ -567,7 +568,7 @@ def test_a_waiting_party_has_a_day_from_the_hand_over(office: MailServer, before
     party.refresh_from_db()
     assert state(notice)[0] == "sent"
     assert party.prove_by
-    assert NOON + hours * HOUR <= party.prove_by <= NOON + hours * HOUR + 10 * SECOND
+    assert NOON + hours * HOUR <= party.prove_by <= NOON + hours * HOUR + MINUTE
 
 
 # --- failures
@@ -613,14 +614,14 @@ def test_of_all_workers_one_tries_a_server_that_is_down(settings: Settings) -> N
 
 
 def test_a_server_that_hangs_is_asked_no_more_by_the_next_row(settings: Settings) -> None:
-    with silent_server() as port:
-        use(settings, port)
+    with silent_server() as listener:
+        use(settings, listener.getsockname()[1])
+        settings.EMAIL_TIMEOUT = 0.3
         notices = [owe_confirmation() for _ in range(3)]
-        begun = monotonic()
         outbox.deliver_due(NOON)
         outbox.deliver_due(NOON + 30 * SECOND)
 
-    assert monotonic() - begun < 2 * settings.EMAIL_TIMEOUT
+        assert connections_to(listener) == 1
     assert [state(notice) for notice in notices] == [("queued", 0, "broke off at connect: TimeoutError")] * 3
 
 
@@ -831,7 +832,7 @@ def test_an_address_gets_at_most_three_unproven_mails_an_hour_and_none_is_lost(o
     notices = [owe_link(next_attempt_at=NOON + number * SECOND) for number in range(4)]
     other = owe_link("wei@visitors.example")
 
-    assert [outbox.deliver_due(NOON + number * MINUTE) for number in range(1, 3)] == [4, 0]
+    assert [outbox.deliver_due(NOON + minutes * MINUTE) for minutes in (1, 3)] == [4, 0]
     assert [state(notice)[:2] for notice in [*notices, other]] == [("sent", 1)] * 3 + [("queued", 0), ("sent", 1)]
 
     assert notices[0].begun_at

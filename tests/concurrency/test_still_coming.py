@@ -48,7 +48,7 @@ def test_a_yes_and_a_release_that_meet_never_both_happen():
 
     rows = {booking.pk: booking for booking in Booking.objects.filter(session=session)}
     assert {pk: row.status for pk, row in rows.items()} == answers
-    assert {(row.status, row.still_coming_at is not None) for row in rows.values()} == {
+    assert {(row.status, row.still_coming_at is not None) for row in rows.values()} <= {
         ("confirmed", True),
         ("cancelled", False),
     }

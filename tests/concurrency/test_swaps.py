@@ -43,7 +43,7 @@ def test_two_hundred_opposite_wishes_between_two_full_sessions_are_a_hundred_swa
 
     outcomes = spread(wishes, threads=32)
 
-    assert {*outcomes} == {True, False}
+    assert {*outcomes} <= {True, False}
     # Two that look at one moment may miss each other; the clock finds them.
     assert outcomes.count(True) + swaps.exchange_met_wishes(now=NOON) == 100
     assert Counter(Booking.objects.values_list("session", "status")) == {
@@ -89,7 +89,7 @@ def test_swaps_moves_and_changes_of_mind_all_at_once_end_with_every_promise_kept
     failed = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     assert [failure for failure in failed if not isinstance(failure, BookingError)] == []
     assert Counter(map(type, outcomes))[bool] > 100
-    assert outcomes.count(True) > 20, "many did swap"
+    assert Notice.objects.filter(kind="swapped").count() > 40, "many did swap"
     assert max(Counter(Booking.objects.filter(status="confirmed").values_list("party", flat=True)).values()) == 1
     assert not Party.objects.filter(ended_at=None).exclude(bookings__status__in=["confirmed", "waiting", "offered"])
     assert swaps.exchange_met_wishes(now=NOON) == 0, "no two wishes that meet are left"

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection, connections
 
-PATIENCE = 60
+PATIENCE = 180
 
 
 def at_once(*jobs: Callable[[], Any]) -> list[Any]:

@@ -130,7 +130,7 @@ class Rush:
 
     def wait_for(self, acknowledged: int) -> None:
         with self.something:
-            assert self.something.wait_for(lambda: len(self.in_by_word) >= acknowledged, timeout=60)
+            assert self.something.wait_for(lambda: len(self.in_by_word) >= acknowledged, timeout=180)
 
 
 @pytest.mark.any_database

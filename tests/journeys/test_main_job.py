@@ -107,7 +107,7 @@ def test_twenty_one_parties_ask_for_twenty_places_and_the_last_comes_too(tmp_pat
         )
         Booking.objects.filter(status=BookingStatus.CONFIRMED).update(status_since=timezone.now() - timedelta(days=9))
         reminders = wait_until(
-            lambda: len(found := mail_server.about("Reminder")) == PARTIES and found, seconds=150, what="the reminders"
+            lambda: len(found := mail_server.about("Reminder")) == PARTIES and found, seconds=300, what="the reminders"
         )
         assert len({message["To"] for message in reminders}) == PARTIES
         assert list(broken_promises(now=timezone.now())) == []

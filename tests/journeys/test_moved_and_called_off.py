@@ -44,7 +44,7 @@ def office(mail_server: MailServer, settings: Settings, caplog: pytest.LogCaptur
     caplog.set_level("WARNING", "mail.log")  # Every line of every conversation would be kept.
     settings.SITE_URL = "https://visits.works.example"
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", mail_server.port, 1
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", mail_server.port, 60
     return mail_server
 
 

@@ -27,7 +27,7 @@ def visitor_and_server() -> Iterator[tuple[socket.socket, socket.socket]]:
         ours.sendall(b"GET")
         theirs, _address = listening.accept()
         with theirs:
-            theirs.settimeout(5)
+            theirs.settimeout(60)
             assert theirs.recv(3) == b"GET"
             yield ours, theirs
 

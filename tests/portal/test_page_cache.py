@@ -21,7 +21,7 @@ from tests.processes import wait_until
 
 pytestmark = pytest.mark.any_database
 
-PATIENCE = 5
+PATIENCE = 60
 
 
 class Counted:
@@ -37,7 +37,7 @@ class Counted:
 def counted(_request: HttpRequest, number: int) -> HttpResponse:
     Counted.times += 1
     mine = Counted.times
-    Counted.may_go_on.wait(10)
+    Counted.may_go_on.wait(PATIENCE)
     if Counted.fails:
         raise ZeroDivisionError
     response = HttpResponse(f"{number} {mine}".ljust(Counted.length), status=Counted.status)

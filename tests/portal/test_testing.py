@@ -68,12 +68,12 @@ def test_an_interrupted_run_leaves_neither_servers_nor_files():
             text=True,
             start_new_session=True,
         )
-        assert wait_until(lambda: reached.exists() or run.poll() is not None, at_most=60)
+        assert wait_until(lambda: reached.exists() or run.poll() is not None, at_most=180)
         assert run.poll() is None, run.stdout.read() if run.stdout else ""
         everybody = psutil.Process(run.pid).children(recursive=True)
         assert {"postgres", "valkey-server"} & {process.name() for process in everybody}
         run.terminate()
-        assert run.wait(timeout=60) == 130
+        assert run.wait(timeout=120) == 130
         assert [process for process in everybody if process.is_running()] == []
         assert list(temporary.iterdir()) == []
         if run.stdout:

@@ -35,7 +35,7 @@ def test_a_child_dies_with_a_parent_that_was_killed(program):
         child = int(parent.stdout.readline())
         assert lives(child)
         parent.send_signal(signal.SIGKILL)
-        assert wait_until(lambda: not lives(child), at_most=10)
+        assert wait_until(lambda: not lives(child), at_most=60)
 
 
 def lives(pid: int) -> bool:

@@ -17,7 +17,7 @@ from portal.processes import PROJECT, wait_until
 pytestmark = pytest.mark.any_database
 
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "var", "node_modules", "__pycache__", ".*_cache", ".hypothesis")
-STARTUP = 90
+STARTUP = 180
 
 
 class RunningPortal:
@@ -73,7 +73,7 @@ class RunningPortal:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(timeout=60)
+                self.process.wait(timeout=120)
             finally:
                 self.process.kill()
         self.listener.join()
@@ -119,12 +119,12 @@ def test_it_keeps_all_its_parts_running_and_leaves_nothing_behind(portal):
 
     for words in (WORKER, BROKER, WEB, BEAT):
         kill_and_see_replaced(portal, words)
-    assert wait_until(lambda: first_page(portal.port) == 200, at_most=30)
+    assert wait_until(lambda: first_page(portal.port) == 200, at_most=120)
 
     everybody = psutil.Process(portal.process.pid).children(recursive=True)
     portal.process.send_signal(signal.SIGINT)
-    assert portal.process.wait(timeout=60) == 0
-    assert wait_until(lambda: "Stopped." in portal.said, at_most=5), portal.said
+    assert portal.process.wait(timeout=120) == 0
+    assert wait_until(lambda: "Stopped." in portal.said, at_most=60), portal.said
     assert [process for process in everybody if process.is_running()] == []
     assert not list((portal.folder / "var").glob("**/*.sock"))
     assert list(Path(portal.temporary).glob("portal-*")) == []
@@ -135,7 +135,7 @@ def test_nobody_outlives_a_supervisor_that_was_killed(portal):
     assert len(everybody) >= 4
     portal.process.kill()
     portal.process.wait()
-    _gone, alive = psutil.wait_procs(everybody, timeout=20)
+    _gone, alive = psutil.wait_procs(everybody, timeout=120)
     assert alive == []
 
 
@@ -155,11 +155,11 @@ def kill_and_see_replaced(portal: RunningPortal, words: tuple[str, ...]) -> None
         return now is not None and now.pid != killed.pid
 
     killed.kill()
-    assert wait_until(is_replaced, at_most=30), portal.said
+    assert wait_until(is_replaced, at_most=120), portal.said
 
 
 def first_page(port: int) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status

@@ -1,5 +1,6 @@
 """ "Why were we not asked?": every waiting party has an answer at every moment, and reads what its line did last."""
 
+import os
 import re
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -338,8 +339,9 @@ def test_an_honest_chance_is_told_with_the_numbers_behind_it(lines, offers, told
     assert lines(booking)[0][2] == told
 
 
-# At every moment
+# At every moment. The suite plays the same histories every time; `PORTAL_EXAMPLES=1000` as many others.
 
+EXAMPLES = int(os.environ.get("PORTAL_EXAMPLES", "0"))
 PICK = st.integers(0, 11)
 ACTS = st.one_of(
     st.tuples(st.just("ask"), st.integers(1, 3), st.integers(1, 3), st.sets(st.sampled_from([0, 1]), min_size=1)),
@@ -350,7 +352,14 @@ ACTS = st.one_of(
 MOMENTARY = "Something has just become free, and the line is asked at this moment."
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.any_database
+@settings(
+    max_examples=EXAMPLES or 50,
+    deadline=None,
+    derandomize=not EXAMPLES,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(history=st.lists(ACTS, min_size=5, max_size=30))
 def test_in_any_history_every_waiting_party_reads_an_answer(lines, history):
     with transaction.atomic():

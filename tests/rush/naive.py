@@ -2,7 +2,6 @@
 
 import os
 import threading
-from contextlib import suppress
 
 from portal.wsgi import application
 
@@ -14,8 +13,8 @@ from bookings.models.tours import TourSessionQuerySet
 __all__ = ["application"]
 
 THREADS = int(os.environ["THREADS_OF_A_WEB_PROCESS"])
-# A process that gets fewer visitors goes on without them.
-PATIENCE = 3
+# More visitors come than there are threads.
+PATIENCE = 180
 
 # All threads of a web process have read before the first one writes.
 everybody_has_read = threading.Barrier(THREADS)
@@ -26,8 +25,7 @@ def claim(self: TourSessionQuerySet, pk: int, *, places: int) -> bool:
     has_room = self.get(pk=pk).room_for(places) > 0
     if not hasattr(here, "has_read"):
         here.has_read = True
-        with suppress(threading.BrokenBarrierError):
-            everybody_has_read.wait(PATIENCE)
+        everybody_has_read.wait(PATIENCE)
     if has_room:
         self.filter(pk=pk).update(
             places_held=F("places_held") + places,

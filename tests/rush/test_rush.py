@@ -27,8 +27,7 @@ from tests.rush import loop
 from tests.stamps import older
 
 VISITORS, WORKERS, THREADS = 120, 3, 4
-SERVED = ["--workers", str(WORKERS), "--worker-class", "gthread", "--threads", str(THREADS)]
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 
 @pytest.fixture
@@ -44,15 +43,18 @@ def make_sessions(*, capacity: int) -> list[TourSession]:
 
 
 @contextmanager
-def serving(folder: Path, application: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Processes]:
+def serving(
+    folder: Path, application: str, monkeypatch: pytest.MonkeyPatch, *, by: int = WORKERS
+) -> Iterator[Processes]:
     """Web processes alone; each visitor comes with an address of its own."""
-    server = ["gunicorn", application, "--no-control-socket", "--bind", "127.0.0.1:{port}", *SERVED]
+    server = ["gunicorn", application, "--no-control-socket", "--bind", "127.0.0.1:{port}"]
+    server += ["--workers", str(by), "--worker-class", "gthread", "--threads", str(THREADS)]
     monkeypatch.setitem(COMMANDS, "web", server)
     monkeypatch.setenv("TRUSTED_PROXIES", "127.0.0.1")
     monkeypatch.setenv("THREADS_OF_A_WEB_PROCESS", str(THREADS))
     with processes(folder, "web", email_url="smtp://127.0.0.1:9") as running:
         running.wait_for_web()
-        wait_until(lambda: len(workers(running)) == WORKERS, what="all web processes")
+        wait_until(lambda: len(workers(running)) == by, what="all web processes")
         yield running
 
 
@@ -60,15 +62,15 @@ def workers(running: Processes) -> list[psutil.Process]:
     return list(psutil.Process(running.running["web"].pid).children())
 
 
-def parties_for(sessions: list[TourSession], *sizes: int, count: int = VISITORS) -> list[Visitor]:
-    """Every fifth presses twice."""
+def parties_for(sessions: list[TourSession], *sizes: int, count: int = VISITORS, twice: int = 0) -> list[Visitor]:
+    """Every so many presses ``twice``."""
     return [
         Visitor(
             number,
             sizes[number // len(sessions) % len(sizes)],
             session=sessions[number % len(sessions)].pk,
             patience=PATIENCE,
-            presses=1 + (number % 5 == 0),
+            presses=1 + bool(twice and number % twice == 0),
         )
         for number in range(count)
     ]
@@ -96,12 +98,12 @@ def held(session: TourSession) -> int:
 def test_every_acknowledged_sign_up_stands_once_though_a_web_process_is_killed(
     tmp_path: Path, sessions: list[TourSession], monkeypatch: pytest.MonkeyPatch
 ):
-    visitors = parties_for(sessions, 1, 2, 3)
+    visitors = parties_for(sessions, 1, 2, 3, twice=5)
 
     with serving(tmp_path, "portal.wsgi", monkeypatch) as running:
         without_answer = loop.run(everybody_comes_and_one_process_is_killed(running, visitors))
 
-    assert without_answer > VISITORS // 2
+    assert without_answer > 0
     assert Counter(visitor.outcome for visitor in visitors) == {"asked": VISITORS}
     assert Counter(Party.objects.values_list("email", flat=True)) == Counter(visitor.email for visitor in visitors)
     assert Counter(Booking.objects.values_list("party__email", "session")) == Counter(
@@ -133,11 +135,11 @@ def without_limits(transactional_db: None) -> Iterator[None]:
 @pytest.mark.postgres
 @pytest.mark.usefixtures("without_limits")
 def test_twin_without_predicate_and_constraint_it_oversells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Of the four threads of a process two at least want the same session, and both have read that there is room."""
+    """Of the four threads of one process two at least want the same session, and both have read that there is room."""
     sessions = make_sessions(capacity=3)
     visitors = parties_for(sessions, 2, 3, count=VISITORS // 2)
 
-    with serving(tmp_path, "tests.rush.naive", monkeypatch) as running:
+    with serving(tmp_path, "tests.rush.naive", monkeypatch, by=1) as running:
         loop.run(everybody_comes(running, visitors))
 
     assert max(held(session) for session in sessions) > 3
