@@ -1,6 +1,6 @@
 """What is shown and when: the house, its venues and tours, the seasons and their sessions."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from i18nfield.fields import I18nCharField, I18nTextField
 
-from bookings.models.compiled import Given, compiled_update
+from bookings.models.compiled import Given, compiled, compiled_update, given_each
 
 # The last call begins this long before the roster locks: see docs/decisions/0012-a-last-call-of-one-day.md.
 LAST_CALL = timedelta(hours=24)
@@ -277,7 +277,11 @@ class TourSessionQuerySet(models.QuerySet["TourSession"]):
         ``no_key`` lets other transactions insert rows that point at the session meanwhile. With ``rows_alone`` season,
         tour and venue are read when somebody asks for them.
         """
-        return {each.pk: each for each in self.locked(pks, rows_alone=rows_alone)}
+        if isinstance(pks, models.QuerySet):
+            rows: Iterable[TourSession] = self.locked(pks, rows_alone=rows_alone)
+        else:
+            rows = _locked(len(pks), rows_alone, pks=list(pks))
+        return {each.pk: each for each in rows}
 
     def locked(self, pks: "Collection[int] | models.QuerySet[Any, Any]", *, rows_alone: bool = False) -> Self:
         """What ``lock`` reads."""
@@ -296,6 +300,11 @@ class TourSessionQuerySet(models.QuerySet["TourSession"]):
     def claim(self, pk: int, *, places: int) -> bool:
         """Offer one party its places if both limits allow it and nobody waits: one statement, no check before it."""
         return bool(_claimed(pk=pk, places=places))
+
+
+@compiled
+def _locked(number: int, rows_alone: bool) -> "models.QuerySet[TourSession]":
+    return TourSession.objects.locked(given_each("pks", number), rows_alone=rows_alone)
 
 
 @compiled_update

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils.translation import gettext, pgettext
 
-from bookings.domain.explaining import Outlook, outlook, season_so_far
+from bookings.domain.explaining import Outlook, SoFar, outlook, season_so_far
 from bookings.domain.reconfirming import SILENT
 from bookings.domain.retention import KEEP_PARTY
 from bookings.domain.swaps import wishes_around_a_booking
@@ -29,6 +29,7 @@ from bookings.models import (
 )
 from bookings.models.compiled import Given, compiled
 from bookings.models.parties import parties_of_code
+from portal import kept
 from portal.templatetags.times import venue_short_date, venue_time
 from portal.views.host_rows import season_of, venue_of
 from portal.views.session_words import SessionWords, describe_all
@@ -259,7 +260,7 @@ def _lines(party: Party, live: Sequence[Booking], events: Sequence[BookingEvent]
     if not waiting:
         return []
     words = describe_all([booking.session for booking in waiting], now=now, is_in=True)
-    so_far = season_so_far(party.season)
+    so_far = _season_so_far(party.season_id)
     joined = {event.booking_id: event.happened_at for event in reversed(events)}
     lines = []
     for booking, told in zip(waiting, words, strict=True):
@@ -271,14 +272,23 @@ def _lines(party: Party, live: Sequence[Booking], events: Sequence[BookingEvent]
                 words=told,
                 outlook=outlook(booking.session, ahead, so_far, now=now),
                 joined_at=joined.get(booking.pk, booking.status_since),
-                decisions=_latest_decisions(booking.session),
+                decisions=_latest_decisions(booking.session_id),
             )
         )
     return lines
 
 
-def _latest_decisions(session: TourSession) -> list[Decision]:
-    """With ``lapsed_later`` for an offer that was not answered: its party stands at the end of the line now."""
+@kept.for_a_second
+def _season_so_far(season_pk: int) -> SoFar:
+    return season_so_far(season_of(season_pk))
+
+
+@kept.for_a_second
+def _latest_decisions(session_pk: int) -> list[Decision]:
+    """The same for everybody in the line, so read once a second; a party's own events tell what it did just now.
+
+    With ``lapsed_later`` for an offer that was not answered: its party stands at the end of the line now.
+    """
     lapsed_later = BookingEvent.objects.filter(
         booking=OuterRef("offered_to"),
         from_status=BookingStatus.OFFERED,
@@ -286,8 +296,9 @@ def _latest_decisions(session: TourSession) -> list[Decision]:
         why=LAPSED,
         happened_at__gte=OuterRef("decided_at"),
     )
-    decisions = session.decisions.annotate(lapsed_later=Exists(lapsed_later)).select_related("offered_to", "saved_for")
-    return list(decisions.order_by("-decided_at", "-pk")[:LATEST_DECISIONS])
+    decisions = Decision.objects.filter(session=session_pk).annotate(lapsed_later=Exists(lapsed_later))
+    newest = decisions.select_related("offered_to", "saved_for").order_by("-decided_at", "-pk")
+    return list(newest[:LATEST_DECISIONS])
 
 
 def _step_moment(moment: datetime, venue: Venue, *, now: datetime) -> str:
