@@ -9,7 +9,7 @@ party have it: so the number holds however many ask at the same moment, and nobo
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from random import SystemRandom
 
 from django.conf import settings
@@ -31,35 +31,45 @@ def most_of(session: TourSession) -> int:
     return max(settings.UNPROVEN_PARTIES_A_NETWORK, share)
 
 
-def free_holds(sessions: Sequence[TourSession], *, network: str) -> dict[int, str]:
+def free_holds(
+    sessions: Sequence[TourSession], *, network: str, taken: Collection[str] | None = None
+) -> dict[int, str]:
     """For every session in which the network may hold more, by its primary key, one of the holds that are free.
 
-    Any of them: those who ask at the same moment should not all want the same.
+    Any of them: those who ask at the same moment should not all want the same. ``taken`` are those of ``first_holds``
+    that ``taken_holds`` has told just now, where it was asked.
     """
-    free = _free_of(sessions, network, LOOKED_AT_FIRST)
+    firsts = {each.pk: _names(each.pk, network, min(most_of(each), LOOKED_AT_FIRST)) for each in sessions}
+    free = _free_of(firsts, taken)
     crowded = [each for each in sessions if each.pk not in free and most_of(each) > LOOKED_AT_FIRST]
-    return free | _free_of(crowded, network, None) if crowded else free
+    return free | _free_of({each.pk: _names(each.pk, network, most_of(each)) for each in crowded}, None)
 
 
-def _free_of(sessions: Sequence[TourSession], network: str, looked_at: int | None) -> dict[int, str]:
-    """Of so many holds of each session, or of all."""
-    names = {session.pk: _names(session, network, looked_at) for session in sessions}
-    wanted = [name for each in names.values() for name in each]
-    taken = {party.network_hold for party in _unproven(len(wanted), wanted=wanted)}
+def first_holds(session_pks: Sequence[int], *, network: str) -> list[str]:
+    """Those that are looked at first, of sessions of which nothing else is known yet."""
+    return [name for pk in session_pks for name in _names(pk, network, LOOKED_AT_FIRST)] if network else []
+
+
+def taken_holds(number: int) -> QuerySet[Party]:
+    """Parties that have one of so many. Given: ``holds``."""
+    unproven = Party.objects.live().filter(mailbox_proven_at=None)
+    return unproven.filter(network_hold__in=given_each("holds", number)).order_by()
+
+
+def _free_of(names: Mapping[int, Sequence[str]], taken: Collection[str] | None) -> dict[int, str]:
+    if taken is None:
+        wanted = [name for each in names.values() for name in each]
+        taken = {str(party.network_hold) for party in _unproven(len(wanted), holds=wanted)}
     free = {pk: [name for name in each if name not in taken] for pk, each in names.items()}
     return {pk: SystemRandom().choice(each) for pk, each in free.items() if each}
 
 
 @compiled
-def _unproven(wanted: int) -> QuerySet[Party]:
-    unproven = Party.objects.live().filter(mailbox_proven_at=None)
-    return unproven.filter(network_hold__in=given_each("wanted", wanted)).only("network_hold").order_by()
+def _unproven(number: int) -> QuerySet[Party]:
+    return taken_holds(number).only("network_hold")
 
 
-def _names(session: TourSession, network: str, looked_at: int | None) -> list[str]:
+def _names(session_pk: int, network: str, number: int) -> list[str]:
     """Not the same network twice: what is stored of two sessions does not tell that it was one network."""
-    key = hmac.new(settings.PERSON_KEY.encode(), f"hold:{session.pk}:{network}".encode(), hashlib.sha256).hexdigest()
-    numbers: Sequence[int] = range(most_of(session))
-    if looked_at is not None and looked_at < len(numbers):
-        numbers = SystemRandom().sample(numbers, looked_at)
-    return [f"{key[:40]}:{number}" for number in numbers]
+    key = hmac.new(settings.PERSON_KEY.encode(), f"hold:{session_pk}:{network}".encode(), hashlib.sha256).hexdigest()
+    return [f"{key[:40]}:{each}" for each in range(number)]

@@ -3,7 +3,7 @@
 import functools
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 from random import SystemRandom
 from typing import NamedTuple, ParamSpec, TypeVar
@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 
 from bookings.models import LIVE, Booking, BookingMoved, Party, TourSession
-from bookings.models.compiled import compiled, given_each
+from bookings.models.compiled import Given, compiled, given_each
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -94,8 +94,31 @@ def lock_parties(
 ) -> dict[int, Locked]:
     """The second half: the parties by primary key. Raises StaleLocks if one of them is in a session not locked."""
     pks = sorted(set(party_pks))
-    locked = {pk: Locked(Party.objects.lock(pk, row_alone=rows_alone), sessions, []) for pk in pks}
-    for booking in _live_of(len(pks), parties=pks):
+    return _with_bookings([Party.objects.lock(pk, row_alone=rows_alone) for pk in pks], sessions)
+
+
+def lock_party_of_code(code: str) -> Locked | None:
+    """As ``lock_party`` with ``rows_alone``, of the party that has this code."""
+    sessions = {session.pk: session for session in _sessions_of_code(code=code)}
+    parties = _party_of_code(code=code)
+    return _with_bookings(parties, sessions)[parties[0].pk] if parties else None
+
+
+@compiled
+def _sessions_of_code() -> QuerySet[TourSession]:
+    joined = Booking.objects.live().filter(party__code=Given("code")).values("session")
+    return TourSession.objects.locked(joined, rows_alone=True)
+
+
+@compiled
+def _party_of_code() -> QuerySet[Party]:
+    return Party.objects.filter(code=Given("code")).select_for_update(no_key=True, of=("self",)).order_by()
+
+
+def _with_bookings(parties: Sequence[Party], sessions: dict[int, TourSession]) -> dict[int, Locked]:
+    """Of parties that are locked. Raises StaleLocks if one of them is in a session that is not."""
+    locked = {party.pk: Locked(party, sessions, []) for party in parties}
+    for booking in _live_of(len(locked), parties=list(locked)):
         if booking.session_id not in sessions:
             raise StaleLocks
         of_party = locked[booking.party_id]

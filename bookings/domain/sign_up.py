@@ -1,6 +1,6 @@
 """A party asks for places. Source of the rules: DESIGN part 4, "Sign-up in a first-come season"."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from bookings.models import (
     person_key,
 )
 from bookings.models.compiled import Given, compiled, given_each
+from bookings.models.listed import Listed
 
 # A waiting party proves its mailbox within this time from the hand-over of the mail that asks for it.
 PROVE_WITHIN = timedelta(hours=24)
@@ -78,7 +79,7 @@ def request_places(
     """
     key = person_key(lead.email)
     asked = Party.objects.filter(submission_key=submission_key)
-    found = _read(choices, submission_key=submission_key, key=key)
+    found = _read(choices, submission_key=submission_key, key=key, network=network)
     if any(each.was_asked for each in found.values()) or (not found and asked.exists()):
         known = [each.session for each in found.values()]
         return _told_again(asked.first(), known, network=network, proves_first=proves_first)
@@ -88,7 +89,8 @@ def request_places(
     smallest = min(wishes.smallest_size, 1 + len(companions))
     if any(smallest > session.capacity for session in sessions):
         raise TooLargeForSession  # At the head of that line it would keep the places from everybody.
-    free = _free_holds(sessions, network=network, proves_first=proves_first)
+    taken = found[sessions[0].pk].taken_holds
+    free = _free_holds(sessions, network=network, proves_first=proves_first, taken=taken)
     must_prove = _must_prove(free, sessions, size=1 + len(companions))
     if found[sessions[0].pk].is_in and _tell_already_in(season.pk, key, now=now):
         return must_prove
@@ -139,13 +141,16 @@ def _must_prove(free: holds.Free, sessions: Sequence[TourSession], *, size: int)
     return any(not _may_hold(free, session) and session.room_for(size) for session in sessions)
 
 
-def _free_holds(sessions: Sequence[TourSession], *, network: str, proves_first: bool) -> holds.Free:
-    """What the party may hold places with before its mailbox is proven; None where nobody counts."""
+def _free_holds(
+    sessions: Sequence[TourSession], *, network: str, proves_first: bool, taken: Collection[str] | None = None
+) -> holds.Free:
+    """What the party may hold places with before its mailbox is proven; None where nobody counts. ``taken`` where it
+    was read just now."""
     if not sessions[0].season.proves_mailbox:
         return None
     if proves_first:
         return {}
-    return holds.free_holds(sessions, network=network) if network else None
+    return holds.free_holds(sessions, network=network, taken=taken) if network else None
 
 
 def _may_hold(free: holds.Free, session: TourSession) -> bool:
@@ -170,20 +175,31 @@ class Found(NamedTuple):
     session: TourSession
     was_asked: bool
     is_in: bool
+    taken_holds: Collection[str]
 
 
-def _read(choices: Sequence[int], *, submission_key: UUID, key: str) -> dict[int, Found]:
+def _read(choices: Sequence[int], *, submission_key: UUID, key: str, network: str) -> dict[int, Found]:
     """All that is asked before places are claimed, in one statement, and the same one for whoever is in already."""
-    told = _chosen_and_known(len(choices), choices=choices, submission_key=submission_key, key=key)
-    return {each.pk: Found(each, vars(each)["was_asked"], vars(each)["is_in"]) for each in told}
+    wanted = holds.first_holds(choices, network=network)
+    given = {"choices": choices, "submission_key": submission_key, "key": key, "holds": wanted}
+    found = {}
+    for session in _chosen_and_known(len(choices), len(wanted), **given):
+        told = vars(session)
+        taken = {party["network_hold"] for party in told["taken"] or []}
+        found[session.pk] = Found(session, told["was_asked"], told["is_in"], taken)
+    return found
 
 
 @compiled
-def _chosen_and_known(choices: int) -> QuerySet[TourSession]:
+def _chosen_and_known(choices: int, wanted: int) -> QuerySet[TourSession]:
     asked = Party.objects.filter(submission_key=Given("submission_key"))
     same_person = Party.objects.live().filter(season=OuterRef("season"), person_key=Given("key"))
     sessions = TourSession.objects.public().filter(pk__in=given_each("choices", choices)).order_by()
-    return sessions.select_related("season__tour").annotate(was_asked=Exists(asked), is_in=Exists(same_person))
+    return sessions.select_related("season__tour").annotate(
+        was_asked=Exists(asked),
+        is_in=Exists(same_person),
+        taken=Listed(holds.taken_holds(wanted).values("network_hold")),
+    )
 
 
 def _chosen(choices: Sequence[int], found: Mapping[int, Found], *, now: datetime) -> list[TourSession]:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from bookings import outbox
 from bookings.domain import waitlist
 from bookings.domain.errors import BookingError
-from bookings.domain.locks import Locked, in_one_transaction, lock_party
+from bookings.domain.locks import Locked, in_one_transaction, lock_party, lock_party_of_code
 from bookings.domain.people import Person, check_people, write_members
 from bookings.models import (
     OF_THE_ADDRESS,
@@ -70,7 +70,20 @@ def prove_mailbox(party_pk: int, *, now: datetime) -> None:
 
     Pressing twice is pressing once. Raises OfferGone if the places were let go meanwhile.
     """
-    locked = lock_party(party_pk, rows_alone=True)
+    _prove(lock_party(party_pk, rows_alone=True), now=now)
+
+
+@in_one_transaction
+def prove_mailbox_by_link(code: str, *, link_version: str, now: datetime) -> bool:
+    """``prove_mailbox`` for whoever came through a link; False if it is not the party's present one."""
+    locked = lock_party_of_code(code)
+    if locked is None or str(locked.party.link_version) != link_version:
+        return False
+    _prove(locked, now=now)
+    return True
+
+
+def _prove(locked: Locked, *, now: datetime) -> None:
     bookings = locked.bookings()
     offered = [b for b in bookings if b.status == BookingStatus.OFFERED and b.offer_source == OfferSource.SIGN_UP]
     if locked.party.ended_at or any(booking.offer_has_run_out(now) for booking in offered):

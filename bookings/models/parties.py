@@ -223,12 +223,6 @@ def parties_of_code() -> models.QuerySet[Party]:
 
 
 @compiled
-def members_of() -> models.QuerySet[Member]:
-    """By position. Given: ``party``, its primary key."""
-    return Member.objects.filter(party=Given("party")).order_by("position")
-
-
-@compiled
 def _locked(row_alone: bool) -> models.QuerySet[Party]:
     locked = Party.objects.select_for_update(no_key=True, of=("self",)).filter(pk=Given("pk"))
     return locked if row_alone else locked.select_related("season__tour")

@@ -19,7 +19,7 @@ from bookings.domain.errors import BookingError
 from bookings.domain.first_call import has_first_call
 from bookings.drawn_codes import drawn_code
 from bookings.models import Booking, BookingStatus, Party
-from bookings.models.parties import members_of, parties_of_code
+from bookings.models.parties import parties_of_code
 from portal import limits
 from portal.forms.people import band_words
 from portal.forms.visit import FewerForm, PeopleOfPartyForm
@@ -110,7 +110,7 @@ def party_page(
     log = why_log(stands, now=now)
     first_call = has_first_call(party, now=now)
     still_coming = still_coming_state(stands, now=now)
-    members = members_of(party=party.pk) if party.size > 1 else []
+    members = history.members if history else None
     context = {
         "standing": stands,
         "party": party,
@@ -187,7 +187,26 @@ def _wait_for_all(booking_pk: int, *, now: datetime) -> None:
         waitlist.wait_for_all(booking_pk, now=now)
 
 
-prove = act(lambda _request, party, now: domain.prove_mailbox(party.pk, now=now))
+def prove(request: HttpRequest, code: str) -> HttpResponse:
+    """Guarded as by ``for_the_party``, under the locks of the change itself: in a rush everybody comes here."""
+    now, version = timezone.now(), _version_brought(request, code)
+    if not version:
+        return _locked(request)
+    if request.method == "POST":
+        try:
+            is_present_link = domain.prove_mailbox_by_link(code, link_version=version, now=now)
+        except BookingError as refusal:
+            party, history = party_and_history(code)
+            return (
+                party_page(request, party, now=now, refusal=str(refusal), history=history)
+                if party
+                else _locked(request)
+            )
+        if not is_present_link:
+            return _locked(request)
+    return see_other("visit", code=code)
+
+
 accept = act(
     lambda request, party, now: waitlist.accept_offer(_booking_pk(request, party), now=now, coming=_coming(request))
 )

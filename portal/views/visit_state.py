@@ -20,6 +20,7 @@ from bookings.models import (
     BookingEvent,
     BookingStatus,
     Decision,
+    Member,
     OfferSource,
     Party,
     SessionState,
@@ -28,6 +29,7 @@ from bookings.models import (
     parties_ahead,
 )
 from bookings.models.compiled import Given, compiled
+from bookings.models.listed import Listed
 from bookings.models.parties import parties_of_code
 from portal import kept
 from portal.templatetags.times import venue_short_date, venue_time
@@ -138,10 +140,11 @@ class Standing:
 
 
 class History(NamedTuple):
-    """What is told of a party: its bookings by preference, and all their events, oldest first."""
+    """What is told of a party: its bookings by preference, all their events, oldest first, and who comes with it."""
 
     bookings: Sequence[Booking]
     events: Sequence[BookingEvent]
+    members: Sequence[Member]
 
 
 def party_and_history(code: str) -> tuple[Party | None, History | None]:
@@ -151,17 +154,21 @@ def party_and_history(code: str) -> tuple[Party | None, History | None]:
         return next(iter(parties_of_code(code=code)), None), None
     party = rows[0].party
     party.season = season_of(party.season_id)
-    return party, _history(party, rows)
+    members = sorted((Member(party=party, **told) for told in vars(rows[0])["members"] or []), key=_position)
+    return party, _history(party, rows)._replace(members=members)
 
 
 @compiled
 def _rows_of_code() -> QuerySet[Booking]:
-    return _rows_of(Booking.objects.filter(party__code=Given("code")).select_related("party", "session"))
+    members = Member.objects.filter(party=OuterRef("party")).values("position", "name", "age_from", "age_to")
+    of_code = Booking.objects.filter(party__code=Given("code")).select_related("party", "session")
+    return _rows_of(of_code).annotate(members=Listed(members))
 
 
 def standing(party: Party, *, now: datetime, history: History | None = None) -> Standing:
     """Asks the database as often for a party in a long line as for one alone. ``history`` is what was just read."""
-    bookings, events = history or _history(party, _rows_of(party.bookings.select_related("session")))
+    history = history or _history(party, _rows_of(party.bookings.select_related("session")))
+    bookings, events = history.bookings, history.events
     live = [booking for booking in bookings if booking.status not in ENDED]
     state, booking = _state(party, bookings, live, events, now=now)
     deadline = _deadline(party, booking, state)
@@ -202,7 +209,11 @@ def _history(party: Party, rows: Iterable[Booking]) -> History:
         told = {name: vars(row)[f"event_{name}"] for name in EVENT_FIELDS}
         if told["id"] is not None:
             events.append(BookingEvent(booking=booking, **told))
-    return History(list(bookings.values()), sorted(events, key=lambda event: (event.happened_at, event.pk)))
+    return History(list(bookings.values()), sorted(events, key=lambda event: (event.happened_at, event.pk)), [])
+
+
+def _position(member: Member) -> int:
+    return member.position
 
 
 def _state(

@@ -23,8 +23,8 @@ from tests.portal.visits import address, enter, link
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("clock", "house")]
 
 ASKS = [
-    "SELECT toursession",  # what was chosen, whether this submit is known, whether the person is in
-    "SELECT party",  # how many unproven parties of its network hold places
+    # What was chosen, whether this submit is known, whether the person is in, what its network holds.
+    "SELECT toursession",
     "BEGIN",
     "UPDATE toursession",  # the claim
     "INSERT party",
@@ -36,7 +36,6 @@ ASKS = [
 ]
 JOINS_THE_LINE = [
     "SELECT toursession",
-    "SELECT party",
     "BEGIN",
     "SELECT toursession",  # locked
     "INSERT party",
@@ -48,10 +47,9 @@ JOINS_THE_LINE = [
     "COMMIT",
 ]
 PROVES = [
-    "SELECT party",
     "BEGIN",
     "SELECT toursession",  # locked
-    "SELECT party",  # locked
+    "SELECT party",  # locked, and whether the link is its present one
     "SELECT booking",
     "UPDATE party",
     "UPDATE booking",
@@ -60,7 +58,7 @@ PROVES = [
     "INSERT notice",
     "COMMIT",
 ]
-PARTY_PAGE = ["SELECT booking", "SELECT member"]  # the party with its bookings and their history; who comes
+PARTY_PAGE = ["SELECT booking"]  # the party with who comes, its bookings and their history
 # Whether anything is due in any lane is asked on the row of the mail server.
 CLAIMS = [
     *("SELECT breaker", "UPDATE sender"),
@@ -163,7 +161,7 @@ def test_the_way_to_a_confirmed_place(client, others):
         PROVES,
         PARTY_PAGE,
     )
-    assert sum(map(len, (form, submit, by_link, page, prove, confirmed))) == 26
+    assert sum(map(len, (form, submit, by_link, page, prove, confirmed))) == 22
 
 
 @pytest.mark.usefixtures("seconds")
