@@ -21,7 +21,7 @@ from django.db.models import (
 from django.db.models.functions import Least
 
 from bookings.emails import PROVE_WITHIN, message_id
-from bookings.models import SIGN_UP_OFFER, Booking, Notice, NoticeKind, NoticeStatus, Party, Season, TourSession
+from bookings.models import SIGN_UP_OFFER, Booking, Notice, NoticeKind, NoticeStatus, Party, TourSession
 from bookings.models.compiled import Given, compiled_update
 from bookings.outbox.order import in_turn, look
 
@@ -102,10 +102,9 @@ def _may_try_again(lost: Notice) -> bool:
 
 def load(pks: Sequence[int], *, claimed_at: datetime) -> list[Notice]:
     """The claimed rows with all that their mails speak of, in the order given; without those that are lost by now."""
-    rows = _claimed(pks, claimed_at).select_related("party", "booking")
+    rows = _claimed(pks, claimed_at).select_related("party__season__tour", "booking")
     found = rows.prefetch_related(
         "party__members",
-        Prefetch("party__season", Season.objects.select_related("tour")),
         "party__season__mail_texts",
         "booking__events",
         Prefetch("party__bookings", Booking.objects.live(), to_attr="live_bookings"),

@@ -31,8 +31,8 @@ SLOT = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT + 10)
 # The slots after the first help only while mail leaves: a server that hangs holds one worker, not all.
 HELPS_WITHIN = timedelta(seconds=10)
 NUDGE_EXPIRES = 60
-# One that was sent so long ago still finds what is owed now, or the clock does in another moment.
-SECONDS_BETWEEN_NUDGES = 0.5
+# One that was sent so long ago still finds what is owed now, or the clock does in another half second.
+SECONDS_BETWEEN_NUDGES = 1.0
 
 
 @shared_task(name="bookings.deliver", ignore_result=True)
@@ -82,7 +82,7 @@ class Nudged:
 
 
 def nudge_for_a_change() -> None:
-    """Wake a worker, twice a second at most: in a rush each sign-up owes mail, and one slice hands over many."""
+    """Wake a worker, once a second at most: in a rush each sign-up owes mail, and one slice hands over many."""
     at = monotonic()
     if at - Nudged.at >= SECONDS_BETWEEN_NUDGES:
         Nudged.at = at

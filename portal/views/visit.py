@@ -196,12 +196,8 @@ def prove(request: HttpRequest, code: str) -> HttpResponse:
         try:
             is_present_link = domain.prove_mailbox_by_link(code, link_version=version, now=now)
         except BookingError as refusal:
-            party, history = party_and_history(code)
-            return (
-                party_page(request, party, now=now, refusal=str(refusal), history=history)
-                if party
-                else _locked(request)
-            )
+            [party] = parties_of_code(code=code)
+            return party_page(request, party, now=now, refusal=str(refusal))
         if not is_present_link:
             return _locked(request)
     return see_other("visit", code=code)
