@@ -69,7 +69,7 @@ def interval(place: int, *, waiting: int, pace: float, is_known: bool = True) ->
         return max(to_go, SHORTEST_INTERVAL)
     near, far = looks_a_second(waiting, pace=pace)
     asked_of_us = max(1.0, far / max(POLLS_A_SECOND - near, POLLS_A_SECOND / 2))
-    return min(to_go / LOOKS_ON_THE_WAY * min(asked_of_us, LOOKS_ON_THE_WAY), LONGEST_INTERVAL)
+    return min(to_go / max(LOOKS_ON_THE_WAY / asked_of_us, 1.0), LONGEST_INTERVAL)
 
 
 def looks_a_second(waiting: int, *, pace: float) -> tuple[float, float]:
