@@ -1,16 +1,19 @@
-"""An opening that this machine could not bring: 100,000 in ten minutes, ten and a thousand times the rush of the table,
-on one to a hundred web hosts, in virtual time (`bench.simulation`).
+"""An opening that this machine could not bring: 100,000 in ten minutes, and ten times the rush of the table, on one to
+ten web hosts, in virtual time (`bench.simulation`); beside it the table's own rush as it was measured.
 
 First what a request and a sign-up take is measured here: of those who find no place and join a line, for of so many
-nearly all do. Then the same 2,000 visitors meet the waiting room's script in Valkey and what stands for it here: both
-must tell the same. Then 5,000 and 100,000 wait in Valkey, and the looks of their pages are counted by its own rule.
+nearly all do. A thousand times the rush is not played but reckoned from the same costs. At last 5,000 and 100,000 wait
+in Valkey, and the looks of their pages are counted by its own rule.
 """
 
 import random
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from math import ceil
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -22,62 +25,62 @@ from bench.parts import pgbench
 from bench.parts.rush import at_share
 from bench.report import Figure
 from bench.run import Measured, Run
-from bench.simulation import CORES_OF_A_HOST, Answer, Costs, Line, Opening, Room, Told, looks_a_second
+from bench.simulation import COMMITS, CORES, Costs, Opening, Told
 from bench.stack import Stack, running
 from bench.usage import Meter
 from bench.visitors import Mailbox, Visitor, in_turns
 from bookings.models import Notice
 from portal import shared
 from portal.processes import wait_until
-from portal.waiting_room import line
-from portal.waiting_room import pace as rules
+from portal.waiting_room import line, pace
 from portal.waiting_room.tickets import Ticket
 from tests.acts import submit
 from tests.factories import make_booking, make_waiting
 
 COUNTED, WARM_UP, AT_ONCE = 96, 16, 32
 SECONDS_OF_A_PAGE = 1.5
-# One simulated visitor stands for so many that no more than this are simulated.
-MOST_SIMULATED = 5_000
-HOSTS = (1, 2, 10, 100)
-# Two hours in, what is not answered is told as such.
-LONGEST = 7200.0
-CORES_OF_THE_DATABASE = 8
+DATABASE_CORES = 8
+# Looks of a line are counted at the pace of one host.
+PACE_OF_ONE_HOST = 20.0
+MEASURED = re.compile(r"rush of 2000: .*?\| *2000; 0; ([\d.]+) .*?refusing by its ledger, s .*?< 12 +\| ([\d.]+)", re.S)
 
 
 class Rush(NamedTuple):
+    """Played for so many ``minutes`` at most."""
+
     name: str
     visitors: int
     seconds: float
+    hosts: tuple[int, ...]
+    minutes: int = 60
 
 
-TABLE = Rush("the table's 2,000 in a second", 2_000, 1.0)
-RUSHES = (
-    Rush("100,000 in ten minutes", 100_000, 600.0),
-    Rush("ten times the table: 20,000 in a second", 20_000, 1.0),
-    Rush("a thousand times: 2,000,000 in a second", 2_000_000, 1.0),
-)
+TABLE = Rush("the table's 2,000 in a second", 2_000, 1.0, (1,))
+CROWD = Rush("100,000 in ten minutes", 100_000, 600.0, (1, 2, 10), 20)
+TEN_TIMES = Rush("ten times the table: 20,000 in a second", 20_000, 1.0, (1, 10))
+THOUSAND_TIMES = 1000 * TABLE.visitors
 
 
 def measure(run: Run) -> list[Figure]:
     costs = measured(run)
     run.note(
         "- simulate, measured here, ms: "
-        + ", ".join(f"{name} {1000 * each:.2f}" for name, each in costs._asdict().items() if name != "commits")
+        + ", ".join(f"{name} {1000 * each:.2f}" for name, each in costs._asdict().items())
     )
-    figures = [same_as_the_script(run, costs), polls(run, costs)]
-    curves = []
-    for rush in RUSHES:
-        for hosts in HOSTS if rush.visitors < 1_000_000 else HOSTS[2:]:
+    figures, curves = [], []
+    for rush in (TABLE, TEN_TIMES, CROWD):
+        for hosts in rush.hosts:
+            run.servers.forget_shared()
             told = play(rush, hosts, costs)
-            run.say(f"   {rush.name}, {hosts}: {in_time(told.last)}")
-            figures.append(row(run, rush, hosts, told))
-            if rush is RUSHES[0]:
-                curves.append((hosts, told))
-    unbound = play(RUSHES[2], 100, costs, fastest=float("inf"))
-    figures.append(row(run, RUSHES[2], 100, unbound, "no bound of the pace, "))
-    draw(run, curves)
-    return figures
+            figures.append(row(rush, hosts, told))
+            run.say(f"   {figures[-1].name}: {figures[-1].reached}; {figures[-1].beside}")
+            if rush is CROWD:
+                curves.append((f"{hosts} host{'s' * (hosts > 1)}", told))
+            if rush is TABLE:
+                figures.append(beside_the_measured(told))
+    if not run.asked.no_file:
+        draw(curves)
+    return [*figures, *reckoned(costs), polls(run, costs)]
 
 
 # What things take
@@ -175,41 +178,8 @@ def seconds_of_a_row(session: Any) -> float:
     return min(taken)
 
 
-# The waiting room's script, and what stands for it
-
-
-class Script:
-    """The real one, in Valkey: it is told what time it is."""
-
-    def __init__(self) -> None:
-        self._tickets: dict[int, Ticket] = {}
-
-    def look(self, visitor: int, now: float, measured: tuple[int, int]) -> Answer:
-        ticket = self._tickets.setdefault(visitor, Ticket(f"visitor-{visitor}", now))
-        arrival = line.Arrival(ticket, False, 0.0, "", "", "")
-        while (answer := line.enter(arrival, now=now, measured=measured)) is None:
-            time.sleep(shared.SECONDS_WITHOUT_ASKING)  # a busy machine is no part of what is simulated
-        return Answer(answer.verdict == "in", answer.place, answer.among, answer.pace)
-
-    def served(self, visitor: int) -> None:
-        line.use_up(self._tickets[visitor], form=str(visitor))
-
-
-def same_as_the_script(run: Run, costs: Costs) -> Figure:
-    run.servers.forget_shared()
-    script, ours = (play(TABLE, 1, costs, room=each) for each in (Script(), Room()))
-    return Figure(
-        f"{TABLE.name}, one machine: last answer by the script in Valkey; by what stands for it, s",
-        f"{script.last:.0f}; {ours.last:.0f}",
-        "",
-        "the same",
-        abs(script.last - ours.last) <= 0.05 * script.last,
-        f"p50 {at_share(sorted(script.waited), 0.5):.0f}; {at_share(sorted(ours.waited), 0.5):.0f}",
-    )
-
-
 def polls(run: Run, costs: Costs) -> Figure:
-    """As many wait as tickets stand in Valkey, for a pace of 50: looks of all of them a second by the rule, and what
+    """As many wait as tickets stand in Valkey, at the pace of one host: looks of all a second by the rule, and what
     one takes in Redis, measured by looks from anywhere in the line."""
     told = []
     for waiting in (5_000, 100_000):
@@ -241,7 +211,7 @@ def of_a_line(run: Run, waiting: int) -> tuple[float, float]:
         numbers = range(begin, min(begin + 10_000, waiting))
         filled.zadd(line.LINE, {f"visitor-{n}": n / waiting for n in numbers})
         filled.hset(line.DUE, mapping={f"visitor-{n}": now + 900 for n in numbers})
-    filled.hset(line.PACE, mapping={"pace": 50, "credit": 0, "ticked": now, "judged": now})
+    filled.hset(line.PACE, mapping={"pace": PACE_OF_ONE_HOST, "is_known": 1, "credit": 0, "ticked": now, "judged": now})
     chance = random.Random(4)  # noqa: S311
     meter = Meter({"redis": run.servers.broker.child.pid})
     for _look in range(looks):
@@ -249,83 +219,85 @@ def of_a_line(run: Run, waiting: int) -> tuple[float, float]:
         ticket = Ticket(f"visitor-{number}", number / waiting)
         line.enter(line.Arrival(ticket, False, 0.0, "", "", ""), now=now, measured=(0, 0))
     spent = meter.read().of("redis") / looks
-    return spent, sum(1 / rules.interval(place, waiting=waiting, pace=50) for place in range(waiting))
+    return spent, sum(1 / pace.interval(place, waiting=waiting, pace=PACE_OF_ONE_HOST) for place in range(waiting))
 
 
 # Openings
 
 
-def play(rush: Rush, hosts: int, costs: Costs, *, room: Line | None = None, fastest: float = rules.FASTEST) -> Told:
-    each = max(1, rush.visitors // MOST_SIMULATED)
+def play(rush: Rush, hosts: int, costs: Costs) -> Told:
     chance = random.Random(1)  # noqa: S311
-    arrivals = sorted(rush.seconds * chance.random() for _visitor in range(rush.visitors // each))
-    opening = Opening(
-        arrivals,
-        costs,
-        room or Room(each=each, fastest=fastest),
-        web_hosts=hosts,
-        database_cores=CORES_OF_THE_DATABASE,
-        each=each,
-        is_one_machine=hosts == 1,
-    )
-    return opening.play(until=LONGEST)
+    arrivals = sorted(rush.seconds * chance.random() for _visitor in range(rush.visitors))
+    opening = Opening(arrivals, costs, hosts=hosts, database_cores=DATABASE_CORES)
+    return opening.play(until=60.0 * rush.minutes)
 
 
-def row(run: Run, rush: Rush, hosts: int, told: Told, how: str = "") -> Figure:
-    each = max(1, rush.visitors // MOST_SIMULATED)
+def row(rush: Rush, hosts: int, told: Told) -> Figure:
     waited = sorted(told.waited)
-    answered = (
-        "" if len(waited) * each >= rush.visitors // each * each else f" ({len(waited) * each:,} answered by then)"
-    )
+    all_answered = len(waited) == rush.visitors
+    last = in_time(told.answered[-1]) if all_answered else f"{len(waited):,} answered in {rush.minutes} min"
+    busiest = max(Counter(int(moment // 60) for moment in told.looks).values(), default=0) / 60
     busy = ", ".join(f"{name} {share:.0%}" for name, share in told.busy.items())
     return Figure(
-        f"SIMULATED {rush.name}, {how}{hosts} web host{'s' * (hosts > 1)}: last answer; waited p50, p95",
-        f"{in_time(told.last)}{answered}; {in_time(at_share(waited, 0.5))}, {in_time(at_share(waited, 0.95))}",
-        "",
-        "",
-        None,
-        f"limit: {limit(told)}; busy: {busy}; most in line {told.most_in_line:,};"
-        f" looks {looks_a_second(told, each=each):.0f}/s; last mail {in_time(told.mailed)}",
+        f"SIMULATED {rush.name}, {hosts} web host{'s' * (hosts > 1)}: last answer; waited p50, p95",
+        f"{last}; {in_time(at_share(waited, 0.5))}, {in_time(at_share(waited, 0.95))}",
+        beside=f"busy: {busy}; most in line {told.most_in_line:,}; pace up to {told.fastest:.0f} a second;"
+        f" looks {busiest:.0f}/s; turned away {told.turned_away:,}"
+        + f"; last mail {in_time(told.mailed)}"
+        * all_answered,
     )
 
 
-def limit(told: Told) -> str:
-    """What was at its end for most of the time until the last answer."""
-    name, share = max(told.busy.items(), key=lambda each: each[1])
-    if share > 0.75:
-        return name
-    if share < 0.2 and told.pace[-1:] and told.last > told.pace[-1][0]:
-        return "pages that sleep until their next look"
-    fast = sum(0.99 < pace / rules.FASTEST < 1.01 for _moment, pace in told.pace)
-    if told.pace and fast > len(told.pace) / 2:
-        return f"the pace of {rules.FASTEST:.0f} a second"
-    return "none" if share < 0.5 else f"{name}, not at its end"
+def beside_the_measured(told: Told) -> Figure:
+    """The newest whole table of bench/results."""
+    found = ("not measured", "not measured")
+    name = ""
+    for path in sorted(report.RESULTS.glob("????-??-??.md")):
+        if said := MEASURED.search(path.read_text()):
+            found, name = said.groups(), path.name
+    return Figure(
+        "the table's rush, SIMULATED; measured: last answer, s; every session refusing, s",
+        f"{told.answered[-1]:.0f}; {found[0]}, and {max(told.full.values()):.1f}; {found[1]}",
+        beside=f"measured: {name}",
+    )
+
+
+def reckoned(costs: Costs) -> list[Figure]:
+    """A thousand times the rush, at the fastest pace: nothing of it is played."""
+    a_second = pace.FASTEST
+    minutes = THOUSAND_TIMES / a_second / 60
+    looks = sum(
+        1000 / pace.interval(place, waiting=THOUSAND_TIMES, pace=a_second) for place in range(0, THOUSAND_TIMES, 1000)
+    )
+    web = a_second * (costs.pages + 2 * costs.look + costs.form + costs.submit + costs.prove) + looks * costs.look
+    database = a_second * (costs.submit_database + costs.prove_database + 2 * costs.mail_database)
+    worker = a_second * 2 * costs.mail
+    come = THOUSAND_TIMES * (costs.pages + costs.look)
+    name = f"RECKONED a thousand times: {THOUSAND_TIMES:,} in a second, at {a_second:.0f} a second"
+    return [
+        Figure(
+            f"{name}: minutes; cores of web, workers, database",
+            f"{minutes:.0f}; {web:.0f}, {worker:.0f}, {database:.0f}",
+            beside=f"{ceil((web + worker) / CORES)} hosts of {CORES} cores; looks {looks:.0f}/s at most",
+        ),
+        Figure(
+            f"{name}: commits/s; Redis, cores; mails/s",
+            f"{2 * COMMITS * a_second:.0f}; {(looks + 2 * a_second) * costs.redis:.1f}; {2 * a_second:.0f}",
+            beside=f"one PostgreSQL here commits {1 / costs.commit:.0f}/s; the first look of all takes Redis"
+            f" {THOUSAND_TIMES * costs.redis:.0f} s, and a hundred hosts {come / CORES / 100:.0f} s",
+        ),
+    ]
 
 
 def in_time(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def draw(run: Run, curves: list[tuple[int, Told]]) -> None:
-    if run.asked.no_file:
-        return
-    rush = RUSHES[0]
-    each = rush.visitors // MOST_SIMULATED
-    lines = [
-        plots.Series(f"{hosts} host{'s' * (hosts > 1)}", scaled(told.answered, each))
-        for hosts, told in curves
-        if hosts in (1, 2, 10)
+def draw(curves: list[tuple[str, Told]]) -> None:
+    answered = [plots.Series(name, plots.counted(told.answered)[::100]) for name, told in curves]
+    waited = [
+        plots.Series(name, sorted(zip(told.answered, told.waited, strict=True))[::100], "line") for name, told in curves
     ]
-    waits = [
-        plots.Series(name.name, sorted(zip(told.answered, told.waited, strict=True)), "line")
-        for name, (hosts, told) in zip(lines, curves, strict=False)
-    ]
-    about = f"SIMULATED: {rush.name}; hosts of {CORES_OF_A_HOST} cores; costs as measured, rules of the waiting room"
-    panels = [plots.Panel("Visitors answered", "", lines), plots.Panel("How long they waited, by when", "s", waits)]
+    about = f"SIMULATED: {CROWD.name}, hosts of {CORES} cores; costs as measured, the waiting room's own script"
+    panels = [plots.Panel("Visitors answered", "", answered), plots.Panel("How long they waited, by when", "s", waited)]
     plots.write(report.RESULTS / "simulate-answers.svg", plots.draw("A hundred thousand in ten minutes", about, panels))
-
-
-def scaled(moments: list[float], each: int) -> list[tuple[float, float]]:
-    return [(moment, number * each) for moment, number in plots.counted(moments)[::5]]

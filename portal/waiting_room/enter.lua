@@ -60,8 +60,8 @@ elseif now - judged >= JUDGED_EVERY then
     local is_asked_for = count > 0 and waiting() > 0
     if pace < PACE_AT_FIRST or is_asked_for then
       local faster = is_asked_for and not is_known and FASTER_AT_FIRST or FASTER_BY
-      local most = is_known and FASTEST or math.max(FASTEST_UNSEEN, a_second * (1 + FASTER_AT_FIRST))
-      pace = math.max(pace, math.min(most, FASTEST, pace + math.max(0.5, pace * faster)))
+      local most = math.min(FASTEST, math.max(FASTEST_UNSEEN, a_second * (1 + FASTER_AT_FIRST)))
+      pace = math.max(pace, math.min(most, pace + math.max(0.5, pace * faster)))
     end
   end
   count, slow, served, given, since = 0, 0, 0, 0, now
@@ -92,7 +92,7 @@ local function answer(verdict, where, among, until_then)
   redis.call('HSET', pace_key, 'pace', pace, 'credit', credit, 'ticked', ticked, 'judged', judged,
     'count', count, 'slow', slow, 'served', served, 'is_known', is_known and '1' or '0', 'given', given,
     'since', since, 'seen', seen, 'seen_for', seen_for)
-  return {verdict, where or 0, among or 0, tostring(pace), tostring(until_then or 0)}
+  return {verdict, where or 0, among or 0, tostring(pace), is_known and 1 or 0, tostring(until_then or 0)}
 end
 
 local function let_in(until_then)

@@ -5,11 +5,13 @@ from math import log
 # Let in while nothing has been measured; afterwards within these two by how long admitted requests take (enter.lua).
 PACE_AT_FIRST = 50.0
 SLOWEST = 0.5
-FASTEST = 200.0
+FASTEST = 2000.0
 # Until the first slow request the pace doubles. A form comes back when it is written, so what it costs is seen late:
 # above this the pace grows only to twice the sign-ups that come back.
 FASTEST_UNSEEN = 100.0
 FASTER_AT_FIRST = 1.0
+# Until then pages look as if it had doubled twice: asleep, they would keep it from growing.
+HOPED_FOR = 4.0
 # What may come at once after a quiet moment: seconds of the pace, and never fewer parties.
 BURST = 2.0
 BURST_AT_LEAST = 5
@@ -54,18 +56,20 @@ LONGEST_BEFORE_OPENING = 270.0
 LOOKS_ON_THE_WAY = 1.75
 
 
-def interval(place: int, *, waiting: int, pace: float) -> float:
-    """How long a page waits before it looks again.
+def interval(place: int, *, waiting: int, pace: float, is_known: bool = True) -> float:
+    """How long a page waits before it looks again; ``is_known`` once requests were slow at some pace.
 
     Grows with the way to go, so that the looks of a whole line grow with its logarithm only; above the budget of looks
-    a second, everybody whose turn does not come soon looks more seldom.
+    a second, everybody whose turn does not come soon looks more seldom, but nobody later than its turn.
     """
+    if not is_known:
+        pace = min(pace * HOPED_FOR, FASTEST)
     to_go = place / pace
     if to_go <= SOON:
         return max(to_go, SHORTEST_INTERVAL)
     near, far = looks_a_second(waiting, pace=pace)
     asked_of_us = max(1.0, far / max(POLLS_A_SECOND - near, POLLS_A_SECOND / 2))
-    return min(to_go / LOOKS_ON_THE_WAY * asked_of_us, LONGEST_INTERVAL)
+    return min(to_go / max(LOOKS_ON_THE_WAY / asked_of_us, 1.0), LONGEST_INTERVAL)
 
 
 def looks_a_second(waiting: int, *, pace: float) -> tuple[float, float]:

@@ -122,9 +122,9 @@ def stands_at(who, session):
     return asked(lambda redis: redis.zrank(line.LINE, ticket(who, session).number))
 
 
-def others_wait(number, *, pace=1, since=NOON):
+def others_wait(number, *, pace=1, since=NOON, is_known=1):
     """Nobody is let in at this moment, and so many came before."""
-    state = {"pace": pace, "credit": 0, "ticked": seconds(since), "judged": seconds(since)}
+    state = {"pace": pace, "credit": 0, "ticked": seconds(since), "judged": seconds(since), "is_known": is_known}
     asked(lambda redis: redis.hset(line.PACE, mapping=state))
     if number:
         stood = {f"other-{one}": seconds(since) - HOUR.total_seconds() + one / 1000 for one in range(number)}
@@ -309,6 +309,13 @@ def test_whoever_waits_is_told_its_place_the_pace_and_the_time_in_both_languages
     assert ('<html lang="zh-Hans"' in chinese, "北门汽车厂" in chinese, "[[" in chinese) == (True, True, False)
 
 
+def test_while_nobody_knows_what_can_be_served_pages_look_as_if_it_were_four_times_as_much(session):
+    others_wait(1234, pace=10, is_known=0)
+    response = visitor().get(path(session))
+    assert "About 600 parties a minute get the form: your turn comes in about 2 minutes." in words(response)
+    assert 15 <= again_in(response) <= 20
+
+
 def test_whoever_waits_for_a_session_that_filled_up_meanwhile_is_told_so(session):
     others_wait(10)
     who = visitor()
@@ -338,6 +345,16 @@ def test_the_interval_grows_with_the_way_and_the_looks_of_a_crowd_do_not_grow_wi
         sum(1 / pace.interval(place, waiting=crowd, pace=20) for place in range(crowd)) for crowd in (5_000, 100_000)
     ]
     assert (looks[0] < pace.POLLS_A_SECOND, looks[1] < 1.5 * looks[0]) == (True, True)
+
+
+@pytest.mark.parametrize("a_second", [5, 50, 500])
+def test_no_page_sleeps_longer_than_until_its_turn(a_second):
+    late = [
+        place
+        for place in range(0, 100_000, 50)
+        if pace.interval(place, waiting=100_000, pace=a_second) > max(place / a_second, pace.SHORTEST_INTERVAL)
+    ]
+    assert late == []
 
 
 # Before the opening
@@ -573,7 +590,7 @@ def test_the_pace_goes_down_to_what_is_served_and_up_while_people_wait(measured,
 
 def test_at_first_the_pace_doubles_and_goes_on_only_when_sign_ups_come_back():
     someone = line.Arrival(Ticket("someone", 1.0), False, 0.0, "", "", "")
-    others_wait(5000, pace=pace.PACE_AT_FIRST)
+    others_wait(5000, pace=pace.PACE_AT_FIRST, is_known=0)
     paces = []
     for judged in range(5):
         if judged == 4:
@@ -581,6 +598,16 @@ def test_at_first_the_pace_doubles_and_goes_on_only_when_sign_ups_come_back():
         found = line.enter(someone, now=seconds(NOON) + judged * pace.JUDGED_EVERY, measured=(100, 0))
         paces.append(found and found.pace)
     assert paces == [50, 100, 100, 100, 150]
+
+
+@pytest.mark.parametrize(("a_second", "then"), [(60, 150), (100, 180)], ids=["few come back", "most come back"])
+def test_a_fast_pace_grows_only_while_sign_ups_come_back(a_second, then):
+    someone = line.Arrival(Ticket("someone", 1.0), False, 0.0, "", "", "")
+    others_wait(5000, pace=150)
+    line.enter(someone, now=seconds(NOON), measured=(0, 0))
+    asked(lambda redis: redis.hincrby(line.PACE, "served", int(a_second * pace.JUDGED_EVERY)))
+    answer = line.enter(someone, now=seconds(NOON) + pace.JUDGED_EVERY, measured=(100, 0))
+    assert (answer and answer.pace) == pytest.approx(then)
 
 
 def test_forms_come_back_in_waves_and_what_is_served_is_counted_over_more_than_one():
