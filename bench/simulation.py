@@ -230,7 +230,7 @@ class Opening:
             return 0
         self.told.looks.append(self.now)
         self.told.most_in_line = max(self.told.most_in_line, answer.among)
-        asked = pace.interval(answer.place, waiting=answer.among, pace=answer.pace, is_known=answer.is_known)
+        asked = pace.interval(answer.place, waiting=answer.among, pace=answer.pace)
         return max(1, round(asked * self.chance.uniform(0.9, 1.1)))
 
     def _works(self, process: Process, web: float, database: float = 0.0) -> Steps:

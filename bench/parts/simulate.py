@@ -250,7 +250,7 @@ def row(rush: Rush, hosts: int, told: Told) -> Figure:
 
 def beside_the_measured(told: Told) -> Figure:
     """The newest whole table of bench/results."""
-    found = ("not measured", "not measured")
+    found: tuple[str, ...] = ("not measured", "not measured")
     name = ""
     for path in sorted(report.RESULTS.glob("????-??-??.md")):
         if said := MEASURED.search(path.read_text()):

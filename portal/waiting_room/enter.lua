@@ -92,7 +92,7 @@ local function answer(verdict, where, among, until_then)
   redis.call('HSET', pace_key, 'pace', pace, 'credit', credit, 'ticked', ticked, 'judged', judged,
     'count', count, 'slow', slow, 'served', served, 'is_known', is_known and '1' or '0', 'given', given,
     'since', since, 'seen', seen, 'seen_for', seen_for)
-  return {verdict, where or 0, among or 0, tostring(pace), is_known and 1 or 0, tostring(until_then or 0)}
+  return {verdict, where or 0, among or 0, tostring(pace), tostring(until_then or 0)}
 end
 
 local function let_in(until_then)

@@ -60,7 +60,6 @@ class Answer(NamedTuple):
     place: int
     among: int
     pace: float
-    is_known: bool  # that pace: requests were slow at some
     let_in_until: float
 
 
@@ -98,8 +97,8 @@ def enter(arrival: Arrival, *, now: float, measured: tuple[int, int]) -> Answer 
     found = shared.ask(lambda redis: _run(redis, keys, arguments), otherwise=None)
     if found is None:
         return None
-    verdict, place, among, pace_now, is_known, until = found
-    return Answer(verdict.decode(), int(place), int(among), float(pace_now), bool(is_known), float(until))
+    verdict, place, among, pace_now, until = found
+    return Answer(verdict.decode(), int(place), int(among), float(pace_now), float(until))
 
 
 def use_up(ticket: Ticket, *, form: str) -> None:

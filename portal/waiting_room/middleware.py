@@ -104,8 +104,7 @@ class Visit:
             again_in = self._again_before_opening(found)
             page = pages.before_opening(self.session, self.language, again_in, sent=self.sent, now=self.now)
         else:
-            asked = interval(found.place, waiting=found.among, pace=found.pace, is_known=found.is_known)
-            again_in = spread(asked)
+            again_in = spread(interval(found.place, waiting=found.among, pace=found.pace))
             place = Place(found.place, found.pace, again_in)
             page = pages.waiting(self.session, self.language, place, sent=self.sent, now=self.now)
         response = self._turned_away(page, again_in)

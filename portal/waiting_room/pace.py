@@ -10,8 +10,6 @@ FASTEST = 2000.0
 # above this the pace grows only to twice the sign-ups that come back.
 FASTEST_UNSEEN = 100.0
 FASTER_AT_FIRST = 1.0
-# Until then pages look as if it had doubled twice: asleep, they would keep it from growing.
-HOPED_FOR = 4.0
 # What may come at once after a quiet moment: seconds of the pace, and never fewer parties.
 BURST = 2.0
 BURST_AT_LEAST = 5
@@ -56,14 +54,12 @@ LONGEST_BEFORE_OPENING = 270.0
 LOOKS_ON_THE_WAY = 1.75
 
 
-def interval(place: int, *, waiting: int, pace: float, is_known: bool = True) -> float:
-    """How long a page waits before it looks again; ``is_known`` once requests were slow at some pace.
+def interval(place: int, *, waiting: int, pace: float) -> float:
+    """How long a page waits before it looks again.
 
     Grows with the way to go, so that the looks of a whole line grow with its logarithm only; above the budget of looks
     a second, everybody whose turn does not come soon looks more seldom, but nobody later than its turn.
     """
-    if not is_known:
-        pace = min(pace * HOPED_FOR, FASTEST)
     to_go = place / pace
     if to_go <= SOON:
         return max(to_go, SHORTEST_INTERVAL)

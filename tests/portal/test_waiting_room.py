@@ -309,13 +309,6 @@ def test_whoever_waits_is_told_its_place_the_pace_and_the_time_in_both_languages
     assert ('<html lang="zh-Hans"' in chinese, "北门汽车厂" in chinese, "[[" in chinese) == (True, True, False)
 
 
-def test_while_nobody_knows_what_can_be_served_pages_look_as_if_it_were_four_times_as_much(session):
-    others_wait(1234, pace=10, is_known=0)
-    response = visitor().get(path(session))
-    assert "About 600 parties a minute get the form: your turn comes in about 2 minutes." in words(response)
-    assert 15 <= again_in(response) <= 20
-
-
 def test_whoever_waits_for_a_session_that_filled_up_meanwhile_is_told_so(session):
     others_wait(10)
     who = visitor()
