@@ -15,7 +15,7 @@ from functools import cache
 from random import SystemRandom
 from time import monotonic
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, NotSupportedError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import get_language_from_request, override
@@ -49,7 +49,16 @@ class NoWorkInVain:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if is_of_another_schema(error):
+            connection.connection.close()  # For good, so that the pool does not hand it out again.
+            connection.close()
+            return busy(request, reason(error))
         return busy(request, reason(error)) if cannot_be_asked(error) else None
+
+
+def is_of_another_schema(error: BaseException | None) -> bool:
+    """Whether a migration has changed what a prepared statement gives: in this connection it fails for ever."""
+    return isinstance(error, NotSupportedError) and getattr(error.__cause__, "sqlstate", None) == "0A000"
 
 
 def cannot_be_asked(error: BaseException | None) -> bool:

@@ -5,8 +5,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.db import IntegrityError
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -124,7 +125,13 @@ class PartyAdmin(WrittenByRules):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Party]:
-        return super().get_queryset(request).select_related("season").prefetch_related("bookings")
+        return super().get_queryset(request).select_related("season")
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Of the parties on the page their bookings as well; not of all that an action is for."""
+        shown = super().get_changelist_instance(request)
+        prefetch_related_objects(shown.result_list, "bookings")
+        return shown
 
     def get_readonly_fields(self, request: HttpRequest, obj: Party | None = None) -> list[str]:
         """Of an erased party nothing is left to correct."""

@@ -37,12 +37,14 @@ def free_holds(
     """For every session in which the network may hold more, by its primary key, one of the holds that are free.
 
     Any of them: those who ask at the same moment should not all want the same. ``taken`` are those of ``first_holds``
-    that ``taken_holds`` has told just now, where it was asked.
+    that ``taken_holds`` has told just now; else all are looked at: whoever lost one to another wants none of few.
     """
+    if taken is None:
+        return _free_of({each.pk: _names(each.pk, network, most_of(each)) for each in sessions}, None)
     firsts = {each.pk: _names(each.pk, network, min(most_of(each), LOOKED_AT_FIRST)) for each in sessions}
     free = _free_of(firsts, taken)
     crowded = [each for each in sessions if each.pk not in free and most_of(each) > LOOKED_AT_FIRST]
-    return free | _free_of({each.pk: _names(each.pk, network, most_of(each)) for each in crowded}, None)
+    return free | (free_holds(crowded, network=network) if crowded else {})
 
 
 def first_holds(session_pks: Sequence[int], *, network: str) -> list[str]:

@@ -39,9 +39,11 @@ if now < judged then
   count, slow = 0, 0 -- begun before the last change
 elseif now - judged >= JUDGED_EVERY then
   local passed = math.max(now - since, JUDGED_EVERY)
+  local fade = math.exp(-passed / SEEN_OVER)
+  seen, seen_for = seen * fade, seen_for * fade
+  if seen < FORGOTTEN then seen, seen_for = 0, 0 end
   if served + seen > 0 then
-    local fade = math.exp(-passed / SEEN_OVER)
-    seen, seen_for = seen * fade + served, seen_for * fade + passed
+    seen, seen_for = seen + served, seen_for + math.min(passed, SEEN_OVER)
   end
   local a_second = seen_for > 0 and seen / seen_for or 0
   judged = now

@@ -20,6 +20,8 @@ JUDGED_EVERY = 2.0
 FASTER_BY = 0.2
 # Over how long it is counted what comes back: forms come back in waves.
 SEEN_OVER = 6.0
+# Of what came back so long ago that less than this is left of it nothing is told.
+FORGOTTEN = 0.05
 # Slow while sign-ups come back: down to what came back, for so many can be served, and at once by this at most; not at
 # all where nearly as many come back as are let in, or a machine that others use as well would slow down for ever.
 AS_MANY_AS_COME_BACK = 0.8

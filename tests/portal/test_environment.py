@@ -19,7 +19,7 @@ def database(url, **how):
 def test_a_database_behind_a_unix_socket():
     read = database("postgresql://portal@/visits?host=%2Ftmp%2Fhere&sslmode=disable")
     assert (read["HOST"], read["NAME"], read["USER"], read["PORT"]) == ("/tmp/here", "visits", "portal", "")
-    assert read["OPTIONS"] == {"sslmode": "disable"}
+    assert read["OPTIONS"] == {"sslmode": "disable", "server_side_binding": True, "prepare_threshold": 2}
 
 
 def test_a_password_may_hold_any_character():

@@ -5,6 +5,7 @@ import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from portal import overload
 from portal.logs import KeysLeftOut
+from tests.factories import make_booking
+from tests.owed import in_threads
+from tests.portal.visits import address, enter
 
 # Of the page in words, whichever language they are in.
 SIGNS = {"en": '<html lang="en">', "zh-hans": '<html lang="zh-Hans">'}
@@ -48,6 +52,26 @@ def refuses(error: Exception, cause: Exception | None = None) -> AbstractContext
         raise error from cause
 
     return connection.execute_wrapper(refuse)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_column_that_changes_its_type_under_a_prepared_statement_costs_one_answer(client: Client):
+    def a_migration(length: int) -> None:
+        """In a connection of its own, as in life: the one that changes a table forgets what it has prepared."""
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE bookings_party ALTER COLUMN phone TYPE varchar({length})")
+        connection.close()
+
+    party = make_booking().party
+    enter(client, party)
+    answers = [client.get(address(party)).status_code for _prepared in range(4)]
+    in_threads(1, partial(a_migration, 60))
+    try:
+        answers += [client.get(address(party)).status_code for _again in range(2)]
+    finally:
+        in_threads(1, partial(a_migration, 40))
+    assert answers == [200, 200, 200, 200, 503, 200]
 
 
 @pytest.mark.django_db

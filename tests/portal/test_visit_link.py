@@ -88,6 +88,16 @@ def test_nobody_presses_for_a_party_without_its_cookie(client, act):
     assert (response.status_code, LOCKED in words(response), dump() == before) == (403, True, True)
 
 
+@pytest.mark.parametrize("act", [*ACTS, *FORMS])
+def test_nobody_presses_with_the_cookie_of_a_link_that_was_ended(client, act):
+    offer = make_offered(make_session())
+    enter(client, offer.party)
+    visit.revoke_links(offer.party_id)
+    before = dump()
+    response = press(client, offer.party, act, offer)
+    assert (response.status_code, LOCKED in words(response), dump() == before) == (403, True, True)
+
+
 def test_a_cookie_opens_no_other_party(client):
     own, other = make_booking().party, make_booking().party
     enter(client, own)

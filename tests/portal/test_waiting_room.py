@@ -569,10 +569,12 @@ def test_behind_a_proxy_that_nobody_named_all_count_as_nobody(session, settings)
     ],
     ids=["none served", "fewer served", "as many served", "few served", "quick", "quick at first", "below the first"],
 )
-def test_the_pace_goes_down_to_what_is_served_and_up_while_people_wait(measured, a_second, is_known, then):
+@pytest.mark.parametrize("long_ago", [{}, {"seen": "1e-30", "seen_for": 7}], ids=["never before", "long ago"])
+def test_the_pace_goes_down_to_what_is_served_and_up_while_people_wait(measured, a_second, is_known, then, long_ago):
     someone = line.Arrival(Ticket("someone", 1.0), False, 0.0, "", "", "")
     others_wait(1000, pace=40)
-    asked(lambda redis: redis.hset(line.PACE, mapping={"is_known": is_known, "given": int(40 * pace.JUDGED_EVERY)}))
+    state = {"is_known": is_known, "given": int(40 * pace.JUDGED_EVERY), **long_ago}
+    asked(lambda redis: redis.hset(line.PACE, mapping=state))
     now = seconds(NOON)
     line.enter(someone, now=now, measured=(0, 0))
     asked(lambda redis: redis.hincrby(line.PACE, "served", int(a_second * pace.JUDGED_EVERY)))
