@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from portal import shared
 from portal.overload import LATEST, SECONDS_WORTH_WAITING, SOONEST
-from portal.waiting_room import line, pace
+from portal.waiting_room import line, load, pace
 from portal.waiting_room.tickets import Ticket
 
 CORES, PROCESSES, THREADS = 2, 2, 8
@@ -98,8 +98,8 @@ class Process:
     """Threads of a web process; who finds none free waits. It tells the room how many requests there were, how many
     of them slow."""
 
-    def __init__(self, opening: "Opening", host: Cores) -> None:
-        self.opening, self.host, self.free = opening, host, THREADS
+    def __init__(self, opening: "Opening", host: Cores, name: str) -> None:
+        self.opening, self.host, self.name, self.free = opening, host, name, THREADS
         self.waiting: deque[Steps] = deque()
         self.count = self.slow = 0
 
@@ -143,7 +143,11 @@ class Opening:
         self.order, self.events = count(), list[tuple[float, int, Callable[..., None], tuple[Any, ...]]]()
         self.chance = random.Random(3)  # noqa: S311
         self.hosts = [Cores(self, CORES, mail=costs.mail) for _host in range(hosts)]
-        self.processes = [Process(self, host) for host in self.hosts for _process in range(PROCESSES)]
+        self.processes = [
+            Process(self, host, f"{number} {process}")
+            for number, host in enumerate(self.hosts)
+            for process in range(PROCESSES)
+        ]
         self.database = Cores(self, database_cores) if hosts > 1 else self.hosts[0]
         self.rows = [Cores(self, 1) for _session in range(SESSIONS)]
         self.commits = Cores(self, 1)
@@ -218,9 +222,9 @@ class Opening:
 
     def _look(self, ticket: Ticket, form: str, web: float, database: float, process: Process, came: float) -> Steps:
         """The form or the sign-up where the room lets in; else after how many seconds to look again."""
-        measured, process.count, process.slow = (process.count, process.slow), 0, 0
+        told, process.count, process.slow = load.Told(process.name, process.count, process.slow), 0, 0
         arrival = line.Arrival(ticket, False, 0.0, form, "", "")
-        while (answer := line.enter(arrival, now=self.now, measured=measured)) is None:
+        while (answer := line.enter(arrival, now=self.now, told=told)) is None:
             time.sleep(shared.SECONDS_WITHOUT_ASKING)  # a busy machine is no part of what is simulated
         self.told.fastest = max(self.told.fastest, answer.pace)
         yield process.host, self.costs.look
@@ -230,7 +234,7 @@ class Opening:
             return 0
         self.told.looks.append(self.now)
         self.told.most_in_line = max(self.told.most_in_line, answer.among)
-        asked = pace.interval(answer.place, waiting=answer.among, pace=answer.pace)
+        asked = pace.interval(answer.place, waiting=answer.among, pace=answer.pace, processes=answer.processes)
         return max(1, round(asked * self.chance.uniform(0.9, 1.1)))
 
     def _works(self, process: Process, web: float, database: float = 0.0) -> Steps:

@@ -25,14 +25,14 @@ from bench.parts import pgbench
 from bench.parts.rush import at_share
 from bench.report import Figure
 from bench.run import Measured, Run
-from bench.simulation import COMMITS, CORES, Costs, Opening, Told
+from bench.simulation import COMMITS, CORES, PROCESSES, Costs, Opening, Told
 from bench.stack import Stack, running
 from bench.usage import Meter
 from bench.visitors import Mailbox, Visitor, in_turns
 from bookings.models import Notice
 from portal import shared
 from portal.processes import wait_until
-from portal.waiting_room import line, pace
+from portal.waiting_room import line, load, pace
 from portal.waiting_room.tickets import Ticket
 from tests.acts import submit
 from tests.factories import make_booking, make_waiting
@@ -56,7 +56,7 @@ class Rush(NamedTuple):
 
 
 TABLE = Rush("the table's 2,000 in a second", 2_000, 1.0, (1,))
-CROWD = Rush("100,000 in ten minutes", 100_000, 600.0, (1, 2, 10), 20)
+CROWD = Rush("100,000 in ten minutes", 100_000, 600.0, (1, 2, 10))
 TEN_TIMES = Rush("ten times the table: 20,000 in a second", 20_000, 1.0, (1, 10))
 THOUSAND_TIMES = 1000 * TABLE.visitors
 
@@ -214,12 +214,15 @@ def of_a_line(run: Run, waiting: int) -> tuple[float, float]:
     filled.hset(line.PACE, mapping={"pace": PACE_OF_ONE_HOST, "is_known": 1, "credit": 0, "ticked": now, "judged": now})
     chance = random.Random(4)  # noqa: S311
     meter = Meter({"redis": run.servers.broker.child.pid})
-    for _look in range(looks):
+    for look in range(looks):
         number = chance.randrange(waiting)
         ticket = Ticket(f"visitor-{number}", number / waiting)
-        line.enter(line.Arrival(ticket, False, 0.0, "", "", ""), now=now, measured=(0, 0))
+        line.enter(line.Arrival(ticket, False, 0.0, "", "", ""), now=now, told=load.Told(f"{look % PROCESSES}", 0, 0))
     spent = meter.read().of("redis") / looks
-    return spent, sum(1 / pace.interval(place, waiting=waiting, pace=PACE_OF_ONE_HOST) for place in range(waiting))
+    return spent, sum(
+        1 / pace.interval(place, waiting=waiting, pace=PACE_OF_ONE_HOST, processes=PROCESSES)
+        for place in range(waiting)
+    )
 
 
 # Openings
@@ -265,9 +268,11 @@ def beside_the_measured(told: Told) -> Figure:
 def reckoned(costs: Costs) -> list[Figure]:
     """A thousand times the rush, at the fastest pace: nothing of it is played."""
     a_second = pace.FASTEST
+    processes = round(a_second / pace.PACE_OF_A_PROCESS)
     minutes = THOUSAND_TIMES / a_second / 60
     looks = sum(
-        1000 / pace.interval(place, waiting=THOUSAND_TIMES, pace=a_second) for place in range(0, THOUSAND_TIMES, 1000)
+        1000 / pace.interval(place, waiting=THOUSAND_TIMES, pace=a_second, processes=processes)
+        for place in range(0, THOUSAND_TIMES, 1000)
     )
     web = a_second * (costs.pages + 2 * costs.look + costs.form + costs.submit + costs.prove) + looks * costs.look
     database = a_second * (costs.submit_database + costs.prove_database + 2 * costs.mail_database)

@@ -5,17 +5,24 @@
 -- turns   whose turn came, by when that ends        inside  who was let in, by when that ends
 -- due     by when the page of one in line looks   pace    how many are let in, and how it is going
 -- done    the sign-up this ticket was used up by    sending the form that is being sent with it
+-- processes of the web that ask, by when they last did
 local line, turns, inside, due, pace_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local done, sending, of_one, of_network = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local processes, done, sending, of_one, of_network = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local now_text, id, place = ARGV[1], ARGV[2], ARGV[3]
 local now = tonumber(now_text)
 local is_moved, is_counted = ARGV[4] == '1', ARGV[5] == '1'
 local opens_at, let_in_until, form = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
-local measured, slow_ones, always = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11] == 'on'
+local process, measured, slow_ones, always = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12] == 'on'
+
+-- How many web processes share the work: from that the first pace is guessed.
+local function guess(number) return PACE_OF_A_PROCESS * math.max(PROCESSES_AT_LEAST, number) end
+local is_new = redis.call('ZADD', processes, now, process) == 1
+local at_work = redis.call('ZCARD', processes)
+local pace_at_first = guess(at_work)
 
 local kept = redis.call('HMGET', pace_key, 'pace', 'credit', 'ticked', 'judged', 'count', 'slow', 'served', 'is_known', 'given',
   'since', 'seen', 'seen_for')
-local pace = tonumber(kept[1]) or PACE_AT_FIRST
+local pace = tonumber(kept[1]) or pace_at_first
 local credit = tonumber(kept[2]) or pace * BURST
 local ticked = tonumber(kept[3]) or now
 local judged = tonumber(kept[4]) or now
@@ -26,6 +33,10 @@ local served, is_known = tonumber(kept[7]) or 0, kept[8] == '1'
 local given = tonumber(kept[9]) or 0
 local since = tonumber(kept[10]) or judged
 local seen, seen_for = tonumber(kept[11]) or 0, tonumber(kept[12]) or 0
+
+if is_new and not is_known and pace < pace_at_first and pace >= guess(at_work - 1) then
+  pace, credit = pace_at_first, credit + (pace_at_first - pace) * BURST
+end
 
 local function waiting() return redis.call('ZCOUNT', line, '-inf', now_text) end
 
@@ -47,6 +58,7 @@ elseif now - judged >= JUDGED_EVERY then
   end
   local a_second = seen_for > 0 and seen / seen_for or 0
   judged = now
+  redis.call('ZREMRANGEBYSCORE', processes, '-inf', now - UNHEARD)
   if slow > 1 + SLOW_ONES_MAY_BE * count then
     if a_second == 0 then
       pace = pace * SLOWER_BY
@@ -60,9 +72,9 @@ elseif now - judged >= JUDGED_EVERY then
     judged = now + JUDGED_EVERY
   else
     local is_asked_for = count > 0 and waiting() > 0
-    if pace < PACE_AT_FIRST or is_asked_for then
+    if pace < pace_at_first or is_asked_for then
       local faster = is_asked_for and not is_known and FASTER_AT_FIRST or FASTER_BY
-      local most = math.min(FASTEST, math.max(FASTEST_UNSEEN, a_second * (1 + FASTER_AT_FIRST)))
+      local most = math.min(FASTEST, math.max(UNSEEN * pace_at_first, a_second * (1 + FASTER_AT_FIRST)))
       pace = math.max(pace, math.min(most, pace + math.max(0.5, pace * faster)))
     end
   end
@@ -94,7 +106,7 @@ local function answer(verdict, where, among, until_then)
   redis.call('HSET', pace_key, 'pace', pace, 'credit', credit, 'ticked', ticked, 'judged', judged,
     'count', count, 'slow', slow, 'served', served, 'is_known', is_known and '1' or '0', 'given', given,
     'since', since, 'seen', seen, 'seen_for', seen_for)
-  return {verdict, where or 0, among or 0, tostring(pace), tostring(until_then or 0)}
+  return {verdict, where or 0, among or 0, tostring(pace), at_work, tostring(until_then or 0)}
 end
 
 local function let_in(until_then)
@@ -109,7 +121,7 @@ end
 
 local function stand()
   local where = redis.call('ZRANK', line, id)
-  -- pace.interval looks before half of the way is gone, and before the opening for the last time at its own turn.
+  -- pace.interval looks again before its turn or when it comes, and before the opening for the last time at its turn.
   local to_opening = math.max(0, math.min(opens_at - now, LAST_LOOK_BEFORE))
   redis.call('HSET', due, id, now + to_opening + where / pace + AWAY_AFTER)
   if now < opens_at then
@@ -179,5 +191,5 @@ if is_direct then
 end
 redis.call('ZADD', line, place, id)
 -- After the last who came, and the hour before an opening that its ticket may wait.
-for _, key in ipairs({line, turns, inside, due, pace_key}) do redis.call('EXPIRE', key, 2 * TICKET_GOOD_FOR) end
+for _, key in ipairs({line, turns, inside, due, pace_key, processes}) do redis.call('EXPIRE', key, 2 * TICKET_GOOD_FOR) end
 return stand()

@@ -11,19 +11,22 @@ from redis.exceptions import NoScriptError
 
 from portal import proxies, shared
 from portal.waiting_room import pace
+from portal.waiting_room.load import Told
 from portal.waiting_room.tickets import Ticket
 
-KEYS = [f"waiting-room:{name}" for name in ("line", "turns", "inside", "due", "pace")]
-LINE, TURNS, INSIDE, DUE, PACE = KEYS
+KEYS = [f"waiting-room:{name}" for name in ("line", "turns", "inside", "due", "pace", "processes")]
+LINE, TURNS, INSIDE, DUE, PACE, PROCESSES = KEYS
 
 _constants = {
-    "PACE_AT_FIRST": pace.PACE_AT_FIRST,
+    "PACE_OF_A_PROCESS": pace.PACE_OF_A_PROCESS,
+    "PROCESSES_AT_LEAST": pace.PROCESSES_AT_LEAST,
+    "UNHEARD": pace.UNHEARD,
     "SLOWEST": pace.SLOWEST,
     "FASTEST": pace.FASTEST,
     "BURST": pace.BURST,
     "BURST_AT_LEAST": pace.BURST_AT_LEAST,
     "JUDGED_EVERY": pace.JUDGED_EVERY,
-    "FASTEST_UNSEEN": pace.FASTEST_UNSEEN,
+    "UNSEEN": pace.UNSEEN,
     "FASTER_AT_FIRST": pace.FASTER_AT_FIRST,
     "FASTER_BY": pace.FASTER_BY,
     "SEEN_OVER": pace.SEEN_OVER,
@@ -61,6 +64,7 @@ class Answer(NamedTuple):
     place: int
     among: int
     pace: float
+    processes: int  # of the web, that share the looks
     let_in_until: float
 
 
@@ -73,7 +77,7 @@ class Arrival(NamedTuple):
     network: str
 
 
-def enter(arrival: Arrival, *, now: float, measured: tuple[int, int]) -> Answer | None:
+def enter(arrival: Arrival, *, now: float, told: Told) -> Answer | None:
     """None without a Redis."""
     ticket = arrival.ticket
     keys = [
@@ -92,14 +96,14 @@ def enter(arrival: Arrival, *, now: float, measured: tuple[int, int]) -> Answer 
         arrival.opens_at,
         ticket.let_in_until,
         arrival.form,
-        *measured,
+        *told,
         settings.WAITING_ROOM,
     ]
     found = shared.ask(lambda redis: _run(redis, keys, arguments), otherwise=None)
     if found is None:
         return None
-    verdict, place, among, pace_now, until = found
-    return Answer(verdict.decode(), int(place), int(among), float(pace_now), float(until))
+    verdict, place, among, pace_now, processes, until = found
+    return Answer(verdict.decode(), int(place), int(among), float(pace_now), int(processes), float(until))
 
 
 def use_up(ticket: Ticket, *, form: str) -> None:
@@ -144,7 +148,7 @@ def standing(*, now: float) -> Standing | None:
 
     def question(redis: Redis) -> Standing:
         waiting = int(redis.zcount(LINE, "-inf", now))
-        return Standing(waiting, float(redis.hget(PACE, "pace") or pace.PACE_AT_FIRST))
+        return Standing(waiting, float(redis.hget(PACE, "pace") or pace.at_first(0)))
 
     found = shared.ask(question, otherwise=None)
     return found if found and found.waiting else None

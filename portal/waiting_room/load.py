@@ -1,11 +1,22 @@
 """How sign-up requests go in this process: how many are under way, and how many were slow since somebody asked."""
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 from time import monotonic
+from typing import NamedTuple
 
 from portal.waiting_room.pace import SLOW
+
+
+class Told(NamedTuple):
+    """What the line hears with every question: by whom, and how it went there since the last one."""
+
+    process: str
+    requests: int
+    slow: int
 
 
 class Load:
@@ -41,9 +52,9 @@ class Load:
     def is_full(self, *, at_once: int) -> bool:
         return self.under_way >= at_once
 
-    def take(self) -> tuple[int, int]:
+    def take(self) -> Told:
         """How many there were and how many of them slow; counted once."""
         with self._lock:
-            measured = self.count, self.slow
+            told = Told(f"{socket.gethostname()} {os.getpid()}", self.count, self.slow)
             self.count = self.slow = 0
-        return measured
+        return told

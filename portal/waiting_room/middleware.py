@@ -104,7 +104,7 @@ class Visit:
             again_in = self._again_before_opening(found)
             page = pages.before_opening(self.session, self.language, again_in, sent=self.sent, now=self.now)
         else:
-            again_in = spread(interval(found.place, waiting=found.among, pace=found.pace))
+            again_in = spread(interval(found.place, waiting=found.among, pace=found.pace, processes=found.processes))
             place = Place(found.place, found.pace, again_in)
             page = pages.waiting(self.session, self.language, place, sent=self.sent, now=self.now)
         response = self._turned_away(page, again_in)
@@ -114,7 +114,7 @@ class Visit:
     def _enter(self) -> line.Answer | None:
         is_moved = self.brought is not None and self.ticket.place != self.brought.place
         arrival = line.Arrival(self.ticket, is_moved, self.opens_at, self.form, *line.one_and_network(self.request))
-        return line.enter(arrival, now=self.seconds, measured=load.take())
+        return line.enter(arrival, now=self.seconds, told=load.take())
 
     def _let_in(self, get_response: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
         if self.ticket.has_waited:
@@ -172,7 +172,9 @@ class Visit:
 
     def _again_before_opening(self, found: line.Answer) -> int:
         left = self.opens_at - self.seconds
-        asked = interval_before_opening(found.place, left=left, early=found.among, pace=found.pace)
+        asked = interval_before_opening(
+            found.place, left=left, early=found.among, pace=found.pace, processes=found.processes
+        )
         # Never a moment too early.
         return spread(asked) if asked < left else ceil(asked + SystemRandom().random())
 

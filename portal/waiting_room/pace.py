@@ -2,13 +2,16 @@
 
 from math import log
 
-# Let in while nothing has been measured; afterwards within these two by how long admitted requests take (enter.lua).
-PACE_AT_FIRST = 50.0
+# Let in while nothing has been measured, for each web process that was heard lately: about what one can serve. Later
+# within the two below by how long admitted requests take (enter.lua).
+PACE_OF_A_PROCESS = 25.0
+PROCESSES_AT_LEAST = 2
+UNHEARD = 60.0
 SLOWEST = 0.5
 FASTEST = 2000.0
 # Until the first slow request the pace doubles. A form comes back when it is written, so what it costs is seen late:
-# above this the pace grows only to twice the sign-ups that come back.
-FASTEST_UNSEEN = 100.0
+# above so many times the first pace it grows only to twice the sign-ups that come back.
+UNSEEN = 2.0
 FASTER_AT_FIRST = 1.0
 # What may come at once after a quiet moment: seconds of the pace, and never fewer parties.
 BURST = 2.0
@@ -45,7 +48,9 @@ OF_A_NETWORK = (60, 0.03)
 # So many times that number while nobody has to wait: a school class at one address, but no store of tickets.
 TIMES_WHEN_QUIET = 10
 
-POLLS_A_SECOND = 170.0
+# Looks that a web process can answer beside its work; of all of them, what the one Redis can.
+POLLS_OF_A_PROCESS = 85.0
+MOST_POLLS = 3000.0
 SHORTEST_INTERVAL = 2.0
 # Whose turn comes sooner looks again when it comes; the others before.
 SOON = 10.0
@@ -56,7 +61,12 @@ LONGEST_BEFORE_OPENING = 270.0
 LOOKS_ON_THE_WAY = 1.75
 
 
-def interval(place: int, *, waiting: int, pace: float) -> float:
+def at_first(processes: int) -> float:
+    """Let in while nothing has been measured."""
+    return PACE_OF_A_PROCESS * max(PROCESSES_AT_LEAST, processes)
+
+
+def interval(place: int, *, waiting: int, pace: float, processes: int) -> float:
     """How long a page waits before it looks again.
 
     Grows with the way to go, so that the looks of a whole line grow with its logarithm only; above the budget of looks
@@ -66,8 +76,14 @@ def interval(place: int, *, waiting: int, pace: float) -> float:
     if to_go <= SOON:
         return max(to_go, SHORTEST_INTERVAL)
     near, far = looks_a_second(waiting, pace=pace)
-    asked_of_us = max(1.0, far / max(POLLS_A_SECOND - near, POLLS_A_SECOND / 2))
+    most = polls_a_second(processes)
+    asked_of_us = max(1.0, far / max(most - near, most / 2))
     return min(to_go / max(LOOKS_ON_THE_WAY / asked_of_us, 1.0), LONGEST_INTERVAL)
+
+
+def polls_a_second(processes: int) -> float:
+    """How many looks the web processes are meant to answer beside their work."""
+    return min(POLLS_OF_A_PROCESS * max(PROCESSES_AT_LEAST, processes), MOST_POLLS)
 
 
 def looks_a_second(waiting: int, *, pace: float) -> tuple[float, float]:
@@ -76,12 +92,12 @@ def looks_a_second(waiting: int, *, pace: float) -> tuple[float, float]:
     return pace * (1 + log(SOON / SHORTEST_INTERVAL)), LOOKS_ON_THE_WAY * pace * log(max(1.0, waiting / soon))
 
 
-def interval_before_opening(place: int, *, left: float, early: int, pace: float) -> float:
+def interval_before_opening(place: int, *, left: float, early: int, pace: float, processes: int) -> float:
     """Seldom while the opening is far; at last until the visitor's own turn, so that the lucky are not let in late.
 
     Who reads its luck from that can draw again, as often as its network may hold tickets (``OF_ONE``) and no oftener.
     """
-    between = min(max(early / POLLS_A_SECOND, 30.0), LONGEST_BEFORE_OPENING)
+    between = min(max(early / polls_a_second(processes), 30.0), LONGEST_BEFORE_OPENING)
     if left > 1.5 * between:
         return between
     return min(left + 0.5 + place / pace, LONGEST_INTERVAL)

@@ -15,6 +15,7 @@ from bookings.models import Booking, Season
 from portal import shared
 from portal.forms.stamp import new_stamp
 from portal.waiting_room import line, middleware, pace
+from portal.waiting_room.load import Told
 from portal.waiting_room.tickets import Ticket, place_of, seconds
 from tests.factories import HOUR, NOON, make_booking, make_house, make_season, make_session
 from tests.portal.pages import words
@@ -332,12 +333,13 @@ def test_a_look_asks_redis_once_and_the_database_never(session):
 
 
 def test_the_interval_grows_with_the_way_and_the_looks_of_a_crowd_do_not_grow_with_it():
-    short, long, longer = (pace.interval(place, waiting=5_000, pace=20) for place in (10, 1_000, 4_000))
+    short, long, longer = (pace.interval(place, waiting=5_000, pace=20, processes=2) for place in (10, 1_000, 4_000))
     assert (short, short < long < longer) == (2.0, True)
     looks = [
-        sum(1 / pace.interval(place, waiting=crowd, pace=20) for place in range(crowd)) for crowd in (5_000, 100_000)
+        sum(1 / pace.interval(place, waiting=crowd, pace=20, processes=2) for place in range(crowd))
+        for crowd in (5_000, 100_000)
     ]
-    assert (looks[0] < pace.POLLS_A_SECOND, looks[1] < 1.5 * looks[0]) == (True, True)
+    assert (looks[0] < pace.polls_a_second(2), looks[1] < 1.5 * looks[0]) == (True, True)
 
 
 @pytest.mark.parametrize("a_second", [5, 50, 500])
@@ -345,7 +347,8 @@ def test_no_page_sleeps_longer_than_until_its_turn(a_second):
     late = [
         place
         for place in range(0, 100_000, 50)
-        if pace.interval(place, waiting=100_000, pace=a_second) > max(place / a_second, pace.SHORTEST_INTERVAL)
+        if pace.interval(place, waiting=100_000, pace=a_second, processes=2)
+        > max(place / a_second, pace.SHORTEST_INTERVAL)
     ]
     assert late == []
 
@@ -405,7 +408,7 @@ def test_near_the_opening_a_page_looks_next_when_its_own_turn_comes_and_never_be
     others_come_before_opening(before, 400)
     clock(NOON - 20 * SECOND)
     looks = [again_in(visitor(number).get(path(before))) for number in range(20)]
-    assert (min(looks) >= 20, len(set(looks)) > 5, max(looks) <= 20 + 2 + 420 / pace.PACE_AT_FIRST) == (True,) * 3
+    assert (min(looks) >= 20, len(set(looks)) > 5, max(looks) <= 20 + 2 + 420 / pace.at_first(0)) == (True,) * 3
 
 
 def test_an_opening_that_is_moved_moves_whoever_waits_for_it(before, clock):
@@ -576,32 +579,62 @@ def test_the_pace_goes_down_to_what_is_served_and_up_while_people_wait(measured,
     state = {"is_known": is_known, "given": int(40 * pace.JUDGED_EVERY), **long_ago}
     asked(lambda redis: redis.hset(line.PACE, mapping=state))
     now = seconds(NOON)
-    line.enter(someone, now=now, measured=(0, 0))
+    line.enter(someone, now=now, told=Told("one", 0, 0))
     asked(lambda redis: redis.hincrby(line.PACE, "served", int(a_second * pace.JUDGED_EVERY)))
-    answer = line.enter(someone, now=now + pace.JUDGED_EVERY, measured=measured)
+    answer = line.enter(someone, now=now + pace.JUDGED_EVERY, told=Told("one", *measured))
     assert answer
     assert answer.pace == pytest.approx(then)
 
 
 def test_at_first_the_pace_doubles_and_goes_on_only_when_sign_ups_come_back():
     someone = line.Arrival(Ticket("someone", 1.0), False, 0.0, "", "", "")
-    others_wait(5000, pace=pace.PACE_AT_FIRST, is_known=0)
+    others_wait(5000, pace=pace.at_first(0), is_known=0)
     paces = []
     for judged in range(5):
         if judged == 4:
             asked(lambda redis: redis.hincrby(line.PACE, "served", int(75 * pace.JUDGED_EVERY)))
-        found = line.enter(someone, now=seconds(NOON) + judged * pace.JUDGED_EVERY, measured=(100, 0))
+        found = line.enter(someone, now=seconds(NOON) + judged * pace.JUDGED_EVERY, told=Told("one", 100, 0))
         paces.append(found and found.pace)
     assert paces == [50, 100, 100, 100, 150]
+
+
+def heard(*processes, at=NOON):
+    """Each asks once; the last answer."""
+    someone = line.Arrival(Ticket("someone", 1.0), False, 0.0, "", "", "")
+    answers = [line.enter(someone, now=seconds(at), told=Told(process, 0, 0)) for process in processes]
+    return answers[-1]
+
+
+def test_more_web_processes_are_a_faster_pace_at_first_and_more_looks_a_second():
+    asked(lambda redis: redis.delete(line.PACE))
+    alone, many = heard("one"), heard(*(f"process {number}" for number in range(19)))
+    assert (alone.pace, many.pace) == (50, 500)
+    assert (many.processes, pace.polls_a_second(20) > 5 * pace.polls_a_second(2)) == (20, True)
+    sleeps = [pace.interval(20_000, waiting=20_000, pace=500, processes=processes) for processes in (2, 20)]
+    assert sleeps == [pytest.approx(40), pytest.approx(32.6, rel=0.01)]
+
+
+@pytest.mark.parametrize("is_known", [1, 0], ids=["measured", "slowed down"])
+def test_a_pace_that_was_found_stays_when_another_process_comes(is_known):
+    others_wait(5000, pace=30, is_known=is_known)
+    assert heard(*(f"process {number}" for number in range(20))).pace == 30
+
+
+def test_processes_that_ended_are_forgotten():
+    others_wait(5000, pace=30)
+    heard("one", "other")
+    later = NOON + timedelta(seconds=pace.UNHEARD + 1)
+    heard("other", at=later)
+    assert asked(lambda redis: redis.zrange(line.PROCESSES, 0, -1)) == [b"other"]
 
 
 @pytest.mark.parametrize(("a_second", "then"), [(60, 150), (100, 180)], ids=["few come back", "most come back"])
 def test_a_fast_pace_grows_only_while_sign_ups_come_back(a_second, then):
     someone = line.Arrival(Ticket("someone", 1.0), False, 0.0, "", "", "")
     others_wait(5000, pace=150)
-    line.enter(someone, now=seconds(NOON), measured=(0, 0))
+    line.enter(someone, now=seconds(NOON), told=Told("one", 0, 0))
     asked(lambda redis: redis.hincrby(line.PACE, "served", int(a_second * pace.JUDGED_EVERY)))
-    answer = line.enter(someone, now=seconds(NOON) + pace.JUDGED_EVERY, measured=(100, 0))
+    answer = line.enter(someone, now=seconds(NOON) + pace.JUDGED_EVERY, told=Told("one", 100, 0))
     assert (answer and answer.pace) == pytest.approx(then)
 
 
@@ -614,7 +647,7 @@ def test_forms_come_back_in_waves_and_what_is_served_is_counted_over_more_than_o
     for number, a_second in enumerate((0, 60, 20)):
         asked(lambda redis, a_second=a_second: redis.hincrby(line.PACE, "served", int(a_second * pace.JUDGED_EVERY)))
         now = seconds(NOON) + number * pace.JUDGED_EVERY
-        found = line.enter(someone, now=now, measured=(100, 20 if number == 2 else 0))
+        found = line.enter(someone, now=now, told=Told("one", 100, 20 if number == 2 else 0))
         paces.append(found and round(found.pace))
     weight = exp(-pace.JUDGED_EVERY / pace.SEEN_OVER)
     assert paces == [60, 72, round((60 * weight + 20) / (weight + 1))]
@@ -627,7 +660,7 @@ def test_who_waits_for_a_thread_counts_as_slow_and_where_nobody_knows_who_finds_
     load = middleware.load
     with load.one_more(at_once=1, waited=waited), load.one_more(at_once=1, waited=waited):
         pass
-    assert (load.take(), load.take()) == ((2, slow), (0, 0))
+    assert [load.take()[1:] for _time in range(2)] == [(2, slow), (0, 0)]
 
 
 def test_hosts_see_how_many_wait_and_the_pace(session, admin_client):
