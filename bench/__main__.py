@@ -43,7 +43,7 @@ PARTS = {
     "bots": Part("a program that asks for the form 200 times a second, beside people", 300, is_asked_by_name=True),
     "replica": Part("a read replica while people sign up: its lag and its cost", 120, is_asked_by_name=True),
     "simulate": Part(
-        "100,000 in ten minutes, ten and a thousand times the rush, in virtual time", 420, is_asked_by_name=True
+        "100,000 in ten minutes, ten and a thousand times the rush, in virtual time", 600, is_asked_by_name=True
     ),
     "waitlist": Part("what long lines cost, statement by statement", 900, is_asked_by_name=True),
 }

@@ -101,7 +101,8 @@ class Process:
     def __init__(self, opening: "Opening", host: Cores, name: str) -> None:
         self.opening, self.host, self.name, self.free = opening, host, name, THREADS
         self.waiting: deque[Steps] = deque()
-        self.count = self.slow = 0
+        self.count = self.slow = self.late = 0
+        self.longest = 0.0
 
     def take(self, steps: Steps) -> None:
         if self.free:
@@ -119,6 +120,8 @@ class Process:
     def judge(self, seconds: float) -> None:
         self.count += 1
         self.slow += seconds > pace.SLOW
+        self.late += seconds > pace.LATE
+        self.longest = max(self.longest, seconds)
 
 
 @dataclass
@@ -222,7 +225,9 @@ class Opening:
 
     def _look(self, ticket: Ticket, form: str, web: float, database: float, process: Process, came: float) -> Steps:
         """The form or the sign-up where the room lets in; else after how many seconds to look again."""
-        told, process.count, process.slow = load.Told(process.name, process.count, process.slow), 0, 0
+        told = load.Told(process.name, process.count, process.slow, process.late, process.longest)
+        process.count = process.slow = process.late = 0
+        process.longest = 0.0
         arrival = line.Arrival(ticket, False, 0.0, form, "", "")
         while (answer := line.enter(arrival, now=self.now, told=told)) is None:
             time.sleep(shared.SECONDS_WITHOUT_ASKING)  # a busy machine is no part of what is simulated

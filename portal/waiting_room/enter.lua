@@ -12,7 +12,8 @@ local now_text, id, place = ARGV[1], ARGV[2], ARGV[3]
 local now = tonumber(now_text)
 local is_moved, is_counted = ARGV[4] == '1', ARGV[5] == '1'
 local opens_at, let_in_until, form = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
-local process, measured, slow_ones, always = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12] == 'on'
+local process, measured, slow_ones, late_ones = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
+local longest, always = tonumber(ARGV[13]), ARGV[14] == 'on'
 
 -- How many web processes share the work: from that the first pace is guessed.
 local function guess(number) return PACE_OF_A_PROCESS * math.max(PROCESSES_AT_LEAST, number) end
@@ -21,13 +22,17 @@ local at_work = redis.call('ZCARD', processes)
 local pace_at_first = guess(at_work)
 
 local kept = redis.call('HMGET', pace_key, 'pace', 'credit', 'ticked', 'judged', 'count', 'slow', 'served', 'is_known', 'given',
-  'since', 'seen', 'seen_for')
+  'since', 'seen', 'seen_for', 'late', 'longest', 'gate', 'fell_from')
 local pace = tonumber(kept[1]) or pace_at_first
 local credit = tonumber(kept[2]) or pace * BURST
 local ticked = tonumber(kept[3]) or now
 local judged = tonumber(kept[4]) or now
 local count = (tonumber(kept[5]) or 0) + measured
 local slow = (tonumber(kept[6]) or 0) + slow_ones
+local late = (tonumber(kept[13]) or 0) + late_ones
+longest = math.max(tonumber(kept[14]) or 0, longest)
+local gate = tonumber(kept[15]) or credit
+local fell_from = tonumber(kept[16]) or 0
 
 local served, is_known = tonumber(kept[7]) or 0, kept[8] == '1'
 local given = tonumber(kept[9]) or 0
@@ -35,7 +40,8 @@ local since = tonumber(kept[10]) or judged
 local seen, seen_for = tonumber(kept[11]) or 0, tonumber(kept[12]) or 0
 
 if is_new and not is_known and pace < pace_at_first and pace >= guess(at_work - 1) then
-  pace, credit = pace_at_first, credit + (pace_at_first - pace) * BURST
+  local more = (pace_at_first - pace) * BURST
+  pace, credit, gate = pace_at_first, credit + more, gate + more
 end
 
 local function waiting() return redis.call('ZCOUNT', line, '-inf', now_text) end
@@ -47,19 +53,21 @@ if ticked > now + 60 or judged > now + 60 then ticked, judged, since = now, now,
 -- until it is known what can be served. Sign-ups come back in waves, as forms are written and pages look again: how
 -- many a second is counted over the last few judgements, from the first that came back.
 if now < judged then
-  count, slow = 0, 0 -- begun before the last change
+  count, slow, late, longest = 0, 0, 0, 0 -- begun before the last change
 elseif now - judged >= JUDGED_EVERY then
   local passed = math.max(now - since, JUDGED_EVERY)
   local fade = math.exp(-passed / SEEN_OVER)
   seen, seen_for = seen * fade, seen_for * fade
   if seen < FORGOTTEN then seen, seen_for = 0, 0 end
   if served + seen > 0 then
-    seen, seen_for = seen + served, seen_for + math.min(passed, SEEN_OVER)
+    local lasting = SEEN_OVER * (1 - fade)
+    seen, seen_for = seen + served * lasting / passed, seen_for + lasting
   end
   local a_second = seen_for > 0 and seen / seen_for or 0
   judged = now
   redis.call('ZREMRANGEBYSCORE', processes, '-inf', now - UNHEARD)
   if slow > 1 + SLOW_ONES_MAY_BE * count then
+    fell_from = math.max(fell_from, pace)
     if a_second == 0 then
       pace = pace * SLOWER_BY
     elseif a_second < math.min(pace, given / passed) * AS_MANY_AS_COME_BACK then
@@ -67,28 +75,38 @@ elseif now - judged >= JUDGED_EVERY then
     else
       is_known = true
     end
+    if late > 1 + SLOW_ONES_MAY_BE * count and a_second > 0 then pace = math.min(pace, a_second * SO_THAT_LATE_ONES_END) end
     pace = math.max(SLOWEST, pace)
-    credit = math.min(credit, pace)
-    judged = now + JUDGED_EVERY
+    credit, gate = math.min(credit, pace), math.min(gate, pace)
+    judged = now + math.min(math.max(JUDGED_EVERY, longest), UNDER_WAY_AT_MOST)
   else
     local is_asked_for = count > 0 and waiting() > 0
     if pace < pace_at_first or is_asked_for then
-      local faster = is_asked_for and not is_known and FASTER_AT_FIRST or FASTER_BY
       local most = math.min(FASTEST, math.max(UNSEEN * pace_at_first, a_second * (1 + FASTER_AT_FIRST)))
-      pace = math.max(pace, math.min(most, pace + math.max(0.5, pace * faster)))
+      local back = fell_from * BACK_AT_ONCE
+      if is_asked_for and pace < back then
+        pace = math.min(back, pace * (1 + FASTER_AT_FIRST))
+      else
+        fell_from = 0
+        local faster = is_asked_for and not is_known and FASTER_AT_FIRST or FASTER_BY
+        pace = math.max(pace, math.min(most, pace + math.max(0.5, pace * faster)))
+      end
     end
   end
-  count, slow, served, given, since = 0, 0, 0, 0, now
+  count, slow, late, longest, served, given, since = 0, 0, 0, 0, 0, 0, now
 end
 
--- Time that passed lets people in.
+-- Time that passed gives turns, and lets in who comes to take one. Pages that sleep take theirs later: while fewer come
+-- than may, more get their turn, and if all come at once, some go back to their place in the line.
 local most = math.max(BURST_AT_LEAST, pace * BURST)
 if now > ticked then
   if math.floor(now) > math.floor(ticked) then
     redis.call('ZREMRANGEBYSCORE', turns, '-inf', now_text)
     redis.call('ZREMRANGEBYSCORE', inside, '-inf', now_text)
   end
-  credit = math.min(most, credit + (now - ticked) * pace)
+  local passed = (now - ticked) * pace
+  credit = math.min(most, credit + passed * (gate < most and 1 or TURNS_WHILE_FEW_COME))
+  gate = math.min(most, gate + passed)
   ticked = now
 end
 for _ = 1, 200 do
@@ -99,13 +117,13 @@ for _ = 1, 200 do
   redis.call('ZREM', line, head)
   redis.call('HDEL', due, head)
   redis.call('ZADD', turns, now + TURN_KEPT, head)
-  given = given + 1
 end
 
 local function answer(verdict, where, among, until_then)
   redis.call('HSET', pace_key, 'pace', pace, 'credit', credit, 'ticked', ticked, 'judged', judged,
     'count', count, 'slow', slow, 'served', served, 'is_known', is_known and '1' or '0', 'given', given,
-    'since', since, 'seen', seen, 'seen_for', seen_for)
+    'since', since, 'seen', seen, 'seen_for', seen_for, 'late', late,
+    'longest', longest, 'gate', gate, 'fell_from', fell_from)
   return {verdict, where or 0, among or 0, tostring(pace), at_work, tostring(until_then or 0)}
 end
 
@@ -162,7 +180,12 @@ local since_then = tonumber(redis.call('ZSCORE', inside, id) or let_in_until)
 if since_then > now then return let_in(since_then) end
 if tonumber(redis.call('ZSCORE', turns, id) or 0) > now then
   redis.call('ZREM', turns, id)
-  return let_in(now + TIME_FOR_THE_FORM)
+  if gate >= 1 then
+    gate, given = gate - 1, given + 1
+    return let_in(now + TIME_FOR_THE_FORM)
+  end
+  redis.call('ZADD', line, place, id)
+  return stand()
 end
 if redis.call('ZSCORE', line, id) then
   if is_moved then redis.call('ZADD', line, place, id) end
@@ -171,7 +194,7 @@ end
 
 -- New here; or the line was lost, its turn came while it slept, or its time for the form ran out: then its place is
 -- the old one. Its network must have a share for it: tickets can be had in quiet hours, for a rush that comes later.
-local is_direct = now >= opens_at and not always and credit >= 1 and waiting() == 0
+local is_direct = now >= opens_at and not always and credit >= 1 and gate >= 1 and waiting() == 0
 if is_counted then
   local times = 1
   if is_direct and credit >= most / 2 then times = TIMES_WHEN_QUIET end
@@ -186,7 +209,7 @@ if is_counted then
   end
 end
 if is_direct then
-  credit, given = credit - 1, given + 1
+  credit, gate, given = credit - 1, gate - 1, given + 1
   return let_in(now + TIME_FOR_THE_FORM)
 end
 redis.call('ZADD', line, place, id)

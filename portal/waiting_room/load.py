@@ -8,7 +8,7 @@ from threading import Lock
 from time import monotonic
 from typing import NamedTuple
 
-from portal.waiting_room.pace import SLOW
+from portal.waiting_room.pace import LATE, SLOW
 
 
 class Told(NamedTuple):
@@ -17,6 +17,8 @@ class Told(NamedTuple):
     process: str
     requests: int
     slow: int
+    late: int = 0
+    longest: float = 0.0
 
 
 class Load:
@@ -28,6 +30,8 @@ class Load:
         self.under_way = 0
         self.count = 0
         self.slow = 0
+        self.late = 0
+        self.longest = 0.0
         self._lock = Lock()
 
     @contextmanager
@@ -42,7 +46,10 @@ class Load:
             with self._lock:
                 self.under_way -= 1
                 self.count += 1
-                self.slow += found_busy or monotonic() - begun > SLOW
+                taken = monotonic() - begun
+                self.slow += found_busy or taken > SLOW
+                self.late += taken > LATE
+                self.longest = max(self.longest, taken)
 
     def turned_away(self) -> None:
         """A 503 from within counts as slow."""
@@ -53,8 +60,9 @@ class Load:
         return self.under_way >= at_once
 
     def take(self) -> Told:
-        """How many there were and how many of them slow; counted once."""
+        """How many there were, how many of them slow, how many of these late, and how long one took; counted once."""
         with self._lock:
-            told = Told(f"{socket.gethostname()} {os.getpid()}", self.count, self.slow)
-            self.count = self.slow = 0
+            told = Told(f"{socket.gethostname()} {os.getpid()}", self.count, self.slow, self.late, self.longest)
+            self.count = self.slow = self.late = 0
+            self.longest = 0.0
         return told

@@ -16,11 +16,15 @@ FASTER_AT_FIRST = 1.0
 # What may come at once after a quiet moment: seconds of the pace, and never fewer parties.
 BURST = 2.0
 BURST_AT_LEAST = 5
+# Turns for one that is taken, while fewer come to take theirs than may.
+TURNS_WHILE_FEW_COME = 3.0
 # An admitted request that takes longer, waiting for a free thread included, counts as slow; one in ten may.
 SLOW = 1.0
 SLOW_ONES_MAY_BE = 0.1
 JUDGED_EVERY = 2.0
 FASTER_BY = 0.2
+# It doubles too after it fell, until this share of where it fell from: it may be the crowd at the door that was slow.
+BACK_AT_ONCE = 0.5
 # Over how long it is counted what comes back: forms come back in waves.
 SEEN_OVER = 6.0
 # Of what came back so long ago that less than this is left of it nothing is told.
@@ -29,6 +33,12 @@ FORGOTTEN = 0.05
 # all where nearly as many come back as are let in, or a machine that others use as well would slow down for ever.
 AS_MANY_AS_COME_BACK = 0.8
 SLOWER_AT_MOST_BY = 0.4
+# Then nothing is judged until what was under way is through: as long as the longest took, and no longer than this.
+UNDER_WAY_AT_MOST = 20.0
+# So many that one in ten is late stand before the web processes: what comes back is what can be served, so fewer are
+# let in until they are gone.
+LATE = 5.0
+SO_THAT_LATE_ONES_END = 0.8
 # Slow, and none comes back.
 SLOWER_BY = 0.7
 
@@ -49,7 +59,7 @@ OF_A_NETWORK = (60, 0.03)
 TIMES_WHEN_QUIET = 10
 
 # Looks that a web process can answer beside its work; of all of them, what the one Redis can.
-POLLS_OF_A_PROCESS = 85.0
+POLLS_OF_A_PROCESS = 120.0
 MOST_POLLS = 3000.0
 SHORTEST_INTERVAL = 2.0
 # Whose turn comes sooner looks again when it comes; the others before.
@@ -57,6 +67,8 @@ SOON = 10.0
 # With what `spread` adds still shorter than a turn is kept: no page sleeps through its turn.
 LONGEST_INTERVAL = 810.0
 LONGEST_BEFORE_OPENING = 270.0
+# Of the first pace; pages that sleep do not reckon with a slower one.
+HOPED = 0.5
 # How often a page looks in the time that is left to wait.
 LOOKS_ON_THE_WAY = 1.75
 
@@ -75,6 +87,9 @@ def interval(place: int, *, waiting: int, pace: float, processes: int) -> float:
     to_go = place / pace
     if to_go <= SOON:
         return max(to_go, SHORTEST_INTERVAL)
+    # A pace may be low for a moment only, and a page that sleeps does not hear when it rises.
+    pace = max(pace, at_first(processes) * HOPED)
+    to_go = max(place / pace, SOON)
     near, far = looks_a_second(waiting, pace=pace)
     most = polls_a_second(processes)
     asked_of_us = max(1.0, far / max(most - near, most / 2))
