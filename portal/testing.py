@@ -48,21 +48,21 @@ def main(arguments: Sequence[str]) -> int:
     # What a script starts in the background inherits that it ignores Ctrl-C's signal, and pytest would from us.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        browser = find_browser() if asked.browser else None
+        programs = {mark: find() for mark, find in PROGRAMS.items() if getattr(asked, mark)}
+        without = [f"not {mark}" for mark in PROGRAMS if mark not in programs]
         with ExitStack() as services:
-            environment = test_environment(services, browser=browser)
+            environment = test_environment(services, programs)
             results = []
             if not asked.sqlite_only:
                 url = postgresql_url(services)
                 here = {**environment, "DATABASE_URL": url, "PORTAL_TEST_DATABASE": "postgresql"}
-                results.append(run_pytest(here, [] if browser else ["not browser"], for_pytest))
+                results.append(run_pytest(here, without, for_pytest))
             if not asked.postgres_only and INTERRUPTED not in results:
                 url = f"sqlite:///{temporary_folder(services) / 'portal.sqlite3'}"
                 here = {**environment, "DATABASE_URL": url, "PORTAL_TEST_DATABASE": "sqlite"}
                 # What was seen once need not be seen on the second database.
                 seen = [] if asked.sqlite_only else ["not browser", "not any_database"]
-                unwanted = [] if browser else ["not browser"]
-                results.append(run_pytest(here, ["not postgres", *dict.fromkeys(seen + unwanted)], for_pytest))
+                results.append(run_pytest(here, ["not postgres", *dict.fromkeys(seen + without)], for_pytest))
     except ServiceMissing as missing:
         print(f"The tests cannot run. {missing}", file=sys.stderr)
         return 1
@@ -76,6 +76,7 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         prog="manage.py test", description="Run the tests on PostgreSQL, then on SQLite. Other arguments go to pytest."
     )
     parser.add_argument("--browser", action="store_true", help="the browser tests too; needs Chromium")
+    parser.add_argument("--pooler", action="store_true", help="the tests through a pooler too; needs PgBouncer")
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--postgres-only", action="store_true", help="only the run on PostgreSQL")
     only.add_argument("--sqlite-only", action="store_true", help="only the run on SQLite")
@@ -100,14 +101,29 @@ def find_browser() -> str:
     )
 
 
-def test_environment(services: ExitStack, *, browser: str | None) -> dict[str, str]:
+def find_pooler() -> str:
+    """PgBouncer's path. Raises ServiceMissing."""
+    for name in (os.environ.get("PGBOUNCER") or "", "pgbouncer", "/usr/sbin/pgbouncer"):
+        if name and (path := shutil.which(name)):
+            return path
+    raise ServiceMissing(
+        "The tests through a pooler need PgBouncer: install it (on Debian and Ubuntu `apt install pgbouncer`), "
+        "or set PGBOUNCER to where it is."
+    )
+
+
+# What no wheel brings, by the mark of the tests that need it.
+PROGRAMS = {"browser": find_browser, "pooler": find_pooler}
+
+
+def test_environment(services: ExitStack, programs: Mapping[str, str]) -> dict[str, str]:
     """What both runs share: the broker, fixed keys, and none of the shell's own production settings."""
     environment = {name: value for name, value in os.environ.items() if name not in OURS_ALONE}
     environment.update(
         FIXED_KEYS, MAIL_FROM="Factory visits <visits@works.example>", DATABASE_TIMEOUTS="off", PYTHONUNBUFFERED="1"
     )
-    if browser:
-        environment["CHROMIUM"] = browser
+    variables = {"browser": "CHROMIUM", "pooler": "PGBOUNCER"}
+    environment |= {variables[mark]: path for mark, path in programs.items()}
     if given := os.environ.get("TEST_REDIS_URL"):
         environment["REDIS_URL"] = given
     else:

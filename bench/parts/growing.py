@@ -6,9 +6,6 @@ mail has left once, and every promise is kept. The part `pgbouncer` does the sam
 """
 
 import asyncio
-import os
-import shutil
-import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -16,13 +13,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from urllib.parse import quote
 
 from django.db import connection
 from django.utils import timezone
 
 from bench import seasons
 from bench.mailbox import Mail, watched
+from bench.pooler import pooler
 from bench.report import Figure
 from bench.run import Run
 from bench.stack import Servers, Stack, free_port
@@ -30,7 +27,6 @@ from bench.visitors import Crowd, Visitor, come
 from bookings.domain.invariants import broken_promises
 from bookings.models import Notice, Party
 from portal.processes import Child, wait_until
-from portal.services import UNPRIVILEGED_USER, ServiceMissing
 
 VISITORS = 300
 SECONDS = 20.0
@@ -39,21 +35,6 @@ ENDS_AT = 100
 # A mail that a worker had taken when it fell is taken again when its lease of two minutes has ended.
 PATIENCE = 160.0
 THINK = 4.0
-
-POOLER = """
-[databases]
-* = host={server}
-
-[pgbouncer]
-listen_addr =
-listen_port = 6432
-unix_socket_dir = {folder}
-auth_type = trust
-auth_file = {folder}/users
-pool_mode = transaction
-default_pool_size = 20
-max_client_conn = 500
-"""
 
 
 @dataclass
@@ -117,7 +98,7 @@ def measure(run: Run, *, through_pooler: bool = False) -> list[Figure]:
     with ExitStack() as stack:
         variables = {"WAITING_ROOM": "off"}
         if through_pooler:
-            variables |= stack.enter_context(pooler(servers))
+            variables |= stack.enter_context(through(servers))
         hosts = [stack.enter_context(host(servers, run.shell, variables)) for _number in range(2)]
         sink = Host(servers, hosts[0].folder, free_port(), run.shell, {}, variables=variables)
         stack.callback(sink.stop)
@@ -145,31 +126,14 @@ def host(servers: Servers, shell: dict[str, str], variables: dict[str, str]) -> 
 
 
 @contextmanager
-def pooler(servers: Servers) -> Iterator[dict[str, str]]:
-    """The variables of processes that come through it; the timeouts are the role's, as docs/scaling.md says."""
-    binary = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
-    if not binary:
-        raise ServiceMissing("There is no pgbouncer on this machine (on Debian `apt install pgbouncer`).")
+def through(servers: Servers) -> Iterator[dict[str, str]]:
+    """A PgBouncer; the timeouts are the role's, as docs/scaling.md says."""
     with connection.cursor() as cursor:
         cursor.execute("ALTER ROLE portal SET statement_timeout = '10s'")
         cursor.execute("ALTER ROLE portal SET lock_timeout = '3s'")
         cursor.execute("ALTER ROLE portal SET idle_in_transaction_session_timeout = '15s'")
-    with tempfile.TemporaryDirectory(prefix="pooler-", dir=servers.folder) as name:
-        folder = Path(name)
-        (folder / "users").write_text('"portal" ""\n')
-        (folder / "pgbouncer.ini").write_text(POOLER.format(server=servers.postgres.folder, folder=folder))
-        user = UNPRIVILEGED_USER if os.geteuid() == 0 else None
-        if user is not None:
-            for path in (servers.folder, folder, *folder.iterdir()):
-                os.chown(path, user, user)
-        child = Child([binary, folder / "pgbouncer.ini"], output=subprocess.DEVNULL, user=user)
-        try:
-            if not wait_until(lambda: (folder / ".s.PGSQL.6432").exists(), at_most=10):
-                raise ServiceMissing(f"{binary} does not start")
-            url = f"postgresql://portal@/postgres?host={quote(str(folder), safe='')}&port=6432"
-            yield {"DATABASE_URL": url, "DATABASE_POOLER": "on"}
-        finally:
-            child.stop(patience=5)
+    with pooler(server=str(servers.postgres.folder), port=5432, name="postgres", role="portal") as variables:
+        yield variables
 
 
 @dataclass
