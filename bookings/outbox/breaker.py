@@ -1,7 +1,7 @@
 """Whether the mail server is spoken to at all. What it refuses to everybody is nobody's failed try."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest
@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 
 # So many failures in a row that may be the server's, each of another mail, open it.
 STRIKES = 3
+# How exact it has to be known when it last took one.
+TOLD_EVERY = timedelta(seconds=5)
 
 
 def mails_allowed(wanted: int, *, now: datetime, server: Breaker | None = None) -> int:
@@ -50,12 +52,15 @@ def strike(notice: Notice, why: str, *, now: datetime) -> bool:
     return Breaker.objects.filter(pk=1, strikes__gte=STRIKES).exists()
 
 
-def took_mail(*, now: datetime) -> None:
-    """The server has just taken a mail: whatever was, it works again.
+def took_mail(*, now: datetime, seen: Breaker | None = None) -> None:
+    """The server has just taken a mail: whatever was, it works again. Nothing is written where the row as it was
+    ``seen`` said so a moment ago.
 
     What was tried in vain meanwhile goes after a moment: first come the others, for these may have been refused for
     themselves, and a few of them in a row would open it again.
     """
+    if seen and _took_one_just_now(seen, now=now):
+        return
     last = Greatest(Coalesce("last_taken_at", Value(now)), Value(now))
     # As it is nearly always: one statement.
     if Breaker.objects.filter(pk=1, opened_at=None).update(strikes=0, struck_by=None, last_taken_at=last):
@@ -67,3 +72,8 @@ def took_mail(*, now: datetime) -> None:
     Breaker.objects.filter(pk=1).update(
         opened_at=None, why="", probe_at=None, strikes=0, struck_by=None, last_taken_at=last
     )
+
+
+def _took_one_just_now(server: Breaker, *, now: datetime) -> bool:
+    last = server.last_taken_at
+    return server.opened_at is None and not server.strikes and last is not None and abs(now - last) < TOLD_EVERY

@@ -143,7 +143,7 @@ class _Work:
             if left:
                 release(left, claimed_at=claimed_at, error=error)
         if not error:
-            self._tell_of_success()
+            self._tell_of_success(looked.server)
         return number
 
     def _each(self, left: list[int], claimed_at: datetime) -> None:
@@ -291,10 +291,10 @@ class _Work:
         if strike(notice, short, now=self.clock()):
             raise ServerTrouble(short)
 
-    def _tell_of_success(self) -> None:
+    def _tell_of_success(self, seen: Breaker | None = None) -> None:
         if self.sent > self.sent_and_told:
             self.sent_and_told = self.sent
-            took_mail(now=self.clock())
+            took_mail(now=self.clock(), seen=seen)
 
 
 def _closed_meanwhile(failure: Refused | Broken) -> bool:

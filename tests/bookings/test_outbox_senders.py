@@ -65,6 +65,29 @@ def test_a_server_that_refuses_three_mails_in_a_row_is_asked_no_more(
     assert f"The mail server takes nothing ({why})" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("stood", "written"),
+    [
+        ({"last_taken_at": NOON - SECOND}, 0),
+        ({"last_taken_at": NOON - MINUTE}, 1),
+        ({"last_taken_at": NOON - SECOND, "strikes": 1}, 1),
+        ({"last_taken_at": None}, 1),
+    ],
+    ids=["just now", "a minute ago", "after a failure", "never"],
+)
+@pytest.mark.usefixtures("office")
+def test_what_the_server_took_is_written_again_only_where_it_tells_something(
+    stood: dict[str, Any], written: int
+) -> None:
+    Breaker.objects.create(pk=1, **stood)
+    owe_confirmation()
+    with CaptureQueriesContext(connection) as queries:
+        assert outbox.deliver_due(NOON) == 1
+    updates = [query for query in queries if 'UPDATE "bookings_breaker"' in query["sql"]]
+    row = Breaker.objects.get()
+    assert (len(updates), row.strikes, row.opened_at) == (written, 0, None)
+
+
 def test_one_mail_that_is_refused_again_and_again_ends_as_a_bounce_and_stops_nobody(office: MailServer) -> None:
     suspect = owe_confirmation()
     office.refused_recipients = {suspect.party.email: "554 5.7.1 wants nothing from you"}
