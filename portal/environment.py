@@ -142,10 +142,11 @@ def sqlite(path: Path) -> dict[str, Any]:
 
 
 TIMEOUTS = {"statement_timeout": 10_000, "lock_timeout": 3_000, "idle_in_transaction_session_timeout": 15_000}
-# As many as a web process has threads. Who gets none in half a second is told so (portal/overload.py): a page that
-# waits for longer is one that nobody reads. A database that comes back is found within a second, not after a pause
-# that doubles.
-POOL = {"min_size": 4, "max_size": 8, "timeout": 0.5, "max_waiting": 16, "reconnect_timeout": 1.0}
+# Somewhat fewer than a web process has threads: most of what holds one is Python's work, of which one thread does some
+# at a time, and each takes 7 MiB of PostgreSQL's memory. Who gets none in half a second is told so
+# (portal/overload.py): a page that waits for longer is one that nobody reads. A database that comes back is found
+# within a second, not after a pause that doubles.
+POOL = {"min_size": 4, "max_size": 6, "timeout": 0.5, "max_waiting": 16, "reconnect_timeout": 1.0}
 
 
 def postgresql(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from bookings import outbox
@@ -29,6 +29,7 @@ from bookings.models import (
     Party,
     TourSession,
 )
+from bookings.models.compiled import Given, compiled
 
 # Places are saved for the head of the line until this long before the roster locks; then gaps are filled.
 FILLS_GAPS = LAST_CALL
@@ -75,14 +76,14 @@ def next_in_line(session: TourSession, *, now: datetime) -> NextInLine:
     """The fit rule: saved for the head of the line until the last call; from then on the first that fits gets them,
     those who can come at short notice before the others. A party that would come only with more places than are given
     out in this session at most is no head: it is passed, and nothing is saved for it."""
-    line = Booking.objects.select_related("party")
     if now < session.roster_locks_at - FILLS_GAPS:
-        head = line.head_of(session)
+        head = Booking.objects.head_of(session)
         if head is None or fits(head, session):
             return NextInLine(head, None)
         return NextInLine(None, head)
     if not session.parties_free:
         return NextInLine(None, None)
+    line = Booking.objects.select_related("party")
     return NextInLine(line.first_that_fits(session, places=session.places_free), None)
 
 
@@ -192,7 +193,7 @@ def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrig
             return None
         booking.party = Party.objects.lock(booking.party_id)
         booking.session = session
-        if session.bookings.in_line().filter(pk=booking.pk).exists():
+        if Booking.objects.is_in_line(booking):
             break  # Still in line now that the party cannot answer anything else.
     places = min(booking.places, session.free(first_call=booking.first_call).places)
     _decide(session, now=now, trigger=trigger, reason=DecisionReason.OFFERED, offered_to=booking, places=places)
@@ -212,10 +213,16 @@ def _offer_to_next(session: TourSession, *, now: datetime, trigger: DecisionTrig
 
 def _serve_lines_left_by(party_pk: int, *, now: datetime) -> None:
     """A party that is asked stands in none of its other lines meanwhile: what was saved for it there goes on."""
-    waits_for = Booking.objects.waiting().filter(party=party_pk).order_by("preference")
-    idle = TourSession.objects.with_idle_places(now).filter(pk=OuterRef("session"))
-    for session_pk in list(waits_for.filter(Exists(idle)).values_list("session", flat=True)):
-        offer_free_places(session_pk, now=now, trigger=DecisionTrigger.LEFT)
+    for line in _lines_with_idle_places(party=party_pk, now=now):
+        offer_free_places(line.session_id, now=now, trigger=DecisionTrigger.LEFT)
+
+
+@compiled
+def _lines_with_idle_places() -> QuerySet[Booking]:
+    """Those of a party, in the order of its wishes."""
+    idle = TourSession.objects.with_idle_places(Given("now")).filter(pk=OuterRef("session"))
+    waits_for = Booking.objects.waiting().filter(Exists(idle), party=Given("party"))
+    return waits_for.order_by("preference").only("session")
 
 
 def tell_of_offer(booking: Booking, *, ends: datetime, now: datetime) -> None:

@@ -237,13 +237,11 @@ def _sign(notice: Notice, booking: Booking | None) -> Sign:
 
 
 def _moment(at: datetime, *, now: datetime, zone: ZoneInfo) -> str:
-    """A moment near in time as people say it: 17:40 today."""
-    local, today = at.astimezone(zone), now.astimezone(zone).date()
+    """A moment near in time as people say it: 17:40 today. Never tomorrow: a mail may be read on that day."""
+    local = at.astimezone(zone)
     words = {"time": f"{local:%H:%M}"}
-    if local.date() == today:
+    if local.date() == now.astimezone(zone).date():
         return pgettext("a moment", "%(time)s today") % words
-    if local.date() == today + timedelta(days=1):
-        return pgettext("a moment", "%(time)s tomorrow") % words
     day = _date(local, pgettext("date format: Saturday 13 February", "l j F"))
     return pgettext("a moment", "%(time)s on %(day)s") % {**words, "day": day}
 

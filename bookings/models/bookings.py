@@ -11,7 +11,7 @@ from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
-from bookings.models.compiled import Given, compiled_update
+from bookings.models.compiled import Given, compiled, compiled_update
 from bookings.models.parties import Party
 from bookings.models.tours import TourSession
 
@@ -138,12 +138,17 @@ class BookingQuerySet(models.QuerySet["Booking"]):
         return candidates.order_by("-first_call", "-short_notice", "queue_number").first()
 
     def head_of(self, session: TourSession) -> "Booking | None":
-        """The first in the session's line that its limit lets come at all: for who never can, nothing is saved."""
-        head = self.in_line().filter(session=session).first()
+        """The first in the session's line, with its party, that the session's limit lets come at all: for who never
+        can, nothing is saved."""
+        head = next(iter(_first_in_line(session=session.pk)), None)
         if head is None or head.least <= session.sell_limit:
             return head
-        candidates = self._first_of_each_kind(session, places=session.sell_limit)
+        candidates = self._first_of_each_kind(session, places=session.sell_limit).select_related("party")
         return candidates.order_by("-first_call", "queue_number").first()
+
+    def is_in_line(self, booking: "Booking") -> bool:
+        """Now, whatever was read of it before."""
+        return bool(_still_in_line(pk=booking.pk))
 
     def _first_of_each_kind(self, session: TourSession, *, places: int) -> Self:
         """Of those in the session's line that would come with ``places``, the first of each class and size.
@@ -403,8 +408,7 @@ class Booking(models.Model):
 
     def _write_other_lines(self, *, is_offered: bool) -> None:
         """While a party holds an offer it stands in none of its lines."""
-        others = Booking.objects.filter(party=self.party_id, status=BookingStatus.WAITING).exclude(pk=self.pk)
-        others.update(in_line=self.party.is_proven and not is_offered)
+        _others_written(party=self.party_id, pk=self.pk, in_line=self.party.is_proven and not is_offered)
 
     def _write_ledger(self, before: BookingStatus, after: BookingStatus, *, places: int) -> None:
         """``places`` are those of the booking from now on; ``self`` is still as before."""
@@ -424,6 +428,22 @@ class Booking(models.Model):
                 parties_offered=offered,
                 parties_waiting=waiting,
             )
+
+
+@compiled
+def _first_in_line() -> models.QuerySet[Booking]:
+    return Booking.objects.in_line().filter(session=Given("session")).select_related("party")[:1]
+
+
+@compiled
+def _still_in_line() -> models.QuerySet[Booking]:
+    return Booking.objects.filter(pk=Given("pk"), in_line=True).only("pk")
+
+
+@compiled_update
+def _others_written() -> tuple[models.QuerySet[Booking], dict[str, Any]]:
+    others = Booking.objects.filter(party=Given("party"), status=BookingStatus.WAITING).exclude(pk=Given("pk"))
+    return others, {"in_line": Given("in_line")}
 
 
 @compiled_update

@@ -288,7 +288,7 @@ class TourSessionQuerySet(models.QuerySet["TourSession"]):
         rows = self.filter(pk__in=pks).order_by("pk").select_for_update(no_key=True, of=("self",))
         return rows if rows_alone else rows.select_related("season__tour", "venue")
 
-    def with_idle_places(self, now: datetime) -> Self:
+    def with_idle_places(self, now: datetime | models.Expression) -> Self:
         return self.filter(
             called_off_at=None,
             roster_locks_at__gt=now,

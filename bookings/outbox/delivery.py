@@ -120,6 +120,7 @@ class _Work:
         self.is_over = False
         self.sent = 0
         self.sent_and_told = 0  # of them, those of which the breaker knows
+        self.has_struck = False  # so what was seen of the breaker is older than that
         self.house: House | None = None
         self.all_capped_until: datetime | None = None
         self.tries: Tries = {}  # of the addresses of what is loaded
@@ -143,7 +144,7 @@ class _Work:
             if left:
                 release(left, claimed_at=claimed_at, error=error)
         if not error:
-            self._tell_of_success(looked.server)
+            self._tell_of_success(None if self.has_struck else looked.server)
         return number
 
     def _each(self, left: list[int], claimed_at: datetime) -> None:
@@ -288,6 +289,7 @@ class _Work:
     def _strike(self, notice: Notice, short: str) -> None:
         """Perhaps the server's failure; what it took in between says no."""
         self._tell_of_success()
+        self.has_struck = True
         if strike(notice, short, now=self.clock()):
             raise ServerTrouble(short)
 

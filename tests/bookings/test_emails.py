@@ -214,7 +214,7 @@ def test_a_deadline_on_another_day_names_the_day() -> None:
     tomorrow = sent_as(example(NoticeKind.OFFER, offer_expires_at=NOON + DAY))
     later = sent_as(example(NoticeKind.OFFER, offer_expires_at=NOON + 3 * DAY))
 
-    assert text_of(tomorrow).startswith("2 places are yours until 20:00 tomorrow.")
+    assert text_of(tomorrow).startswith("2 places are yours until 20:00 on Tuesday 19 January.")
     assert text_of(later).startswith("2 places are yours until 20:00 on Thursday 21 January.")
 
 
@@ -252,7 +252,7 @@ def test_a_waiting_party_reads_all_its_lines_and_who_is_ahead() -> None:
 def test_an_unproven_party_in_line_is_asked_for_one_press() -> None:
     text = text_of(sent_as(example(NoticeKind.IN_LINE, proven=False, prove_by=NOON + 3 * DAY)))
 
-    assert text.startswith("One press and you are in line.\nYour number is kept until 20:00 tomorrow.\n")
+    assert text.startswith("One press and you are in line.\nYour number is kept until 20:00 on Tuesday 19 January.\n")
     assert "number 1 is kept for you" in text
     assert "If that was not you, do nothing" in text
 

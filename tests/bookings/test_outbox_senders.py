@@ -88,6 +88,17 @@ def test_what_the_server_took_is_written_again_only_where_it_tells_something(
     assert (len(updates), row.strikes, row.opened_at) == (written, 0, None)
 
 
+@pytest.mark.parametrize("taken", [NOON - SECOND, None], ids=["just now", "never"])
+def test_failures_with_mails_taken_between_them_are_not_in_a_row(office: MailServer, taken: datetime | None) -> None:
+    """Twenty are claimed at a time; the first fails, then nineteen are taken, then two fail."""
+    Breaker.objects.create(pk=1, last_taken_at=taken)
+    notices = [owe_confirmation() for _number in range(24)]
+    refused = [notices[number].party.email for number in (0, 20, 21)]
+    office.refused_recipients = dict.fromkeys(refused, "554 5.7.1 wants nothing from you")
+    outbox.deliver_due(NOON)
+    assert (breaker_now()[0], len(office.taken)) == (None, 21)
+
+
 def test_one_mail_that_is_refused_again_and_again_ends_as_a_bounce_and_stops_nobody(office: MailServer) -> None:
     suspect = owe_confirmation()
     office.refused_recipients = {suspect.party.email: "554 5.7.1 wants nothing from you"}

@@ -57,7 +57,7 @@ def test_a_pool_excludes_lasting_connections():
     assert read["CONN_MAX_AGE"] == 0
     assert read["OPTIONS"]["pool"] == {
         "min_size": 4,
-        "max_size": 8,
+        "max_size": 6,
         "timeout": 0.5,
         "max_waiting": 16,
         "reconnect_timeout": 1.0,

@@ -64,7 +64,8 @@ CLAIMS = [
     *("SELECT breaker", "UPDATE sender"),
     *("BEGIN", "SELECT notice", "UPDATE notice", "COMMIT"),
 ]
-ENDS = ["UPDATE breaker", "UPDATE sender"]
+# That the server took one is written at most every five seconds.
+ENDS = ["UPDATE sender"]
 
 
 @pytest.fixture
@@ -198,7 +199,7 @@ def test_two_mails_of_a_sign_up(client, others):
         *ENDS,
     ]
     assert without_building(news) == [*CLAIMS, "UPDATE notice", "UPDATE notice", *ENDS]
-    assert (len(proof), len(news)) == (20, 17)
+    assert (len(proof), len(news)) == (19, 16)
 
 
 def without_building(asked: list[str]) -> list[str]:
