@@ -28,7 +28,7 @@ TURNED_AWAY = 0.0002
 COMMITS = 2
 # As visitors of the rush do.
 SESSIONS, PARTIES_OF_ONE = 16, 20
-THINK, READS_MAIL_AFTER = (3.0, 4.0), 30.0
+READS_MAIL_AFTER = 30.0
 
 Steps = Generator[Any, None, Any]
 
@@ -117,10 +117,10 @@ class Process:
         else:
             self.free += 1
 
-    def judge(self, seconds: float) -> None:
+    def judge(self, seconds: float, *, waited: float) -> None:
         self.count += 1
         self.slow += seconds > pace.SLOW
-        self.late += seconds > pace.LATE
+        self.late += waited > pace.LATE
         self.longest = max(self.longest, seconds)
 
 
@@ -140,9 +140,12 @@ class Told:
 
 
 class Opening:
-    def __init__(self, arrivals: Sequence[float], costs: Costs, *, hosts: int, database_cores: int) -> None:
-        """One host has everything on it; of more than one PostgreSQL is not on any of them."""
-        self.now, self.costs, self.arrivals = 0.0, costs, arrivals
+    def __init__(
+        self, arrivals: Sequence[float], costs: Costs, *, hosts: int, database_cores: int, think: tuple[float, float]
+    ) -> None:
+        """One host has everything on it; of more than one PostgreSQL is not on any of them. Visitors ``think`` over the
+        form for so many seconds."""
+        self.now, self.costs, self.arrivals, self.think = 0.0, costs, arrivals, think
         self.order, self.events = count(), list[tuple[float, int, Callable[..., None], tuple[Any, ...]]]()
         self.chance = random.Random(3)  # noqa: S311
         self.hosts = [Cores(self, CORES, mail=costs.mail) for _host in range(hosts)]
@@ -199,7 +202,7 @@ class Opening:
         ticket = Ticket(f"visitor-{number}", self.now)
         while again_in := (yield from self._asks(lambda *at: self._look(ticket, "", costs.form, 0.0, *at))):
             yield float(again_in)
-        yield self.chance.uniform(*THINK)
+        yield self.chance.uniform(*self.think)
         submit = costs.submit, costs.submit_database
         while again_in := (yield from self._asks(lambda *at: self._look(ticket, ticket.number, *submit, *at))):
             yield float(again_in)
@@ -225,6 +228,7 @@ class Opening:
 
     def _look(self, ticket: Ticket, form: str, web: float, database: float, process: Process, came: float) -> Steps:
         """The form or the sign-up where the room lets in; else after how many seconds to look again."""
+        waited = self.now - came
         told = load.Told(process.name, process.count, process.slow, process.late, process.longest)
         process.count = process.slow = process.late = 0
         process.longest = 0.0
@@ -235,7 +239,7 @@ class Opening:
         yield process.host, self.costs.look
         if answer.verdict == "in":
             yield from self._works(process, web, database)
-            process.judge(self.now - came)
+            process.judge(self.now - came, waited=waited)
             return 0
         self.told.looks.append(self.now)
         self.told.most_in_line = max(self.told.most_in_line, answer.among)

@@ -53,11 +53,15 @@ class Rush(NamedTuple):
     seconds: float
     hosts: tuple[int, ...]
     minutes: int = 60
+    think: tuple[float, float] = (3.0, 4.0)
 
 
 TABLE = Rush("the table's 2,000 in a second", 2_000, 1.0, (1,))
 CROWD = Rush("100,000 in ten minutes", 100_000, 600.0, (1, 2, 10))
 TEN_TIMES = Rush("ten times the table: 20,000 in a second", 20_000, 1.0, (1, 10))
+AS_PEOPLE = TEN_TIMES._replace(
+    name="ten times the table by people who write for half a minute to two minutes", think=(30.0, 120.0)
+)
 THOUSAND_TIMES = 1000 * TABLE.visitors
 
 
@@ -68,7 +72,7 @@ def measure(run: Run) -> list[Figure]:
         + ", ".join(f"{name} {1000 * each:.2f}" for name, each in costs._asdict().items())
     )
     figures, curves = [], []
-    for rush in (TABLE, TEN_TIMES, CROWD):
+    for rush in (TABLE, TEN_TIMES, AS_PEOPLE, CROWD):
         for hosts in rush.hosts:
             run.servers.forget_shared()
             told = play(rush, hosts, costs)
@@ -231,7 +235,7 @@ def of_a_line(run: Run, waiting: int) -> tuple[float, float]:
 def play(rush: Rush, hosts: int, costs: Costs) -> Told:
     chance = random.Random(1)  # noqa: S311
     arrivals = sorted(rush.seconds * chance.random() for _visitor in range(rush.visitors))
-    opening = Opening(arrivals, costs, hosts=hosts, database_cores=DATABASE_CORES)
+    opening = Opening(arrivals, costs, hosts=hosts, database_cores=DATABASE_CORES, think=rush.think)
     return opening.play(until=60.0 * rush.minutes)
 
 

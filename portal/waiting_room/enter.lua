@@ -17,6 +17,7 @@ local longest, always = tonumber(ARGV[13]), ARGV[14] == 'on'
 
 -- How many web processes share the work: from that the first pace is guessed.
 local function guess(number) return PACE_OF_A_PROCESS * math.max(PROCESSES_AT_LEAST, number) end
+redis.call('ZREMRANGEBYSCORE', processes, '-inf', now - UNHEARD)
 local is_new = redis.call('ZADD', processes, now, process) == 1
 local at_work = redis.call('ZCARD', processes)
 local pace_at_first = guess(at_work)
@@ -47,7 +48,9 @@ end
 local function waiting() return redis.call('ZCOUNT', line, '-inf', now_text) end
 
 -- A clock that was wrong must not stop the line.
-if ticked > now + 60 or judged > now + 60 then ticked, judged, since = now, now, now end
+if ticked > now + CLOCKS_DIFFER_BY or judged > now + JUDGED_EVERY + UNDER_WAY_AT_MOST + CLOCKS_DIFFER_BY then
+  ticked, judged, since = now, now, now
+end
 
 -- What was measured moves the pace: to what is served where requests were slow, else up while somebody waits; twofold
 -- until it is known what can be served. Sign-ups come back in waves, as forms are written and pages look again: how
@@ -65,9 +68,10 @@ elseif now - judged >= JUDGED_EVERY then
   end
   local a_second = seen_for > 0 and seen / seen_for or 0
   judged = now
-  redis.call('ZREMRANGEBYSCORE', processes, '-inf', now - UNHEARD)
+  for _, key in ipairs({processes, pace_key}) do redis.call('EXPIRE', key, 2 * TICKET_GOOD_FOR) end
   if slow > 1 + SLOW_ONES_MAY_BE * count then
-    fell_from = math.max(fell_from, pace)
+    local before = pace
+    fell_from = is_known and before or math.max(fell_from, before)
     if a_second == 0 then
       pace = pace * SLOWER_BY
     elseif a_second < math.min(pace, given / passed) * AS_MANY_AS_COME_BACK then
@@ -75,19 +79,22 @@ elseif now - judged >= JUDGED_EVERY then
     else
       is_known = true
     end
-    if late > 1 + SLOW_ONES_MAY_BE * count and a_second > 0 then pace = math.min(pace, a_second * SO_THAT_LATE_ONES_END) end
+    if late > 1 + SLOW_ONES_MAY_BE * count and a_second > 0 then
+      pace = math.min(pace, math.max(a_second * SO_THAT_LATE_ONES_END, before * SLOWER_AT_MOST_BY))
+    end
     pace = math.max(SLOWEST, pace)
     credit, gate = math.min(credit, pace), math.min(gate, pace)
     judged = now + math.min(math.max(JUDGED_EVERY, longest), UNDER_WAY_AT_MOST)
   else
     local is_asked_for = count > 0 and waiting() > 0
+    -- Where nobody waits, nobody knows whether so many processes are still at work.
+    if waiting() == 0 then pace = math.min(pace, (1 + FASTER_AT_FIRST) * pace_at_first) end
     if pace < pace_at_first or is_asked_for then
-      local most = math.min(FASTEST, math.max(UNSEEN * pace_at_first, a_second * (1 + FASTER_AT_FIRST)))
+      local most = math.min(FASTEST, math.max(pace_at_first, a_second * (1 + FASTER_AT_FIRST)))
       local back = fell_from * BACK_AT_ONCE
       if is_asked_for and pace < back then
         pace = math.min(back, pace * (1 + FASTER_AT_FIRST))
       else
-        fell_from = 0
         local faster = is_asked_for and not is_known and FASTER_AT_FIRST or FASTER_BY
         pace = math.max(pace, math.min(most, pace + math.max(0.5, pace * faster)))
       end
@@ -180,7 +187,8 @@ local since_then = tonumber(redis.call('ZSCORE', inside, id) or let_in_until)
 if since_then > now then return let_in(since_then) end
 if tonumber(redis.call('ZSCORE', turns, id) or 0) > now then
   redis.call('ZREM', turns, id)
-  if gate >= 1 then
+  local first = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
+  if gate >= 1 and not (first and tonumber(first) < tonumber(place)) then
     gate, given = gate - 1, given + 1
     return let_in(now + TIME_FOR_THE_FORM)
   end

@@ -22,8 +22,9 @@ class Told(NamedTuple):
 
 
 class Load:
-    """A request is slow that takes long, the time included for which it ``waited`` outside for a free thread. Where
-    nobody can say that, ``at_once`` under way is busy: whoever finds it so counts as slow, however quick it is itself.
+    """A request is slow that takes long, the time included for which it ``waited`` outside for a free thread, and late
+    if it waited long. Where nobody can say that, ``at_once`` under way is busy: whoever finds it so counts as slow,
+    however quick it is itself.
     """
 
     def __init__(self) -> None:
@@ -48,7 +49,7 @@ class Load:
                 self.count += 1
                 taken = monotonic() - begun
                 self.slow += found_busy or taken > SLOW
-                self.late += taken > LATE
+                self.late += (waited or 0.0) > LATE
                 self.longest = max(self.longest, taken)
 
     def turned_away(self) -> None:

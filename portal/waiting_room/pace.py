@@ -4,14 +4,13 @@ from math import log
 
 # Let in while nothing has been measured, for each web process that was heard lately: about what one can serve. Later
 # within the two below by how long admitted requests take (enter.lua).
-PACE_OF_A_PROCESS = 25.0
+PACE_OF_A_PROCESS = 30.0
 PROCESSES_AT_LEAST = 2
 UNHEARD = 60.0
 SLOWEST = 0.5
 FASTEST = 2000.0
-# Until the first slow request the pace doubles. A form comes back when it is written, so what it costs is seen late:
-# above so many times the first pace it grows only to twice the sign-ups that come back.
-UNSEEN = 2.0
+# Until the first slow request the pace may double. A form comes back when it is written, a minute or two later, and
+# what it costs is seen only then: above the first pace it grows only to twice the sign-ups that come back.
 FASTER_AT_FIRST = 1.0
 # What may come at once after a quiet moment: seconds of the pace, and never fewer parties.
 BURST = 2.0
@@ -35,8 +34,10 @@ AS_MANY_AS_COME_BACK = 0.8
 SLOWER_AT_MOST_BY = 0.4
 # Then nothing is judged until what was under way is through: as long as the longest took, and no longer than this.
 UNDER_WAY_AT_MOST = 20.0
-# So many that one in ten is late stand before the web processes: what comes back is what can be served, so fewer are
-# let in until they are gone.
+# Clocks of hosts, and of one that was set back.
+CLOCKS_DIFFER_BY = 5.0
+# Where one in ten stood so long before a thread was free, what comes back is what can be served: fewer are let in until
+# those before the door are gone. A request that takes long for itself is not late; slowing down would not help it.
 LATE = 5.0
 SO_THAT_LATE_ONES_END = 0.8
 # Slow, and none comes back.

@@ -15,7 +15,7 @@ from bookings.models import Booking, Season
 from portal import shared
 from portal.forms.stamp import new_stamp
 from portal.waiting_room import line, middleware, pace
-from portal.waiting_room.load import Told
+from portal.waiting_room.load import Load, Told
 from portal.waiting_room.tickets import Ticket, place_of, seconds
 from tests.factories import HOUR, NOON, make_booking, make_house, make_season, make_session
 from tests.portal.pages import words
@@ -305,7 +305,7 @@ def test_whoever_waits_is_told_its_place_the_pace_and_the_time_in_both_languages
     )
     assert "<title>About 1,200 parties are before you · Northgate Car Works</title>" in response.content.decode()
     assert (response.status_code, response["Cache-Control"]) == (200, "private, no-store")
-    assert (25 <= again_in(response) <= 31, response["Refresh"].partition("; ")[2]) == (True, f"url={path(session)}")
+    assert (21 <= again_in(response) <= 26, response["Refresh"].partition("; ")[2]) == (True, f"url={path(session)}")
     chinese = visitor(1).get(path(session, "zh-hans")).content.decode()
     assert ('<html lang="zh-Hans"' in chinese, "北门汽车厂" in chinese, "[[" in chinese) == (True, True, False)
 
@@ -567,7 +567,7 @@ def test_behind_a_proxy_that_nobody_named_all_count_as_nobody(session, settings)
         ((100, 20), 40 * pace.AS_MANY_AS_COME_BACK, 1, 40),
         ((100, 20), 1, 1, 40 * pace.SLOWER_AT_MOST_BY),
         ((100, 5), 40, 1, 40 * (1 + pace.FASTER_BY)),
-        ((100, 5), 0, 0, 80),
+        ((100, 5), 0, 0, 60),
         ((0, 0), 0, 1, 40 * (1 + pace.FASTER_BY)),
     ],
     ids=["none served", "fewer served", "as many served", "few served", "quick", "quick at first", "below the first"],
@@ -586,16 +586,16 @@ def test_the_pace_goes_down_to_what_is_served_and_up_while_people_wait(measured,
     assert answer.pace == pytest.approx(then)
 
 
-def test_at_first_the_pace_doubles_and_goes_on_only_when_sign_ups_come_back():
+def test_at_first_the_pace_doubles_and_passes_the_first_guess_only_when_sign_ups_come_back():
     someone = line.Arrival(Ticket("someone", 1.0), False, 0.0, "", "", "")
-    others_wait(5000, pace=pace.at_first(0), is_known=0)
+    others_wait(5000, pace=pace.at_first(0) / 4, is_known=0)
     paces = []
     for judged in range(5):
         if judged == 4:
             asked(lambda redis: redis.hincrby(line.PACE, "served", int(75 * pace.JUDGED_EVERY)))
         found = line.enter(someone, now=seconds(NOON) + judged * pace.JUDGED_EVERY, told=Told("one", 100, 0))
         paces.append(found and found.pace)
-    assert paces == [50, 100, 100, 100, 150]
+    assert paces == [15, 30, 60, 60, 120]
 
 
 def heard(*processes, at=NOON):
@@ -608,7 +608,7 @@ def heard(*processes, at=NOON):
 def test_more_web_processes_are_a_faster_pace_at_first_and_more_looks_a_second():
     asked(lambda redis: redis.delete(line.PACE))
     alone, many = heard("one"), heard(*(f"process {number}" for number in range(19)))
-    assert (alone.pace, many.pace) == (50, 500)
+    assert (alone.pace, many.pace) == (pace.at_first(2), pace.at_first(20)) == (60, 600)
     assert (many.processes, pace.polls_a_second(20) == 10 * pace.polls_a_second(2)) == (20, True)
     sleeps = [pace.interval(20_000, waiting=20_000, pace=500, processes=processes) for processes in (2, 20)]
     assert sleeps == [pytest.approx(40), pytest.approx(40 / pace.LOOKS_ON_THE_WAY, rel=0.02)]
@@ -660,6 +660,52 @@ def test_while_requests_are_late_fewer_are_let_in_than_come_back():
     assert answer.pace == pytest.approx(40 * pace.SO_THAT_LATE_ONES_END)
 
 
+@pytest.mark.parametrize("served", [0, 1, 5])
+def test_the_first_sign_ups_say_little_of_what_can_be_served(served):
+    """A crowd stands before the door, and hardly anybody has written the form yet."""
+    others_wait(5000, pace=100)
+    asked(lambda redis: redis.hset(line.PACE, mapping={"served": served, "given": 200}))
+    answer = asks(4999, at=pace.JUDGED_EVERY, told=Told("one", 100, 80, 80, 7.0))
+    assert answer.pace == pytest.approx(100 * (pace.SLOWER_AT_MOST_BY if served else pace.SLOWER_BY))
+
+
+def test_requests_that_take_long_for_themselves_do_not_slow_the_line_down_for_ever():
+    """Six seconds each, though all are served and none waits for a thread."""
+    load = Load()
+    with load.one_more(at_once=6, waited=pace.LATE - 0.1):
+        pass
+    assert load.take()[2:4] == (1, 0)
+    with load.one_more(at_once=6, waited=pace.LATE + 0.1):
+        pass
+    assert load.take()[2:4] == (1, 1)
+
+
+def test_a_pace_that_was_found_high_does_not_outlive_the_crowd():
+    """It was of ten hosts, and now there is one."""
+    others_wait(0, pace=1200)
+    assert asks(1, at=pace.JUDGED_EVERY, told=Told("one", 10, 0)).pace == pytest.approx(2 * pace.at_first(1))
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_line():
+    others_wait(1000, pace=60)
+    asks(999, at=20)
+    at = asks(999, at=0).place
+    assert asks(999, at=1).place <= at - 60
+
+
+def test_who_comes_late_for_a_turn_does_not_pass_those_who_were_sent_back_before():
+    """The head of the line is an older place than that of whoever has a turn now."""
+    others_wait(1000, pace=60)
+    for at in range(5):
+        asks(999, at=at)
+    everybody = [asks(number, at=4).verdict for number in range(200)]
+    assert everybody == ["in"] * 120 + ["wait"] * 80
+    asked(lambda redis: redis.hset(line.PACE, mapping={"credit": 0, "gate": 60}))
+    assert asks(230, at=4).verdict == "wait"
+    asked(lambda redis: redis.hset(line.PACE, mapping={"credit": 60}))
+    assert asks(120, at=4).verdict == "in"
+
+
 def test_after_a_slow_time_what_was_under_way_is_not_judged():
     others_wait(5000, pace=40)
     slow = Told("one", 100, 80, 0, 7.0)
@@ -668,13 +714,43 @@ def test_after_a_slow_time_what_was_under_way_is_not_judged():
     assert paces == [pytest.approx(each) for each in (fallen, fallen, fallen, fallen, fallen * pace.SLOWER_BY)]
 
 
+def test_one_request_that_hangs_puts_off_the_next_judgement_for_a_moment_only():
+    others_wait(5000, pace=40)
+    ends = pace.JUDGED_EVERY + pace.UNDER_WAY_AT_MOST + pace.JUDGED_EVERY
+    hangs, slow = Told("one", 100, 80, 0, 60.0), Told("one", 100, 80)
+    paces = [asks(4999, at=at, told=told).pace for at, told in ((2, hangs), (ends - 0.1, slow), (ends, slow))]
+    assert paces == [pytest.approx(40 * pace.SLOWER_BY**times) for times in (1, 1, 2)]
+
+
 def test_a_pace_that_fell_doubles_until_half_of_where_it_fell_from():
-    others_wait(5000, pace=80)
+    others_wait(5000, pace=100)
+    asked(lambda redis: redis.hset(line.PACE, mapping={"served": 10, "given": 200}))
     slow, quick = Told("one", 100, 80), Told("one", 100, 0)
-    down = [asks(4999, at=at, told=slow).pace for at in (2, 6.1, 10.2, 14.3)]
-    up = [asks(4999, at=14.3 + at, told=quick).pace for at in (4.1, 6.2, 8.3, 10.4)]
-    assert down == [pytest.approx(80 * pace.SLOWER_BY**times) for times in (1, 2, 3, 4)]
-    assert up == [pytest.approx(each) for each in (2 * down[-1], 40, 40 * (1 + pace.FASTER_BY), 57.6)]
+    told = [asks(4999, at=2, told=slow), *(asks(4999, at=2 + at, told=quick) for at in (4.1, 6.2, 8.3))]
+    assert [answer.pace for answer in told] == [pytest.approx(each) for each in (40, 50, 60, 60)]
+    asked(lambda redis: redis.hset(line.PACE, "given", 200))
+    told = [asks(4999, at=14, told=slow), *(asks(4999, at=14 + at, told=quick) for at in (4.1, 6.2))]
+    assert [answer.pace for answer in told] == [pytest.approx(each) for each in (24, 30, 36)]
+
+
+def test_what_may_come_at_once_grows_with_the_processes_and_shrinks_with_the_pace():
+    asked(lambda redis: redis.delete(line.PACE))
+    heard(*(f"process {number}" for number in range(20)))
+    verdicts = [asks(number, at=0, told=Told("process 1", 0, 0)).verdict for number in range(1250)]
+    assert verdicts.count("in") == pace.BURST * pace.at_first(20) - 1
+    others_wait(1000, pace=100)
+    turns = {f"other-{number}": seconds(NOON) + 900 for number in range(150)}
+    asked(lambda redis: redis.delete(line.LINE, line.INSIDE))
+    asked(lambda redis: redis.zadd(line.TURNS, turns))
+    asked(lambda redis: redis.hset(line.PACE, mapping={"gate": 200, "ticked": seconds(NOON) + 2}))
+    asks(999, at=2, told=Told("one", 100, 80))
+    assert [asks(number, at=2).verdict for number in range(150)].count("in") == 70
+
+
+def test_nobody_goes_straight_in_while_others_take_their_turns():
+    others_wait(0, pace=60)
+    asked(lambda redis: redis.hset(line.PACE, mapping={"credit": 50, "gate": 0}))
+    assert asks(1, at=0).verdict == "wait"
 
 
 @pytest.mark.parametrize(("a_second", "then"), [(60, 150), (100, 180)], ids=["few come back", "most come back"])
