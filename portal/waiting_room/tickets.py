@@ -23,11 +23,13 @@ def seconds(moment: datetime) -> float:
 
 @dataclass(frozen=True)
 class Ticket:
-    """``place`` is a moment: lower is before. ``let_in_until`` is 0 until its turn has come."""
+    """``place`` is a moment: lower is before. ``let_in_until`` is 0 until its turn has come; ``has_waited`` tells
+    whether that was later than it came."""
 
     number: str
     place: float
     let_in_until: float = 0.0
+    has_waited: bool = False
 
     @classmethod
     def draw(cls, season_pk: int, *, opens_at: float, now: float) -> Self:
@@ -38,14 +40,16 @@ class Ticket:
     @classmethod
     def read(cls, request: HttpRequest, season_pk: int, *, now: float) -> Self | None:
         try:
-            number, place, let_in_until = _signer(season_pk).unsign(request.COOKIES[_name(season_pk)]).split("~")
-            ticket = cls(number, float(place), float(let_in_until))
+            said = _signer(season_pk).unsign(request.COOKIES[_name(season_pk)])
+            number, place, let_in_until, *waited = said.split("~")
+            ticket = cls(number, float(place), float(let_in_until), waited == ["waited"])
         except (KeyError, ValueError, BadSignature):
             return None
         return ticket if now < ticket.place + TICKET_GOOD_FOR else None
 
     def write(self, response: HttpResponse, season_pk: int) -> None:
-        value = _signer(season_pk).sign(f"{self.number}~{self.place:.9f}~{self.let_in_until:.0f}")
+        said = f"{self.number}~{self.place:.9f}~{self.let_in_until:.0f}" + "~waited" * self.has_waited
+        value = _signer(season_pk).sign(said)
         response.set_cookie(
             _name(season_pk),
             value,
@@ -62,12 +66,9 @@ class Ticket:
         return replace(self, place=now) if self.place > now else self
 
     def let_in(self, until: float) -> Self:
-        return replace(self, let_in_until=float(round(until)))
-
-    @property
-    def has_waited(self) -> bool:
-        """Whether it was let in later than it came."""
-        return self.let_in_until > self.place + TIME_FOR_THE_FORM + 2
+        """A form that comes back has more time, and did not wait for it."""
+        had_to_wait = until - TIME_FOR_THE_FORM > max(self.place, self.let_in_until) + 2
+        return replace(self, let_in_until=float(round(until)), has_waited=self.has_waited or had_to_wait)
 
 
 def tear(response: HttpResponse, season_pk: int) -> None:

@@ -291,6 +291,15 @@ def test_the_form_says_until_when_it_may_be_sent_to_whoever_waited(session, cloc
     assert "It is your turn." not in words(visitor(1).get(path(session)))
 
 
+def test_who_never_waited_is_not_told_that_its_turn_has_come_when_its_form_comes_back(session, clock):
+    who = visitor()
+    who.get(path(session))
+    for minutes in (1, 2, 3):
+        clock(NOON + minutes * MINUTE)
+        back = who.post(path(session), answers(lead_name=""))
+        assert (back.status_code, "It is your turn." in words(back)) == (422, False)
+
+
 # What is said
 
 
