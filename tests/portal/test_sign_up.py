@@ -340,7 +340,7 @@ def test_where_a_line_stands_the_page_after_speaks_of_it(client):
     session = make_session(capacity=2)
     make_booking(session)
     page = words(client.get(f"/en/sessions/{session.pk}/asked/"))
-    assert ("there is no hurry" in page, "within 30 minutes" in page) == (True, True)
+    assert ("Your number counts from the moment you asked." in page, "within 30 minutes" in page) == (True, True)
 
 
 def test_where_no_mailbox_is_proven_nothing_is_to_be_pressed(client):
