@@ -309,6 +309,21 @@ def test_a_number_in_line_is_kept_until_the_mailbox_must_be_proven(client):
     assert "Your number is kept until 20:00 tomorrow, Beijing time: another 1 day." in words(page_of(client, booking))
 
 
+@pytest.mark.parametrize(
+    ("least", "told"),
+    [
+        (3, "As soon as 3 places are free and it is your turn, we keep them for you"),
+        (
+            2,
+            "As soon as 2 places are free and it is your turn, we keep what is free for you, up to 3, and",
+        ),
+    ],
+)
+def test_whoever_waits_reads_with_how_many_it_would_come(client, least, told):
+    booking = make_waiting(make_full_session(capacity=4), size=3, smallest_size=least)
+    assert told in words(page_of(client, booking))
+
+
 def test_a_party_that_proves_first_is_told_of_the_room_that_there_is(client):
     page = words(page_of(client, make_waiting(make_session(), proven=False, prove_by=NOON + DAY)))
     assert "There is room: one press and we offer you places Until you press, no places are kept for you" in page
