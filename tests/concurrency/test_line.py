@@ -193,7 +193,7 @@ def test_a_deadlock_is_started_over_from_the_outside():
     change = in_one_transaction(locks.take)
 
     assert at_once(partial(change, one.pk, other.pk), partial(change, other.pk, one.pk)) == [None, None]
-    assert len(locks.tries) == 3
+    assert len(locks.tries) >= 3, "who is started over may be quicker again than who waited, and meet it once more"
 
 
 @pytest.mark.usefixtures("postgres")
