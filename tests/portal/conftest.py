@@ -9,6 +9,7 @@ from django.utils import timezone
 from portal import shared
 from tests.factories import NOON, make_house
 from tests.portal.keeping import ByOwnClock, Clock, forget_shared
+from tests.portal.room import asked, forget
 
 
 @pytest.fixture
@@ -20,6 +21,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
 
     show(NOON)
     return show
+
+
+@pytest.fixture
+def waiting_room(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """On, and as nobody has come to it yet. A Redis that a busy machine holds up is waited for."""
+    settings.WAITING_ROOM = "auto"
+    monkeypatch.setattr(shared, "SECONDS_FOR_AN_ANSWER", 10.0)
+    monkeypatch.setattr(shared.Silence, "until", 0.0)
+    shared.shared_redis.cache_clear()
+    forget()
+    asked(lambda redis: redis.flushdb())
+    yield
+    asked(lambda redis: redis.flushdb())
+    shared.shared_redis.cache_clear()
 
 
 # What an earlier test has kept is old in each.
