@@ -19,6 +19,7 @@ from portal import shared
 from portal.overload import LATEST, SECONDS_WORTH_WAITING, SOONEST
 from portal.waiting_room import line, load, pace
 from portal.waiting_room.tickets import Ticket
+from portal.waiting_room.view import View
 
 CORES, PROCESSES, THREADS = 2, 2, 8
 # Of a host whose web processes take all they can get: a worker steps back behind them (portal/celery.py).
@@ -103,6 +104,7 @@ class Process:
         self.waiting: deque[Steps] = deque()
         self.count = self.slow = self.late = 0
         self.longest = 0.0
+        self.view = View()
 
     def take(self, steps: Steps) -> None:
         if self.free:
@@ -133,6 +135,7 @@ class Told:
     full: dict[int, float] = field(default_factory=dict)  # session, when its last party signed up
     mailed: float = 0.0
     looks: list[float] = field(default_factory=list)
+    from_afar: int = 0  # of the looks: from what their process had seen of the line
     turned_away: int = 0
     most_in_line: int = 0
     fastest: float = 0.0
@@ -158,6 +161,7 @@ class Opening:
         self.rows = [Cores(self, 1) for _session in range(SESSIONS)]
         self.commits = Cores(self, 1)
         self.parties = [0] * SESSIONS
+        self.have_tickets = set[str]()
         self.told = Told()
 
     def play(self, *, until: float) -> Told:
@@ -229,12 +233,18 @@ class Opening:
     def _look(self, ticket: Ticket, form: str, web: float, database: float, process: Process, came: float) -> Steps:
         """The form or the sign-up where the room lets in; else after how many seconds to look again."""
         waited = self.now - came
-        told = load.Told(process.name, process.count, process.slow, process.late, process.longest)
-        process.count = process.slow = process.late = 0
-        process.longest = 0.0
-        arrival = line.Arrival(ticket, False, 0.0, form, "", "")
-        while (answer := line.enter(arrival, now=self.now, told=told)) is None:
-            time.sleep(shared.SECONDS_WITHOUT_ASKING)  # a busy machine is no part of what is simulated
+        looks_again = not form and ticket.number in self.have_tickets
+        answer = process.view.place(ticket, now=self.now) if looks_again else None
+        self.told.from_afar += answer is not None
+        if answer is None:
+            told = load.Told(process.name, process.count, process.slow, process.late, process.longest)
+            process.count = process.slow = process.late = 0
+            process.longest = 0.0
+            arrival = line.Arrival(ticket, False, 0.0, form, "", "")
+            more = process.view.more(now=self.now)
+            while (answer := line.enter(arrival, now=self.now, told=told, more=more)) is None:
+                time.sleep(shared.SECONDS_WITHOUT_ASKING)  # a busy machine is no part of what is simulated
+            process.view.put(answer, now=self.now)
         self.told.fastest = max(self.told.fastest, answer.pace)
         yield process.host, self.costs.look
         if answer.verdict == "in":
@@ -242,6 +252,7 @@ class Opening:
             process.judge(self.now - came, waited=waited)
             return 0
         self.told.looks.append(self.now)
+        self.have_tickets.add(ticket.number)
         self.told.most_in_line = max(self.told.most_in_line, answer.among)
         asked = pace.interval(answer.place, waiting=answer.among, pace=answer.pace, processes=answer.processes)
         return max(1, round(asked * self.chance.uniform(0.9, 1.1)))

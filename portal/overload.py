@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import cache
 from random import SystemRandom
 from time import monotonic
+from typing import NamedTuple
 
 from django.db import InterfaceError, NotSupportedError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
@@ -29,9 +30,11 @@ SOONEST, LATEST = 3, 8
 # Those who watch over us are always answered.
 WATCHED = "/healthz"
 
-# What the kernel says of a connection (struct tcp_info of linux/tcp.h): milliseconds since the last bytes came.
+# What the kernel says of a connection (struct tcp_info of linux/tcp.h): its state, and milliseconds since the last
+# bytes came.
 TCP_INFO = getattr(socket, "TCP_INFO", None)
-LAST_DATA_RECEIVED = 8 + 11 * 4
+STATE, LAST_DATA_RECEIVED = 0, 8 + 11 * 4
+TCP_CLOSE, TCP_CLOSE_WAIT = 7, 8
 CLOSED_BEYOND = getattr(select, "POLLRDHUP", None)
 
 
@@ -77,42 +80,48 @@ def reason(error: BaseException | None) -> str:
     return " ".join(filter(None, [type(cause).__name__, getattr(cause, "sqlstate", None)]))
 
 
+class State(NamedTuple):
+    """Of a connection, as the kernel knows it."""
+
+    is_closed: bool  # at the visitor's end
+    waited: float  # seconds since the request came in, the time before anybody took it included
+
+
 def not_worth_answering(connection: socket.socket) -> str:
     """Why nobody reads the answer any more, as far as the server says it; empty where somebody does."""
     with suppress(OSError):  # of another kind of socket
-        if has_left(connection):
+        state = known(connection) or State(is_closed_beyond(connection), 0.0)
+        if state.is_closed:
             return "the visitor has left"
-        if waited(connection) > SECONDS_WORTH_WAITING:
+        if state.waited > SECONDS_WORTH_WAITING:
             return "waited for too long"
     return ""
 
 
-def has_left(connection: socket.socket) -> bool:
-    """The visitor's end of the connection is closed."""
+def seconds_waited(request: HttpRequest) -> float | None:
+    """How long it stood before anybody took it, until now; None where nobody can say."""
+    with suppress(OSError):
+        state = known(request.META.get("gunicorn.socket"))
+        return state.waited if state else None
+    return None
+
+
+def known(connection: socket.socket | None) -> State | None:
+    """One question, for which no other thread gets the turn; None where the kernel says nothing."""
+    if connection is None or TCP_INFO is None or connection.family == socket.AF_UNIX:
+        return None
+    told = connection.getsockopt(socket.IPPROTO_TCP, TCP_INFO, LAST_DATA_RECEIVED + 4)
+    (milliseconds,) = struct.unpack_from("I", told, LAST_DATA_RECEIVED)
+    return State(told[STATE] in {TCP_CLOSE, TCP_CLOSE_WAIT}, milliseconds / 1000)
+
+
+def is_closed_beyond(connection: socket.socket) -> bool:
+    """Of any kind of socket."""
     if CLOSED_BEYOND is None:
         return False
     looking = select.poll()
     looking.register(connection, CLOSED_BEYOND)
     return bool(looking.poll(0))
-
-
-def seconds_waited(request: HttpRequest) -> float | None:
-    """How long it stood before anybody took it, until now; None where nobody can say."""
-    connection = request.META.get("gunicorn.socket")
-    if connection is None or TCP_INFO is None or connection.family == socket.AF_UNIX:
-        return None
-    with suppress(OSError):
-        return waited(connection)
-    return None
-
-
-def waited(connection: socket.socket) -> float:
-    """Seconds since the request came in, the time before anybody took it included; 0 where the kernel says nothing."""
-    if TCP_INFO is None or connection.family == socket.AF_UNIX:
-        return 0.0
-    known = connection.getsockopt(socket.IPPROTO_TCP, TCP_INFO, LAST_DATA_RECEIVED + 4)
-    (milliseconds,) = struct.unpack_from("I", known, LAST_DATA_RECEIVED)
-    return float(milliseconds) / 1000
 
 
 def busy(request: HttpRequest, why: str) -> HttpResponse:

@@ -9,7 +9,7 @@ it. Whatever counts askings or places by who asks does not count these, for it w
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -22,6 +22,9 @@ Address = IPv4Address | IPv6Address
 UNKNOWN = "unknown"
 
 logger = logging.getLogger(__name__)
+
+# Visitors come more than once, and to read an address costs more than to remember it.
+KNOWN_AT_MOST = 4096
 
 # What one household or company has: with IPv6 everybody gets a whole /64 to choose addresses from.
 BITS_OF_ONE = {4: 32, 6: 64}
@@ -116,6 +119,7 @@ def known_network(text: str) -> IPv4Network | IPv6Network:
     return ip_network(text)
 
 
+@lru_cache(KNOWN_AT_MOST)
 def _address(text: str) -> Address | None:
     """Also of ``[2001:db8::1]:443`` and ``192.0.2.1:443``, as some proxies write it; an IPv4 in IPv6 is the IPv4."""
     if text.startswith("["):
@@ -138,5 +142,10 @@ def _network(request: HttpRequest, bits: dict[int, int]) -> str:
         return ""
     if address is None:
         return UNKNOWN
-    network = ip_network((address, bits[address.version]), strict=False)
+    return _around(address, bits[address.version])
+
+
+@lru_cache(2 * KNOWN_AT_MOST)
+def _around(address: Address, bits: int) -> str:
+    network = ip_network((address, bits), strict=False)
     return str(network.network_address) if network.num_addresses == 1 else str(network)

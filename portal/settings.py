@@ -62,7 +62,7 @@ MIDDLEWARE = [
     "portal.overload.NoWorkInVain",
     "portal.page_cache.PageCache",
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "portal.middleware.ContentPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.waiting_room.middleware.WaitingRoom",
     "portal.middleware.StaffSession",

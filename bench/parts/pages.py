@@ -1,20 +1,24 @@
-"""List and session pages for anybody, beside the framework's "hello" and the floor's own list, 32 requests at once.
+"""List and session pages for anybody, and the waiting room's for those who wait, beside the framework's "hello" and
+the floor's own list, 32 requests at once.
 
 A second's worth is said twice: as it was, with the driver and whoever else on the same cores, and as two idle cores
 would give it, by the CPU that the servers took for each request. The second one is the figure.
 """
 
+import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench import seasons
+from bench import crowds, seasons
 from bench.floor.database import make as make_floor
-from bench.hammer import hammer
+from bench.hammer import ANYBODY, AT_ONCE, Who, hammer
 from bench.report import Figure
 from bench.run import Run
 from bench.stack import FLOOR, Stack
 
 SECONDS = 6.0
 WARM_UP = 1.5
+WAITING = 5_000
 SERVED_BY = ("web", "postgres", "redis")
 
 
@@ -53,7 +57,10 @@ def measure(run: Run) -> list[Figure]:
             serve(run, stack, "list", "/en/"),
             serve(run, stack, "session", f"/en/sessions/{sessions[0].pk}/"),
         ]
-    run.note(*(each.told() for each in (hello, floor, *pages)))
+        form = f"/en/sessions/{sessions[0].pk}/sign-up/"
+        crowds.wait(WAITING)
+        poll = serve(run, stack, "poll", form, visitors=[joined(stack, form, number) for number in range(AT_ONCE)])
+    run.note(*(each.told() for each in (hello, floor, *pages, poll)))
     return [
         Figure(
             f"{page.name} page, anonymous, requests/s by CPU",
@@ -65,13 +72,30 @@ def measure(run: Run) -> list[Figure]:
             f" (hello {hello.a_second:.0f}/s)",
         )
         for page in pages
+    ] + [
+        Figure(
+            f"a poll of the waiting room, {WAITING:,} in line, of the framework's hello",
+            f"{poll.cpu / hello.cpu:.1f} x",
+            "",
+            "<= 2 x",
+            poll.cpu <= 2 * hello.cpu and not poll.errors,
+            f"{1000 * poll.cpu:.2f} CPU ms, Redis too; hello {1000 * hello.cpu:.2f}",
+        )
     ]
 
 
-def serve(run: Run, stack: Stack, name: str, path: str) -> Served:
-    hammer(stack.port, path, seconds=WARM_UP)
+def joined(stack: Stack, form: str, number: int) -> Who:
+    """Somebody who has come to the line and polls from now on."""
+    address = f"10.{number}.2.3"
+    asking = urllib.request.Request(stack.address + form, headers={"X-Forwarded-For": address})  # noqa: S310
+    with urllib.request.urlopen(asking) as answer:  # noqa: S310
+        return Who(address, answer.headers["Set-Cookie"].partition(";")[0])
+
+
+def serve(run: Run, stack: Stack, name: str, path: str, *, visitors: Sequence[Who] = ANYBODY) -> Served:
+    hammer(stack.port, path, seconds=WARM_UP, visitors=visitors)
     with run.measuring(stack) as measured:
-        hammered = hammer(stack.port, path, seconds=SECONDS)
+        hammered = hammer(stack.port, path, seconds=SECONDS, visitors=visitors)
     took = measured()
     answers = max(1, hammered.answers)
     return Served(

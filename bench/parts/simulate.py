@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from bench import plots, report, seasons
+from bench import crowds, plots, report, seasons
 from bench.hammer import hammer
 from bench.mailbox import MadeLinks
 from bench.parts import pgbench
@@ -30,18 +30,14 @@ from bench.stack import Stack, running
 from bench.usage import Meter
 from bench.visitors import Mailbox, Visitor, in_turns
 from bookings.models import Notice
-from portal import shared
 from portal.processes import wait_until
 from portal.waiting_room import line, load, pace
-from portal.waiting_room.tickets import Ticket
 from tests.acts import submit
 from tests.factories import make_booking, make_waiting
 
 COUNTED, WARM_UP, AT_ONCE = 96, 16, 32
 SECONDS_OF_A_PAGE = 1.5
 DATABASE_CORES = 8
-# Looks of a line are counted at the pace of one host.
-PACE_OF_ONE_HOST = 20.0
 MEASURED = re.compile(r"rush of 2000: .*?\| *2000; 0; ([\d.]+) .*?refusing by its ledger, s .*?< 12 +\| ([\d.]+)", re.S)
 
 
@@ -207,24 +203,17 @@ def polls(run: Run, costs: Costs) -> Figure:
 
 def of_a_line(run: Run, waiting: int) -> tuple[float, float]:
     run.servers.forget_shared()
-    now, looks = 1000.0, 3000
-    filled = shared.shared_redis()
-    if filled is None or run.servers.broker.child is None:
+    if run.servers.broker.child is None:
         raise RuntimeError("no Valkey of our own")
-    for begin in range(0, waiting, 10_000):
-        numbers = range(begin, min(begin + 10_000, waiting))
-        filled.zadd(line.LINE, {f"visitor-{n}": n / waiting for n in numbers})
-        filled.hset(line.DUE, mapping={f"visitor-{n}": now + 900 for n in numbers})
-    filled.hset(line.PACE, mapping={"pace": PACE_OF_ONE_HOST, "is_known": 1, "credit": 0, "ticked": now, "judged": now})
+    looks, now = 3000, crowds.wait(waiting)
     chance = random.Random(4)  # noqa: S311
     meter = Meter({"redis": run.servers.broker.child.pid})
     for look in range(looks):
-        number = chance.randrange(waiting)
-        ticket = Ticket(f"visitor-{number}", number / waiting)
+        ticket = crowds.one_of(waiting, chance.randrange(waiting), now=now)
         line.enter(line.Arrival(ticket, False, 0.0, "", "", ""), now=now, told=load.Told(f"{look % PROCESSES}", 0, 0))
     spent = meter.read().of("redis") / looks
     return spent, sum(
-        1 / pace.interval(place, waiting=waiting, pace=PACE_OF_ONE_HOST, processes=PROCESSES)
+        1 / pace.interval(place, waiting=waiting, pace=crowds.PACE_OF_ONE_HOST, processes=PROCESSES)
         for place in range(waiting)
     )
 
@@ -244,12 +233,13 @@ def row(rush: Rush, hosts: int, told: Told) -> Figure:
     all_answered = len(waited) == rush.visitors
     last = in_time(told.answered[-1]) if all_answered else f"{len(waited):,} answered in {rush.minutes} min"
     busiest = max(Counter(int(moment // 60) for moment in told.looks).values(), default=0) / 60
+    from_afar = told.from_afar / max(1, len(told.looks))
     busy = ", ".join(f"{name} {share:.0%}" for name, share in told.busy.items())
     return Figure(
         f"SIMULATED {rush.name}, {hosts} web host{'s' * (hosts > 1)}: last answer; waited p50, p95",
         f"{last}; {in_time(at_share(waited, 0.5))}, {in_time(at_share(waited, 0.95))}",
         beside=f"busy: {busy}; most in line {told.most_in_line:,}; pace up to {told.fastest:.0f} a second;"
-        f" looks {busiest:.0f}/s; turned away {told.turned_away:,}"
+        f" looks {busiest:.0f}/s, {from_afar:.0%} from afar; turned away {told.turned_away:,}"
         + f"; last mail {in_time(told.mailed)}"
         * all_answered,
     )

@@ -14,6 +14,7 @@ local is_moved, is_counted = ARGV[4] == '1', ARGV[5] == '1'
 local opens_at, let_in_until, form = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local process, measured, slow_ones, late_ones = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
 local longest, always = tonumber(ARGV[13]), ARGV[14] == 'on'
+local wants_marks, looked = ARGV[15] == '1', 16
 
 -- How many web processes share the work: from that the first pace is guessed.
 local function guess(number) return PACE_OF_A_PROCESS * math.max(PROCESSES_AT_LEAST, number) end
@@ -43,6 +44,11 @@ local seen, seen_for = tonumber(kept[11]) or 0, tonumber(kept[12]) or 0
 if is_new and not is_known and pace < pace_at_first and pace >= guess(at_work - 1) then
   local more = (pace_at_first - pace) * BURST
   pace, credit, gate = pace_at_first, credit + more, gate + more
+end
+
+-- Who was told its place from what a process had seen: until when its page is not overdue.
+for at = looked, #ARGV, 2 do
+  if redis.call('ZSCORE', line, ARGV[at]) then redis.call('HSET', due, ARGV[at], ARGV[at + 1]) end
 end
 
 local function waiting() return redis.call('ZCOUNT', line, '-inf', now_text) end
@@ -126,12 +132,24 @@ for _ = 1, 200 do
   redis.call('ZADD', turns, now + TURN_KEPT, head)
 end
 
+-- How many wait, and the places of some: of the first, the last, and at even steps between. Of a short line nothing.
+local function marks()
+  local number = wants_marks and waiting() or 0
+  if number < math.max(MARKS_OF_A_VIEW, SOON * pace) then return {} end
+  local places = {}
+  for step = 0, MARKS_OF_A_VIEW - 1 do
+    local where = math.floor((number - 1) * step / (MARKS_OF_A_VIEW - 1))
+    places[step + 1] = redis.call('ZRANGE', line, where, where, 'WITHSCORES')[2]
+  end
+  return {number, places}
+end
+
 local function answer(verdict, where, among, until_then)
   redis.call('HSET', pace_key, 'pace', pace, 'credit', credit, 'ticked', ticked, 'judged', judged,
     'count', count, 'slow', slow, 'served', served, 'is_known', is_known and '1' or '0', 'given', given,
     'since', since, 'seen', seen, 'seen_for', seen_for, 'late', late,
     'longest', longest, 'gate', gate, 'fell_from', fell_from)
-  return {verdict, where or 0, among or 0, tostring(pace), at_work, tostring(until_then or 0)}
+  return {verdict, where or 0, among or 0, tostring(pace), at_work, tostring(until_then or 0), marks()}
 end
 
 local function let_in(until_then)

@@ -1,8 +1,9 @@
 """The line itself, in the Redis that web processes share: one script, so that nobody sees it half changed."""
 
+from collections.abc import Mapping
 from hashlib import blake2b, sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -50,10 +51,30 @@ _constants = {
     "OF_A_NETWORK": pace.OF_A_NETWORK[0],
     "SHARE_OF_A_NETWORK": pace.OF_A_NETWORK[1],
     "TIMES_WHEN_QUIET": pace.TIMES_WHEN_QUIET,
+    "SOON": pace.SOON,
+    "MARKS_OF_A_VIEW": pace.MARKS_OF_A_VIEW,
 }
 ENTER = "".join(f"local {name} = {value}\n" for name, value in _constants.items()) + Path(__file__).with_name(
     "enter.lua"
 ).read_text(encoding="utf-8")
+
+
+class Marks(NamedTuple):
+    """Of a long line: how many wait, and the places of the first, the last, and those at even steps between."""
+
+    waiting: int
+    places: list[float]
+
+
+class More(NamedTuple):
+    """What a question may bring beside its own: whether it wants marks, and who was here meanwhile without asking, with
+    the moment by which each page looks again."""
+
+    wants_marks: bool
+    looked: Mapping[str, float]
+
+
+NOTHING_MORE = More(False, {})
 
 
 class Answer(NamedTuple):
@@ -70,6 +91,7 @@ class Answer(NamedTuple):
     pace: float
     processes: int  # of the web, that share the looks
     let_in_until: float
+    marks: Marks | None = None
 
 
 class Arrival(NamedTuple):
@@ -81,7 +103,7 @@ class Arrival(NamedTuple):
     network: str
 
 
-def enter(arrival: Arrival, *, now: float, told: Told) -> Answer | None:
+def enter(arrival: Arrival, *, now: float, told: Told, more: More = NOTHING_MORE) -> Answer | None:
     """None without a Redis."""
     ticket = arrival.ticket
     keys = [
@@ -102,12 +124,16 @@ def enter(arrival: Arrival, *, now: float, told: Told) -> Answer | None:
         arrival.form,
         *told,
         settings.WAITING_ROOM,
+        int(more.wants_marks),
     ]
+    for number, by in more.looked.items():
+        arguments += number, by
     found = shared.ask(lambda redis: _run(redis, keys, arguments), otherwise=None)
     if found is None:
         return None
-    verdict, place, among, pace_now, processes, until = found
-    return Answer(verdict.decode(), int(place), int(among), float(pace_now), int(processes), float(until))
+    verdict, place, among, pace_now, processes, until, told_marks = found
+    marks = Marks(told_marks[0], [float(each) for each in told_marks[1]]) if told_marks else None
+    return Answer(verdict.decode(), int(place), int(among), float(pace_now), int(processes), float(until), marks)
 
 
 def use_up(ticket: Ticket, *, form: str) -> None:
@@ -183,7 +209,7 @@ class _Script:
     sha = ""
 
 
-def _run(redis: Redis, keys: list[str], arguments: list[str | int | float]) -> list[bytes]:
+def _run(redis: Redis, keys: list[str], arguments: list[str | int | float]) -> list[Any]:
     try:
         if _Script.sha:
             return _called(redis, keys, arguments)
@@ -193,6 +219,6 @@ def _run(redis: Redis, keys: list[str], arguments: list[str | int | float]) -> l
     return _called(redis, keys, arguments)
 
 
-def _called(redis: Redis, keys: list[str], arguments: list[str | int | float]) -> list[bytes]:
-    answer: list[bytes] = redis.evalsha(_Script.sha, len(keys), *keys, *arguments)
+def _called(redis: Redis, keys: list[str], arguments: list[str | int | float]) -> list[Any]:
+    answer: list[Any] = redis.evalsha(_Script.sha, len(keys), *keys, *arguments)
     return answer

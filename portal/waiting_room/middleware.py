@@ -20,6 +20,7 @@ from portal.waiting_room.load import Load
 from portal.waiting_room.pace import TIME_FOR_THE_FORM, interval, interval_before_opening
 from portal.waiting_room.pages import Pages, Place, answer, refresh
 from portal.waiting_room.tickets import BEGINNING, Ticket, seconds, tear
+from portal.waiting_room.view import View
 
 LANGUAGES = "|".join(re.escape(code) for code, _name in settings.LANGUAGES)
 # Also with zeros before the number, as urls.py reads it.
@@ -35,6 +36,7 @@ NO_FORM = "-"
 doors = Doors()
 pages = Pages()
 load = Load()
+view = View()
 
 
 class WaitingRoom:
@@ -112,9 +114,16 @@ class Visit:
         return response
 
     def _enter(self) -> line.Answer | None:
+        """Who only looks again may be told what this process has seen of the line; everybody else asks it."""
+        looks_again = self.brought and not self.is_sent and self.seconds >= self.opens_at
+        if looks_again and (seen := view.place(self.ticket, now=self.seconds)):
+            return seen
         is_moved = self.brought is not None and self.ticket.place != self.brought.place
         arrival = line.Arrival(self.ticket, is_moved, self.opens_at, self.form, *line.one_and_network(self.request))
-        return line.enter(arrival, now=self.seconds, told=load.take())
+        found = line.enter(arrival, now=self.seconds, told=load.take(), more=view.more(now=self.seconds))
+        if found:
+            view.put(found, now=self.seconds)
+        return found
 
     def _let_in(self, get_response: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
         if self.ticket.has_waited:

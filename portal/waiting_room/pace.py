@@ -73,6 +73,10 @@ HOPED = 0.5
 # How often a page looks in the time that is left to wait.
 LOOKS_ON_THE_WAY = 1.75
 
+# For so long a process tells those who are not near what it saw of the line: of so many of it, evenly spread.
+VIEW_KEPT = 0.5
+MARKS_OF_A_VIEW = 64
+
 
 def at_first(processes: int) -> float:
     """Let in while nothing has been measured."""

@@ -9,13 +9,15 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils.html import escape, format_html_join
+from django.utils.html import conditional_escape, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext, override
+from django.utils.translation import gettext, override
 
 from bookings.models import SessionState, TourSession
 from portal.templatetags.times import near_moment, zone_name
-from portal.waiting_room.pace import TIME_FOR_THE_FORM, TURN_KEPT, rounded
+from portal.waiting_room import words
+from portal.waiting_room.pace import TIME_FOR_THE_FORM, rounded
+from portal.waiting_room.words import said
 
 KEPT_FOR = timedelta(seconds=60)
 AT_MOST = 500
@@ -41,10 +43,13 @@ class Pages:
         self._lock = Lock()
 
     def waiting(self, session: TourSession, language: str, place: Place, *, sent: Sent | None, now: datetime) -> str:
-        with override(language):
-            second = _is_full() if session.state(now) == SessionState.WAITLIST else _kept()
-            sentences = {"headline": before_words(place.before), "first": pace_words(place), "second": second}
-            return self._filled("waiting", session, language, sentences, place.again_in, sent=sent, now=now)
+        seconds = place.before / place.pace
+        sentences = {
+            "headline": said(language, words.before, rounded(place.before)),
+            "first": said(language, words.pace, rounded(max(1, round(60 * place.pace))), words.minutes(seconds)),
+            "second": said(language, words.full if session.state(now) == SessionState.WAITLIST else words.kept),
+        }
+        return self._filled("waiting", session, language, sentences, place.again_in, sent=sent, now=now)
 
     def before_opening(
         self, session: TourSession, language: str, again_in: int, *, sent: Sent | None, now: datetime
@@ -105,11 +110,10 @@ class Pages:
     ) -> str:
         """What was written comes last: whatever stands in it, no mark in it is filled."""
         page = self._page(kind, session, language, is_sent=sent is not None, now=now)
-        said = {**sentences, "again": again_words(again_in), "seconds": str(again_in)}
-        if sent is not None:
-            said |= {"by_hand": by_hand_words(again_in), "by_itself": by_itself_words(again_in)}
-        for name, sentence in said.items():
-            page = page.replace(_mark(name), escape(sentence))
+        about_time = words.OF_A_LOOK if sent is None else words.OF_A_FORM
+        times = {name: said(language, sentence, again_in) for name, sentence in about_time.items()}
+        for name, sentence in {**sentences, **times, "seconds": str(again_in)}.items():
+            page = page.replace(_mark(name), conditional_escape(sentence))
         return page.replace(_mark("written"), hidden_fields(sent)) if sent is not None else page
 
     def _page(self, kind: str, session: TourSession, language: str, *, is_sent: bool, now: datetime) -> str:
@@ -129,13 +133,14 @@ class Pages:
         }
         request = HttpRequest()
         request.path = request.path_info = f"/{language}/sessions/{session.pk}/sign-up/"
-        try:
-            page = render_to_string("portal/waiting_room.html", context, request)
-        except DatabaseError:
-            if known:
-                return known[0]
-            # Without the name of the house, which stands in a row.
-            return render_to_string("portal/waiting_room.html", context)
+        with override(language):
+            try:
+                page = render_to_string("portal/waiting_room.html", context, request)
+            except DatabaseError:
+                if known:
+                    return known[0]
+                # Without the name of the house, which stands in a row.
+                return render_to_string("portal/waiting_room.html", context)
         with self._lock:
             if len(self._empty) >= AT_MOST:
                 self._empty.clear()
@@ -160,78 +165,8 @@ def refresh(again_in: int, *, path: str) -> str:
     return f"{again_in}; url={path}"
 
 
-def before_words(before: int) -> str:
-    if before == 0:
-        return gettext("You are next")
-    number = rounded(before)
-    if number < 20:
-        return ngettext("%(n)s party is before you", "%(n)s parties are before you", number) % {"n": number}
-    # Translators: n is 20 or more, with a comma for thousands
-    return gettext("About %(n)s parties are before you") % {"n": f"{number:,}"}
-
-
-def pace_words(place: Place) -> str:
-    a_minute = rounded(max(1, round(place.pace * 60)))
-    seconds = place.before / place.pace
-    words = {"n": f"{a_minute:,}", "wait": wait_words(seconds)}
-    if seconds < 60:
-        return gettext("About %(n)s parties a minute get the form: your turn comes in less than a minute.") % words
-    return gettext("About %(n)s parties a minute get the form: your turn comes in about %(wait)s.") % words
-
-
-def wait_words(seconds: float) -> str:
-    minutes = max(1, round(seconds / 60))
-    if minutes < 90:
-        minutes = rounded(minutes)
-        return ngettext("%(n)s minute", "%(n)s minutes", minutes) % {"n": minutes}
-    hours = round(minutes / 60)
-    return ngettext("%(n)s hour", "%(n)s hours", hours) % {"n": hours}
-
-
-def again_words(seconds: int) -> str:
-    if seconds < 90:
-        return ngettext(
-            "This page looks again in %(n)s second.", "This page looks again in %(n)s seconds.", seconds
-        ) % {"n": seconds}
-    minutes = round(seconds / 60)
-    return ngettext("This page looks again in %(n)s minute.", "This page looks again in %(n)s minutes.", minutes) % {
-        "n": minutes
-    }
-
-
-def by_hand_words(seconds: int) -> str:
-    if seconds < 90:
-        return ngettext("Send it again in %(n)s second.", "Send it again in %(n)s seconds.", seconds) % {"n": seconds}
-    minutes = round(seconds / 60)
-    return ngettext("Send it again in %(n)s minute.", "Send it again in %(n)s minutes.", minutes) % {"n": minutes}
-
-
-def by_itself_words(seconds: int) -> str:
-    if seconds < 90:
-        return ngettext(
-            "This page sends it again in %(n)s second.", "This page sends it again in %(n)s seconds.", seconds
-        ) % {"n": seconds}
-    minutes = round(seconds / 60)
-    return ngettext(
-        "This page sends it again in %(n)s minute.", "This page sends it again in %(n)s minutes.", minutes
-    ) % {"n": minutes}
-
-
 def hidden_fields(sent: Sent) -> SafeString:
     return format_html_join("\n", '<input type="hidden" name="{}" value="{}">', sent)
-
-
-def _kept() -> str:
-    return gettext(
-        "This device keeps your turn, also while it sleeps or the page is closed; once it has come, for %(n)s minutes."
-    ) % {"n": TURN_KEPT // 60}
-
-
-def _is_full() -> str:
-    return gettext(
-        "The places of this session are taken by now: your turn leads to its waitlist. The list of sessions says where "
-        "places are left."
-    )
 
 
 def _mark(name: str) -> str:

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import partial
 
 import pytest
@@ -163,13 +164,17 @@ def test_two_larger_parties_at_once_do_not_both_get_the_last_free_place():
 def test_twin_without_the_locks_of_the_sessions_only_the_database_stops_the_second(monkeypatch):
     both_have_looked = threading.Barrier(2)
 
-    def look_without_locks(party_pks: Iterable[int]) -> dict[int, TourSession]:
+    def without_locks(party_pks: Iterable[int]) -> dict[int, TourSession]:
         live = Booking.objects.live().filter(party__in=party_pks).values_list("session", flat=True)
-        sessions = TourSession.objects.select_related("season__tour", "venue").in_bulk({*live})
+        return TourSession.objects.select_related("season__tour", "venue").in_bulk({*live})
+
+    def look_together(*bookings: Booking, now: datetime) -> None:
+        check_exchange(*bookings, now=now)
         both_have_looked.wait(PATIENCE)
-        return sessions
 
     pairs = two_that_want_the_last_free_place()
-    monkeypatch.setattr(swaps, "lock_sessions_of", look_without_locks)
+    check_exchange = swaps._check_exchange
+    monkeypatch.setattr(swaps, "lock_sessions_of", without_locks)
+    monkeypatch.setattr(swaps, "_check_exchange", look_together)
 
     assert say_yes_at_once(pairs) == [IntegrityError.__name__, "NoneType"]

@@ -11,6 +11,7 @@ def forget():
     middleware.doors.forget()
     middleware.pages.forget()
     middleware.load.take()
+    middleware.view.forget()
 
 
 def asked(question):

@@ -1,0 +1,77 @@
+"""What a page may load, as the browser is told: what stands in the settings, and for pages of hosts what they say."""
+
+from collections.abc import Callable
+
+import pytest
+from csp.constants import NONCE, SELF
+from csp.decorators import csp_exempt, csp_update
+from csp.middleware import CSPMiddleware
+from django.http import HttpRequest, HttpResponse
+
+from portal.middleware import ContentPolicy
+
+View = Callable[[HttpRequest], HttpResponse]
+
+POLICY = "Content-Security-Policy"
+
+
+def plain(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+@csp_update({"frame-src": ["https://frames.example"]})
+def with_frames(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+@csp_exempt()
+def without_policy(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+def with_one_of_its_own(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(headers={POLICY: "default-src 'self'"})
+
+
+def with_nonce(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(request.csp_nonce))  # type: ignore[attr-defined]
+
+
+def not_there(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(status=404)
+
+
+@pytest.mark.parametrize("view", [plain, with_frames, without_policy, with_one_of_its_own, not_there])
+@pytest.mark.parametrize("debug", [False, True])
+def test_each_page_says_what_the_library_would_say(rf, settings, view, debug):
+    settings.DEBUG = debug
+
+    assert said(ContentPolicy, view, rf.get("/")) == said(CSPMiddleware, view, rf.get("/"))
+
+
+def test_a_page_with_a_nonce_says_it(rf, settings):
+    settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": {"script-src": [SELF, NONCE]}}
+
+    request = rf.get("/")
+    policy = said(ContentPolicy, with_nonce, request)
+
+    assert f"script-src 'self' 'nonce-{request.csp_nonce}'" in policy
+
+
+def test_nothing_is_loaded_from_elsewhere(client, db):
+    policy = parts(client.get("/en/")[POLICY])
+
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+
+
+def said(middleware: type[CSPMiddleware], view: View, request: HttpRequest) -> set[str]:
+    response = middleware(view)(request)
+    assert isinstance(response, HttpResponse)
+    return parts(response.get(POLICY, ""))
+
+
+def parts(policy: str) -> set[str]:
+    """Their order is nobody's."""
+    return {part.strip() for part in policy.split(";")}
