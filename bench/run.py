@@ -110,7 +110,9 @@ class Run:
             finally:
                 for task in tasks:
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                ended = await asyncio.gather(*tasks, return_exceptions=True)
+            for failed in [each for each in ended if isinstance(each, Exception)]:
+                raise failed
             return visitors, time.monotonic() - began
 
     @contextmanager

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -241,10 +242,10 @@ class Opening:
             process.count = process.slow = process.late = 0
             process.longest = 0.0
             arrival = line.Arrival(ticket, False, 0.0, form, "", "")
-            more = process.view.more(now=self.now)
-            while (answer := line.enter(arrival, now=self.now, told=told, more=more)) is None:
+            enter = partial(line.enter, arrival, now=self.now, told=told)
+            ask = lambda brought, enter=enter: enter(brought=brought)
+            while (answer := process.view.asking(ask, now=self.now)) is None:
                 time.sleep(shared.SECONDS_WITHOUT_ASKING)  # a busy machine is no part of what is simulated
-            process.view.put(answer, now=self.now)
         self.told.fastest = max(self.told.fastest, answer.pace)
         yield process.host, self.costs.look
         if answer.verdict == "in":
@@ -254,7 +255,8 @@ class Opening:
         self.told.looks.append(self.now)
         self.have_tickets.add(ticket.number)
         self.told.most_in_line = max(self.told.most_in_line, answer.among)
-        asked = pace.interval(answer.place, waiting=answer.among, pace=answer.pace, processes=answer.processes)
+        surely = answer.place - answer.perhaps_less
+        asked = pace.interval(surely, waiting=answer.among, pace=answer.pace, processes=answer.processes)
         return max(1, round(asked * self.chance.uniform(0.9, 1.1)))
 
     def _works(self, process: Process, web: float, database: float = 0.0) -> Steps:

@@ -45,11 +45,14 @@ class ContentPolicy(CSPMiddleware):
 
     @cached_property
     def of_all(self) -> str:
-        return build_policy()
+        """Empty where the settings say more than the directives, so that it is not the same for all."""
+        says_more = set(settings.CONTENT_SECURITY_POLICY) != {"DIRECTIVES"}
+        only_reports = getattr(settings, "CONTENT_SECURITY_POLICY_REPORT_ONLY", None)
+        return "" if says_more or only_reports or settings.DEBUG else build_policy()
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         asks_for_its_own = any(name.startswith("_csp") for name in (*vars(request), *vars(response)))
-        if asks_for_its_own or settings.DEBUG:
+        if asks_for_its_own or not self.of_all:
             return super().process_response(request, response)
         response.headers.setdefault(HEADER, self.of_all)
         return response

@@ -80,8 +80,8 @@ def reason(error: BaseException | None) -> str:
     return " ".join(filter(None, [type(cause).__name__, getattr(cause, "sqlstate", None)]))
 
 
-class State(NamedTuple):
-    """Of a connection, as the kernel knows it."""
+class ConnectionState(NamedTuple):
+    """As the kernel knows it."""
 
     is_closed: bool  # at the visitor's end
     waited: float  # seconds since the request came in, the time before anybody took it included
@@ -89,8 +89,8 @@ class State(NamedTuple):
 
 def not_worth_answering(connection: socket.socket) -> str:
     """Why nobody reads the answer any more, as far as the server says it; empty where somebody does."""
-    with suppress(OSError):  # of another kind of socket
-        state = known(connection) or State(is_closed_beyond(connection), 0.0)
+    with suppress(OSError):  # closed meanwhile
+        state = told_by_kernel(connection) or ConnectionState(is_closed_beyond(connection), 0.0)
         if state.is_closed:
             return "the visitor has left"
         if state.waited > SECONDS_WORTH_WAITING:
@@ -101,18 +101,18 @@ def not_worth_answering(connection: socket.socket) -> str:
 def seconds_waited(request: HttpRequest) -> float | None:
     """How long it stood before anybody took it, until now; None where nobody can say."""
     with suppress(OSError):
-        state = known(request.META.get("gunicorn.socket"))
+        state = told_by_kernel(request.META.get("gunicorn.socket"))
         return state.waited if state else None
     return None
 
 
-def known(connection: socket.socket | None) -> State | None:
+def told_by_kernel(connection: socket.socket | None) -> ConnectionState | None:
     """One question, for which no other thread gets the turn; None where the kernel says nothing."""
     if connection is None or TCP_INFO is None or connection.family == socket.AF_UNIX:
         return None
     told = connection.getsockopt(socket.IPPROTO_TCP, TCP_INFO, LAST_DATA_RECEIVED + 4)
     (milliseconds,) = struct.unpack_from("I", told, LAST_DATA_RECEIVED)
-    return State(told[STATE] in {TCP_CLOSE, TCP_CLOSE_WAIT}, milliseconds / 1000)
+    return ConnectionState(told[STATE] in {TCP_CLOSE, TCP_CLOSE_WAIT}, milliseconds / 1000)
 
 
 def is_closed_beyond(connection: socket.socket) -> bool:

@@ -23,8 +23,8 @@ UNKNOWN = "unknown"
 
 logger = logging.getLogger(__name__)
 
-# Visitors come more than once, and to read an address costs more than to remember it.
-KNOWN_AT_MOST = 4096
+# An address is read several times for each request of those under way; longer than for these it is not remembered.
+UNDER_WAY_AT_MOST = 64
 
 # What one household or company has: with IPv6 everybody gets a whole /64 to choose addresses from.
 BITS_OF_ONE = {4: 32, 6: 64}
@@ -119,7 +119,7 @@ def known_network(text: str) -> IPv4Network | IPv6Network:
     return ip_network(text)
 
 
-@lru_cache(KNOWN_AT_MOST)
+@lru_cache(UNDER_WAY_AT_MOST)
 def _address(text: str) -> Address | None:
     """Also of ``[2001:db8::1]:443`` and ``192.0.2.1:443``, as some proxies write it; an IPv4 in IPv6 is the IPv4."""
     if text.startswith("["):
@@ -142,10 +142,5 @@ def _network(request: HttpRequest, bits: dict[int, int]) -> str:
         return ""
     if address is None:
         return UNKNOWN
-    return _around(address, bits[address.version])
-
-
-@lru_cache(2 * KNOWN_AT_MOST)
-def _around(address: Address, bits: int) -> str:
-    network = ip_network((address, bits), strict=False)
+    network = ip_network((address, bits[address.version]), strict=False)
     return str(network.network_address) if network.num_addresses == 1 else str(network)

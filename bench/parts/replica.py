@@ -39,6 +39,7 @@ def measure(run: Run) -> list[Figure]:
                 if server.child:
                     stack.children["replica"] = server.child
                 lag = Lag(run.servers.database_url())
+                wait_until(lag.is_told, at_most=20)
                 beside = journey(run, stack, "beside", COUNTED, links, lag)
                 held = memory({"replica": stack.children.pop("replica").pid})["replica"]
                 is_same = wait_until(lambda: asked(server.url) == asked(run.servers.database_url()), at_most=20)
@@ -75,6 +76,12 @@ class Lag:
         self.bytes: list[int] = []
         self._url = database_url
 
+    def is_told(self) -> bool:
+        """Whether the replica has begun to read what the primary writes."""
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            found = connection.execute("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'").fetchone()
+        return bool(found and found[0])
+
     async def watch(self) -> None:
         """Until it is cancelled."""
         async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
@@ -84,9 +91,9 @@ class Lag:
                     " FROM pg_stat_replication"
                 )
                 for seconds, behind in await found.fetchall():
-                    if seconds is not None:
+                    if seconds is not None and behind is not None:
                         self.seconds.append(float(seconds))
-                    self.bytes.append(int(behind))
+                        self.bytes.append(int(behind))
                 await asyncio.sleep(LOOK_EVERY)
 
 

@@ -46,10 +46,18 @@ if is_new and not is_known and pace < pace_at_first and pace >= guess(at_work - 
   pace, credit, gate = pace_at_first, credit + more, gate + more
 end
 
--- Who was told its place from what a process had seen: until when its page is not overdue.
+-- Who was told its place from what a process had seen: until when its page is not overdue. Where many of them are not
+-- in the line, it was lost, and they come back by asking.
+local here, lost = (#ARGV - looked + 1) / 2, 0
 for at = looked, #ARGV, 2 do
-  if redis.call('ZSCORE', line, ARGV[at]) then redis.call('HSET', due, ARGV[at], ARGV[at + 1]) end
+  local id_of_one, by = ARGV[at], ARGV[at + 1]
+  if not redis.call('ZSCORE', line, id_of_one) then
+    lost = lost + 1
+  elseif tonumber(redis.call('HGET', due, id_of_one) or 0) < tonumber(by) then
+    redis.call('HSET', due, id_of_one, by)
+  end
 end
+local is_whole = lost <= 1 + LOST_ONES_MAY_BE * here
 
 local function waiting() return redis.call('ZCOUNT', line, '-inf', now_text) end
 
@@ -134,8 +142,8 @@ end
 
 -- How many wait, and the places of some: of the first, the last, and at even steps between. Of a short line nothing.
 local function marks()
-  local number = wants_marks and waiting() or 0
-  if number < math.max(MARKS_OF_A_VIEW, SOON * pace) then return {} end
+  local number = wants_marks and is_whole and waiting() or 0
+  if number < MARKS_OF_A_VIEW then return {} end
   local places = {}
   for step = 0, MARKS_OF_A_VIEW - 1 do
     local where = math.floor((number - 1) * step / (MARKS_OF_A_VIEW - 1))

@@ -51,7 +51,7 @@ _constants = {
     "OF_A_NETWORK": pace.OF_A_NETWORK[0],
     "SHARE_OF_A_NETWORK": pace.OF_A_NETWORK[1],
     "TIMES_WHEN_QUIET": pace.TIMES_WHEN_QUIET,
-    "SOON": pace.SOON,
+    "LOST_ONES_MAY_BE": pace.LOST_ONES_MAY_BE,
     "MARKS_OF_A_VIEW": pace.MARKS_OF_A_VIEW,
 }
 ENTER = "".join(f"local {name} = {value}\n" for name, value in _constants.items()) + Path(__file__).with_name(
@@ -66,15 +66,15 @@ class Marks(NamedTuple):
     places: list[float]
 
 
-class More(NamedTuple):
-    """What a question may bring beside its own: whether it wants marks, and who was here meanwhile without asking, with
-    the moment by which each page looks again."""
+class Brought(NamedTuple):
+    """By a question, beside its own: whether it wants marks, and who was here meanwhile without asking, with the moment
+    by which each page looks again."""
 
     wants_marks: bool
     looked: Mapping[str, float]
 
 
-NOTHING_MORE = More(False, {})
+NOTHING = Brought(False, {})
 
 
 class Answer(NamedTuple):
@@ -92,6 +92,7 @@ class Answer(NamedTuple):
     processes: int  # of the web, that share the looks
     let_in_until: float
     marks: Marks | None = None
+    perhaps_less: int = 0  # by so many ``place`` may be too high
 
 
 class Arrival(NamedTuple):
@@ -103,7 +104,7 @@ class Arrival(NamedTuple):
     network: str
 
 
-def enter(arrival: Arrival, *, now: float, told: Told, more: More = NOTHING_MORE) -> Answer | None:
+def enter(arrival: Arrival, *, now: float, told: Told, brought: Brought = NOTHING) -> Answer | None:
     """None without a Redis."""
     ticket = arrival.ticket
     keys = [
@@ -124,9 +125,9 @@ def enter(arrival: Arrival, *, now: float, told: Told, more: More = NOTHING_MORE
         arrival.form,
         *told,
         settings.WAITING_ROOM,
-        int(more.wants_marks),
+        int(brought.wants_marks),
     ]
-    for number, by in more.looked.items():
+    for number, by in brought.looked.items():
         arguments += number, by
     found = shared.ask(lambda redis: _run(redis, keys, arguments), otherwise=None)
     if found is None:

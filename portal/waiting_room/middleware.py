@@ -106,7 +106,8 @@ class Visit:
             again_in = self._again_before_opening(found)
             page = pages.before_opening(self.session, self.language, again_in, sent=self.sent, now=self.now)
         else:
-            again_in = spread(interval(found.place, waiting=found.among, pace=found.pace, processes=found.processes))
+            surely = found.place - found.perhaps_less
+            again_in = spread(interval(surely, waiting=found.among, pace=found.pace, processes=found.processes))
             place = Place(found.place, found.pace, again_in)
             page = pages.waiting(self.session, self.language, place, sent=self.sent, now=self.now)
         response = self._turned_away(page, again_in)
@@ -120,10 +121,9 @@ class Visit:
             return seen
         is_moved = self.brought is not None and self.ticket.place != self.brought.place
         arrival = line.Arrival(self.ticket, is_moved, self.opens_at, self.form, *line.one_and_network(self.request))
-        found = line.enter(arrival, now=self.seconds, told=load.take(), more=view.more(now=self.seconds))
-        if found:
-            view.put(found, now=self.seconds)
-        return found
+        return view.asking(
+            lambda brought: line.enter(arrival, now=self.seconds, told=load.take(), brought=brought), now=self.seconds
+        )
 
     def _let_in(self, get_response: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
         if self.ticket.has_waited:

@@ -73,9 +73,11 @@ HOPED = 0.5
 # How often a page looks in the time that is left to wait.
 LOOKS_ON_THE_WAY = 1.75
 
-# For so long a process tells those who are not near what it saw of the line: of so many of it, evenly spread.
+# For so long a process tells those who are not near what it saw of the line: of so many of it, evenly spread. Of those
+# it told, such a share may be missing in the line.
 VIEW_KEPT = 0.5
 MARKS_OF_A_VIEW = 64
+LOST_ONES_MAY_BE = 0.1
 
 
 def at_first(processes: int) -> float:

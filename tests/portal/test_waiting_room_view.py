@@ -1,26 +1,32 @@
 """Who stands far from the head of the line is told its place from what the process saw last, and loses nothing."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
 from random import Random
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 
+from bookings.models import TourSession
 from portal.forms.stamp import new_stamp
-from portal.waiting_room import line, middleware, pace
+from portal.waiting_room import line, pace
 from portal.waiting_room.load import Told
 from portal.waiting_room.tickets import Ticket, seconds
-from portal.waiting_room.view import place_in
+from portal.waiting_room.view import View, place_in
 from tests.factories import HOUR, NOON, make_house, make_season, make_session
-from tests.portal.room import asked, forget, others_wait
+from tests.portal.room import asked, others_wait
 
 pytestmark = pytest.mark.usefixtures("waiting_room")
 
 MOMENT = timedelta(seconds=0.3)
 SECOND = timedelta(seconds=1)
 NOW = seconds(NOON)
+# Verdict, how many wait, pace and processes: all but the place.
+SAID = (0, 2, 3, 4)
 NOBODY = Told("here", 0, 0)
+WANTS_MARKS = line.Brought(True, {})
 
 
 @pytest.fixture
@@ -93,32 +99,54 @@ def test_who_comes_new_or_stands_behind_all_that_were_seen_asks(path, clock):
 @pytest.mark.parametrize(("rank", "asks"), [(0, True), (300, True), (500, False)])
 def test_near_is_whose_turn_comes_in_ten_seconds(rank, asks):
     others_wait(2000, pace=40)
-    seen = ask("other-1000", wants_marks=True)
+    seen = ask("other-1000")
     found = place_in(seen, place_of(rank))
 
     assert (seen.pace, found is None) == (40, asks)
-    assert asks or abs(found - rank) <= 1
+    assert found is None or abs(found.place - rank) <= 1
 
 
 def test_a_short_line_is_not_told():
     others_wait(pace.MARKS_OF_A_VIEW - 1)
-    assert ask("other-1", wants_marks=True).marks is None
+    assert ask("other-1").marks is None
 
 
-def test_places_are_told_as_well_as_the_marks_allow():
+def test_places_are_told_as_well_as_the_marks_allow_and_nobody_sleeps_through_its_turn_by_that():
     dice = Random(5)
     moments = sorted(NOW - HOUR.total_seconds() * dice.random() ** dice.choice([1, 2, 4]) for _one in range(5000))
     numbers = {f"other-{rank}": moment for rank, moment in enumerate(moments)}
     others_wait(0)
     asked(lambda redis: redis.zadd(line.LINE, numbers))
-    seen = ask("other-4999", wants_marks=True)
+    seen = ask("other-4999")
 
-    off = [abs(found - rank) for rank, moment in enumerate(moments) if (found := place_in(seen, moment)) is not None]
+    told = [(rank, found) for rank, moment in enumerate(moments) if (found := place_in(seen, moment))]
 
-    assert max(off) <= 5000 / pace.MARKS_OF_A_VIEW
-    assert len(off) > 5000 - 2 * 5000 / pace.MARKS_OF_A_VIEW
-    told = [place_in(seen, moment) or 0 for moment in moments[200:-200]]
-    assert all(before <= behind for before, behind in pairwise(told))
+    assert len(told) > 5000 - 2 * 5000 / pace.MARKS_OF_A_VIEW
+    assert max(abs(found.place - rank) for rank, found in told) <= 5000 / pace.MARKS_OF_A_VIEW
+    assert all(found.place - found.perhaps_less <= rank for rank, found in told)
+    assert all(before.place <= behind.place for (_, before), (_, behind) in pairwise(told))
+
+
+def test_the_next_look_is_no_later_than_by_the_place_that_is_sure(path, clock):
+    others_wait(20_000)
+    step = 19_999 / (pace.MARKS_OF_A_VIEW - 1)
+    first, last = int(2 * step), int(3 * step)
+    late = {f"other-{rank}": place_of(last) - 0.001 for rank in range(first + 1, last)}
+    asked(lambda redis: redis.zadd(line.LINE, late))
+    # Far behind by the clock, and next after the mark before it.
+    place = place_of(first) + 0.9 * (place_of(last) - place_of(first))
+    asked(lambda redis: redis.zadd(line.LINE, {"sleeper": place}))
+    Visitor(1, path).looks()
+    sleeper, given = Visitor(2, path), HttpResponse()
+    season_pk = TourSession.objects.get().season_id
+    Ticket("sleeper", place).write(given, season_pk)
+    sleeper.client.cookies = given.cookies
+    clock(NOON + MOMENT)
+
+    again_in = int(sleeper.client.get(path)["Refresh"].partition(";")[0])
+
+    surely = pace.interval(first, waiting=20_000, pace=1, processes=1)
+    assert again_in <= 1.1 * surely + 1 < 0.9 * pace.interval(last, waiting=20_000, pace=1, processes=1)
 
 
 def test_who_was_here_without_asking_is_not_away(path, clock):
@@ -130,7 +158,7 @@ def test_who_was_here_without_asking_is_not_away(path, clock):
     clock(NOON + 3 * SECOND)
     Visitor(3, path).looks()
 
-    # About when its turn comes, at a pace that has begun to rise.
+    # Half a minute after its turn, at a pace that has begun to rise.
     assert NOW + 1000 < (due(visitor) or 0) < NOW + 2100
 
 
@@ -193,32 +221,116 @@ def test_a_form_that_is_sent_asks(path, clock):
     assert visitor.client.post(path, answers).status_code == 303
 
 
-def test_a_line_that_was_lost_comes_back_in_its_order(path, clock):
-    visitor = far_and_seen(path, clock)
+def test_a_line_that_was_lost_comes_back_by_looking(path, clock):
+    others_wait(2000)
+    visitors = [Visitor(number, path) for number in range(8)]
+    for number, visitor in enumerate(visitors):
+        clock(NOON + number * MOMENT / 10)
+        visitor.looks()
     asked(lambda redis: redis.flushdb())
-    others_wait(2000, since=NOON)
-    assert visitor.looks() == "About 2,000 parties are before you"
+    others_wait(2000)
+    last = Visitor(9, path)
 
-    forget()
+    for step in range(1, 8):
+        clock(NOON + step * SECOND)
+        last.looks()
+        for visitor in visitors:
+            visitor.looks()
+
+    stand = asked(lambda redis: redis.zrange(line.LINE, 0, -1))
+    ranks = [stand.index(visitor.number.encode()) for visitor in visitors]
+    assert ranks == sorted(ranks)
+
+
+def test_what_another_process_has_heard_since_holds(path, clock):
+    visitor = far_and_seen(path, clock)
+    visitor.looks()
+    later = NOW + 5000
+    asked(lambda redis: redis.hset(line.DUE, visitor.number, later))
+
     clock(NOON + 3 * SECOND)
-    assert visitor.looks() == "About 2,000 parties are before you"
-    assert asked(lambda redis: redis.zrank(line.LINE, visitor.number)) == pytest.approx(2000, abs=5)
+    Visitor(3, path).looks()
+
+    assert due(visitor) == later
 
 
-def test_of_many_that_ask_at_once_one_gets_what_the_others_need():
-    view = middleware.view
-    assert [view.more(now=NOW).wants_marks for _one in range(3)] == [True, False, False]
-    assert view.more(now=NOW + pace.VIEW_KEPT).wants_marks
+def test_of_many_that_ask_at_once_one_brings_who_was_here_and_gets_what_the_others_need(view):
+    others_wait(2000)
+    see(view)
+    assert place(view, 500)
+    brought: list[line.Brought] = []
+
+    for _one in range(3):
+        view.asking(heard(brought), now=NOW + pace.VIEW_KEPT)
+    view.asking(heard(brought), now=NOW + 2 * pace.VIEW_KEPT)
+
+    asks = [(each.wants_marks, list(each.looked)) for each in brought]
+    assert asks == [(True, ["other-500"]), (False, []), (False, []), (True, [])]
+    assert brought[0].looked["other-500"] == pytest.approx(NOW + 500 + pace.AWAY_AFTER, abs=1)
 
 
-def test_more_looks_than_a_question_may_carry_ask(monkeypatch):
+def test_who_was_here_is_told_again_where_the_line_did_not_answer(view):
+    others_wait(2000)
+    see(view)
+    assert place(view, 500)
+    brought: list[line.Brought] = []
+
+    view.asking(lambda _brought: None, now=NOW + pace.VIEW_KEPT)
+    view.asking(heard(brought), now=NOW + 2 * pace.VIEW_KEPT)
+
+    assert list(brought[0].looked) == ["other-500"]
+
+
+def test_more_looks_than_a_question_may_carry_ask(view, monkeypatch):
     monkeypatch.setattr("portal.waiting_room.view.LOOKS_AT_MOST", 3)
     others_wait(2000)
-    middleware.view.put(ask("other-1000", wants_marks=True), now=NOW)
+    see(view)
 
-    told = [middleware.view.place(Ticket(f"other-{rank}", place_of(rank)), now=NOW) for rank in range(500, 505)]
+    assert [bool(place(view, rank)) for rank in range(500, 505)] == [True, True, True, False, False]
 
-    assert [answer and answer.verdict for answer in told] == ["wait", "wait", "wait", None, None]
+
+def test_what_is_told_of_a_line_is_what_it_would_say(view):
+    others_wait(2000, pace=40)
+    see(view)
+    from_afar, itself = place(view, 500), ask("other-500")
+
+    assert from_afar is not None
+    assert [from_afar[part] for part in SAID] == [itself[part] for part in SAID]
+    assert abs(from_afar.place - itself.place) <= 1
+
+
+def test_a_clock_that_was_set_back_sees_nothing(view):
+    others_wait(2000)
+    see(view)
+
+    assert [bool(place(view, 500, now=NOW + after)) for after in (-1, 0, pace.VIEW_KEPT, 1)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.fixture
+def view() -> View:
+    return View()
+
+
+def see(view: View) -> None:
+    """By a question of somebody who was let in."""
+    view.asking(lambda brought: ask("other-2001", brought, let_in_until=NOW + 60), now=NOW)
+
+
+def place(view: View, rank: int, *, now: float = NOW) -> line.Answer | None:
+    return view.place(Ticket(f"other-{rank}", place_of(rank)), now=now)
+
+
+def heard(brought: list[line.Brought]) -> Callable[[line.Brought], line.Answer]:
+    def ask_and_tell(each: line.Brought) -> line.Answer:
+        brought.append(each)
+        return ask("other-1000", each)
+
+    return ask_and_tell
 
 
 def place_of(rank: int) -> float:
@@ -226,10 +338,9 @@ def place_of(rank: int) -> float:
     return NOW - HOUR.total_seconds() + rank / 1000
 
 
-def ask(number: str, *, wants_marks: bool) -> line.Answer:
-    ticket = Ticket(number, place_of(int(number.partition("-")[2])))
-    found = line.enter(
-        line.Arrival(ticket, False, 0.0, "", "", ""), now=NOW, told=NOBODY, more=line.More(wants_marks, {})
-    )
+def ask(number: str, brought: line.Brought = WANTS_MARKS, *, let_in_until: float = 0.0) -> line.Answer:
+    ticket = Ticket(number, place_of(int(number.partition("-")[2])), let_in_until)
+    arrival = line.Arrival(ticket, False, 0.0, "", "", "")
+    found = line.enter(arrival, now=NOW, told=NOBODY, brought=brought)
     assert found
     return found
