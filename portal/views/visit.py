@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -148,7 +148,14 @@ def _qr(party: Party) -> SafeString:
     return SafeString(drawn_code(party.code).svg_inline(border=0, omitsize=True))
 
 
-def act(change: Callable[[HttpRequest, Party, datetime], None]) -> PartyView:
+class Question(NamedTuple):
+    """A page before the press, for what cannot be taken back."""
+
+    template: str
+    is_asked: Callable[[Standing], bool]  # else there is nothing to give up
+
+
+def act(change: Callable[[HttpRequest, Party, datetime], None], *, question: Question | None = None) -> PartyView:
     """One press: one change, then the page as it is now. A refusal is told on the page."""
 
     @for_the_party
@@ -159,6 +166,10 @@ def act(change: Callable[[HttpRequest, Party, datetime], None]) -> PartyView:
                 change(request, party, now)
             except BookingError as refusal:
                 return party_page(request, party, now=now, refusal=str(refusal))
+        elif question and question.is_asked(stands := standing(party, now=now)):
+            held = stands.held or stands.booking
+            context = {"party": party, "standing": stands, "held": held, "now": now, "section": "visit"}
+            return render(request, question.template, context)
         return to_party_page(party)
 
     return press
@@ -208,8 +219,14 @@ accept = act(
 )
 wait = act(lambda request, party, now: _wait_for_all(_booking_pk(request, party), now=now))
 decline = act(lambda request, party, now: waitlist.decline_offer(_booking_pk(request, party), now=now))
-leave = act(lambda _request, party, now: waitlist.leave_lines(party.pk, now=now))
-cancel = act(lambda _request, party, now: domain.cancel_places(party.pk, now=now))
+leave = act(
+    lambda _request, party, now: waitlist.leave_lines(party.pk, now=now),
+    question=Question("portal/visit_leave.html", lambda stands: bool(stands.lines)),
+)
+cancel = act(
+    lambda _request, party, now: domain.cancel_places(party.pk, now=now),
+    question=Question("portal/visit_cancel.html", lambda stands: stands.can_cancel),
+)
 
 
 def _while_it_can_change(view: PartyView) -> PartyView:

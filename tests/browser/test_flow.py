@@ -207,6 +207,10 @@ def play(first: Hands, second: Hands, *, session: TourSession, mail_server: Mail
     expect(second.page.get_by_role("heading", level=1)).to_have_text(said("You are first in line"))
     assert statuses(session) == ["confirmed", "waiting"]
 
+    first.press(first.page.locator("a[href$='/cancel/']"))
+    expect(first.page.get_by_role("heading", level=1)).to_have_text(
+        translation.ngettext("Cancel your %(places)s place?", "Cancel your %(places)s places?", 2) % {"places": 2}
+    )
     first.press(first.page.locator("form[action$='/cancel/'] button"))
     expect(state(first.page)).to_have_text(said("Cancelled"))
     before = len(mail_server.taken)

@@ -141,6 +141,8 @@ def test_the_partys_page_is_open_to_everybody_in_every_state(visitor: Visitor, e
     for state, party in example.parties.items():
         visitor.open(state, link_of(party, visitor.language), like=first)
         assert page.locator(".sign h1").count() == 1, state
+    visitor.open("cancel?", url("visit_cancel", confirmed.code))
+    visitor.open("leave?", url("visit_leave", example.parties["waiting"].code))
     for view in ("visit_fewer", "visit_people"):
         visitor.open(view, url(view, confirmed.code))
         page.locator("#id_lead_name").fill("")

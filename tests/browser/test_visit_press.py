@@ -18,6 +18,7 @@ def test_a_browser_may_press_the_buttons(open_browser, javascript):
     page = open_browser(javascript=javascript)
     page.goto(link(offer.party))
     page.get_by_role("button", name="Take the 2 places").click()
+    page.get_by_role("link", name="Cancel our 2 places").click()
     page.get_by_role("button", name="Cancel our 2 places").click()
     assert page.get_by_role("heading", level=1).inner_text() == "Your 2 places are free again"
     offer.refresh_from_db()

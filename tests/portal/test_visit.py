@@ -98,6 +98,32 @@ def test_places_are_given_up_once_and_the_second_press_is_told_so(client):
     assert owed() == [("cancelled", booking.party_id)]
 
 
+def test_places_and_lines_are_given_up_on_a_page_that_asks_first(client):
+    season = make_season()
+    waiting = make_waiting(make_full_session(season=season))
+    make_waiting(make_full_session(season=season), party=waiting.party)
+    held = make_booking(make_session(season=season, capacity=5), size=2)
+    before = dump()
+
+    leave, cancel = (
+        words(enter(client, booking.party).get(address(booking.party, act)))
+        for booking, act in ((waiting, "leave/"), (held, "cancel/"))
+    )
+
+    assert ("Leave the waitlist?" in leave, leave.count("Number 1, "), "Stay in line" in leave) == (True, 2, True)
+    assert ("Cancel your 2 places?" in cancel, "Keep our 2 places" in cancel) == (True, True)
+    assert dump() == before
+
+
+@pytest.mark.parametrize("act", ["leave/", "cancel/"])
+def test_who_has_nothing_to_give_up_is_not_asked(client, act):
+    party = make_booking(make_session(), status=BookingStatus.CANCELLED).party
+
+    answer = enter(client, party).get(address(party, act))
+
+    assert (answer.status_code, answer["Location"]) == (303, address(party))
+
+
 def test_taking_an_offer_beside_confirmed_places_moves_the_party(client):
     season = make_season()
     held = make_booking(make_session(season=season))
