@@ -76,6 +76,8 @@ LOOKS_ON_THE_WAY = 1.75
 # For so long a process tells those who are not near what it saw of the line: of so many of it, evenly spread. Of those
 # it told, such a share may be missing in the line.
 VIEW_KEPT = 0.5
+# Whose turn comes sooner asks the line: more than all turns that may be given meanwhile.
+NEAR = 5.0
 MARKS_OF_A_VIEW = 64
 LOST_ONES_MAY_BE = 0.1
 

@@ -74,7 +74,7 @@ def place_in(seen: Answer, place: float) -> Answer | None:
         return None
     step = (waiting - 1) / (len(places) - 1)
     at_least = (after - 1) * step
-    if at_least <= pace.SOON * seen.pace:
+    if at_least <= pace.NEAR * seen.pace:
         return None
     before, behind = places[after - 1 : after + 1]
     more = step * (place - before) / (behind - before)

@@ -96,14 +96,21 @@ def test_who_comes_new_or_stands_behind_all_that_were_seen_asks(path, clock):
     assert questions() == before + 2
 
 
-@pytest.mark.parametrize(("rank", "asks"), [(0, True), (300, True), (500, False)])
-def test_near_is_whose_turn_comes_in_ten_seconds(rank, asks):
+@pytest.mark.parametrize(("rank", "asks"), [(0, True), (170, True), (300, False)])
+def test_near_is_whose_turn_comes_in_five_seconds(rank, asks):
     others_wait(2000, pace=40)
     seen = ask("other-1000")
     found = place_in(seen, place_of(rank))
 
     assert (seen.pace, found is None) == (40, asks)
     assert found is None or abs(found.place - rank) <= 1
+
+
+def test_nobodys_turn_comes_while_a_view_of_it_is_kept():
+    """What runs up in a quiet moment, and what is given while few come to take theirs."""
+    at_most = pace.BURST + pace.TURNS_WHILE_FEW_COME * pace.VIEW_KEPT
+
+    assert pace.NEAR > at_most
 
 
 def test_a_short_line_is_not_told():
