@@ -107,7 +107,7 @@ def serving_in_words(session: TourSession, serving: Sequence[Decision], *, now: 
         return ""
     clauses = [*_what_was_done(session, serving), _when_it_closes(session, now=now)]
     return capfirst(
-        # Translators: clauses of one sentence, as in "Offered to 1 party; 2 places saved for a party of 3."
+        # Translators: clauses of one sentence, as in "Last offered to 1 party; 2 places saved for a party of 3."
         gettext("%(clauses)s.") % {"clauses": pgettext("between the clauses of a sentence", "; ").join(clauses)}
     )
 
@@ -115,7 +115,7 @@ def serving_in_words(session: TourSession, serving: Sequence[Decision], *, now: 
 def _what_was_done(session: TourSession, serving: Sequence[Decision]) -> Iterator[str]:
     offers = sum(decision.reason == DecisionReason.OFFERED for decision in serving)
     if offers:
-        yield ngettext("offered to %(n)s party", "offered to %(n)s parties", offers) % {"n": offers}
+        yield ngettext("last offered to %(n)s party", "last offered to %(n)s parties", offers) % {"n": offers}
     if session.places_kept:
         yield _what_is_kept(session.places_kept)
     is_free = bool(session.places_free and session.parties_free)

@@ -13,6 +13,7 @@ from bookings.domain.errors import BookingError
 from bookings.models import Booking, BookingStatus, Party, TourSession
 from portal.forms.swaps import SwapForm
 from portal.templatetags.times import session_when
+from portal.views.answers import SeeOther
 from portal.views.session_words import IN_LANGUAGE
 from portal.views.visit import NEEDS_ANOTHER_LOOK, PartyView, act, for_the_party, party_page, to_party_page
 
@@ -45,7 +46,9 @@ def swap(request: HttpRequest, party: Party, booking: Booking, now: datetime) ->
     form = SwapForm(booking, sessions, request.POST if request.method == "POST" else None, wished=wished)
     if form.is_valid():
         domain.wish_swap(party.pk, session_pks=form.cleaned_data["sessions"], now=now)
-        return to_party_page(party)
+        page = to_party_page(party)
+        # A swap that was done at once stands above; a wish is told farther down.
+        return SeeOther(f"{page['Location']}#swap") if domain.wishes_of(booking, now=now).exists() else page
     context = {
         "party": party,
         "booking": booking,

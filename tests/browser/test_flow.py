@@ -212,7 +212,7 @@ def play(first: Hands, second: Hands, *, session: TourSession, mail_server: Mail
         translation.ngettext("Cancel your %(places)s place?", "Cancel your %(places)s places?", 2) % {"places": 2}
     )
     first.press(first.page.locator("form[action$='/cancel/'] button"))
-    expect(state(first.page)).to_have_text(said("Cancelled"))
+    expect(state(first.page)).to_have_text(translation.pgettext("by the party itself", "Cancelled"))
     before = len(mail_server.taken)
     assert outbox.deliver_due(timezone.now() + timedelta(seconds=1)) == 2
     [offer] = [mail for mail in mail_server.taken[before:] if mail["To"] == "second@visitors.example"]

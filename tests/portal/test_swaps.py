@@ -132,7 +132,8 @@ def test_a_wish_is_kept_and_shown_in_one_line(client, pair):
     enter(client, mine.party)
     for _press in range(2):
         response = press(client, mine.party, SWAP, None, **ticked(mine, theirs.session))
-        assert answer(response) == (303, address(mine.party))
+        assert answer(response) == (303, address(mine.party) + "#swap")
+    assert 'id="swap"' in page(client, mine).content.decode()
     assert [(each.booking, each.wanted) for each in SwapWish.objects.all()] == [(mine, theirs.session)]
     told = words(page(client, mine)).replace("\xa0", " ")
     assert f"You wish to swap into: {THERE} . Your places stay yours until a party there swaps with you." in told

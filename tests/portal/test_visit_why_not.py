@@ -316,7 +316,7 @@ def test_a_line_is_told_in_four_sentences(lines):
             "1 place is free and saved for number 2, before you in line, until its whole party fits.",
             "So far 1 offer went to the lines of this season, 1 of them to this line. That is too little to say how "
             "likely your turn is.",
-            "Offered to 1 party; 1 place saved for a party of 2; the line closes in 3 weeks, 2 days.",
+            "Last offered to 1 party; 1 place saved for a party of 2; the line closes in 3 weeks, 2 days.",
         ]
     ]
 

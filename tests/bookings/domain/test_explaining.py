@@ -61,14 +61,14 @@ def test_whom_it_asked_what_it_saved_and_when_it_closes_is_one_sentence():
     make_waiting(session, size=2)
     make_waiting(session, size=3)
     assert served(session, now=LOCK - 3 * DAY) == (
-        "Offered to 1 party; 2 places saved for a party of 3; the line closes in 3 days."
+        "Last offered to 1 party; 2 places saved for a party of 3; the line closes in 3 days."
     )
 
 
 def test_several_offers_of_one_serving_are_told_together():
     session = make_full_session(capacity=6)
     make_waiting(session), make_waiting(session), make_waiting(session)
-    assert served(session) == "Offered to 2 parties; nothing is free now; the line closes in 3 weeks, 2 days."
+    assert served(session) == "Last offered to 2 parties; nothing is free now; the line closes in 3 weeks, 2 days."
 
 
 def test_a_party_that_would_come_with_fewer_is_told_as_such():
@@ -115,7 +115,7 @@ def test_between_a_free_place_and_its_offer_nothing_old_is_told():
     TourSession.objects.filter(pk=session.pk).update(capacity=6, sell_limit=6, max_parties=6)
     make_waiting(session)
     assert told(session) == (
-        "Offered to 1 party; the next in line is asked at any moment; the line closes in 3 weeks, 2 days."
+        "Last offered to 1 party; the next in line is asked at any moment; the line closes in 3 weeks, 2 days."
     )
 
 
