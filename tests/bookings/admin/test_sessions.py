@@ -555,10 +555,9 @@ def test_a_session_tells_its_last_serving_in_one_sentence(host):
     session = make_session(capacity=5)
     make_booking(session, size=2), make_waiting(session), make_waiting(session, size=3)
     offer_free_places(session.pk, now=NOON, trigger=DecisionTrigger.CANCELLED)
-    page = host.get(address(session)).content.decode()
-    assert re.findall("<p><b>(Last offered.*?)</b></p>", page.replace("&nbsp;", " ").replace("\xa0", " "))[0].startswith(
-        "Last offered to 1 party; 1 place saved for a party of 3; the line closes in "
-    )
+    page = host.get(address(session)).content.decode().replace("&nbsp;", " ").replace("\xa0", " ")
+    [told] = re.findall("<p><b>(Last offered.*?)</b></p>", page)
+    assert told.startswith("Last offered to 1 party; 1 place saved for a party of 3; the line closes in ")
     assert "only the latest is shown" not in page
 
 
