@@ -224,7 +224,7 @@ EMAIL_TIMEOUT = 20
 MAIL_SENDERS = env.number("MAIL_SENDERS", default=2)
 # Mails an hour to addresses that nobody has proven yet; what is more waits. An opening that 100,000 rush is above it.
 MAIL_UNPROVEN_AN_HOUR = env.number("MAIL_UNPROVEN_AN_HOUR", default=20_000)
-MAIL_FROM = env.address("MAIL_FROM", "Visitor portal <visits@localhost>")
+MAIL_FROM = env.address("MAIL_FROM", "visits@localhost")
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = MAIL_FROM
 # Where reports of mails that did not arrive go, and the key with which a mail server hands them to us over HTTP.
 BOUNCE_ADDRESS = env.bounce_address("BOUNCE_ADDRESS")

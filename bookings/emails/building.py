@@ -46,7 +46,7 @@ def build(
             from_email=return_path(notice),
             to=[party.email],
             reply_to=[house.email] if house else None,
-            headers=headers_of(notice)
+            headers=headers_of(notice, house=house)
             | {
                 "Message-ID": message_id(notice),
                 "Auto-Submitted": "auto-generated",

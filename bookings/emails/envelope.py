@@ -1,12 +1,13 @@
 """What stands outside a mail's words: who hears of it when it does not arrive, and how it is stopped for good."""
 
 import re
+from email.utils import formataddr, parseaddr
 
 from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from bookings.emails.links import stop_link
-from bookings.models import Notice, NoticeKind
+from bookings.models import House, Notice, NoticeKind
 
 # Mails no visit depends on. All others are owed to whoever asked for places, and nobody can stop them unseen.
 STOPPABLE = frozenset({NoticeKind.ANNOUNCEMENT})
@@ -35,12 +36,19 @@ def is_return_path(address: str) -> bool:
     return _told_by(address) is not None
 
 
-def headers_of(notice: Notice) -> dict[str, str]:
+def sender(house: House | None) -> str:
+    """MAIL_FROM; where that names nobody, with the name of the house in the language that is active."""
+    name, address = parseaddr(settings.MAIL_FROM)
+    called = " ".join(str(house or "").split())
+    return settings.MAIL_FROM if name or not called else formataddr((called, address))
+
+
+def headers_of(notice: Notice, *, house: House | None) -> dict[str, str]:
     """The sender as people see it, and for mails that can be stopped the address that stops them (RFC 8058).
 
     That address needs TLS: without it no mail program offers the button.
     """
-    headers = {"From": settings.MAIL_FROM}
+    headers = {"From": sender(house)}
     if notice.kind in STOPPABLE and settings.SITE_URL.startswith("https://"):
         headers |= {
             "List-Unsubscribe": f"<{stop_link(notice.party)}>",

@@ -137,7 +137,7 @@ def unspaced(text: str) -> str:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", NoticeKind)
 def test_every_kind_is_a_whole_mail_in_both_languages(kind: NoticeKind, language: str) -> None:
-    make_house()
+    house = make_house()
     notice = example(kind, language=language)
 
     message = sent_as(notice)
@@ -149,7 +149,7 @@ def test_every_kind_is_a_whole_mail_in_both_languages(kind: NoticeKind, language
     assert notice.party.code_in_words in text_of(message)
     assert len(message.as_bytes()) < 60_000
     assert {name: message[name] for name in ("From", "To", "Auto-Submitted", "Content-Language", "Message-ID")} == {
-        "From": settings.MAIL_FROM,
+        "From": f"{house.name.localize(language)} <{settings.MAIL_FROM}>",
         "To": notice.party.email,
         "Auto-Submitted": "auto-generated",
         "Content-Language": {"en": "en", "zh-hans": "zh-Hans"}[language],

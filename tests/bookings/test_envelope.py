@@ -7,7 +7,7 @@ from bookings.domain import announcements
 from bookings.domain.reports import take_report
 from bookings.emails.envelope import notice_of_return_path
 from bookings.models import Notice, NoticeKind, NoticeStatus
-from tests.factories import NOON, make_announcement, make_booking
+from tests.factories import NOON, both, make_announcement, make_booking, make_house
 from tests.mail_reports import EXIM
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,6 +37,32 @@ def test_each_mail_has_a_return_path_of_its_own_and_the_sender_people_know(mail_
     assert [notice_of_return_path(address) for address in mail_server.return_paths] == [first, second]
     assert all(address.startswith("bounces+") and len(address) <= 64 for address in mail_server.return_paths)
     assert [mail["From"] for mail in mail_server.taken] == [SENDER, SENDER]
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "told"),
+    [
+        ("en", both("Northgate Car Works", "北门汽车厂"), "Northgate Car Works"),
+        ("zh-hans", both("Northgate Car Works", "北门汽车厂"), "北门汽车厂"),
+        ("en", both("Smith, Sons <& Co>\n", ""), "Smith, Sons <& Co>"),
+    ],
+)
+def test_an_address_without_a_name_has_that_of_the_house(mail_server, settings, language, name, told):
+    settings.MAIL_FROM = "visits@works.example"
+    make_house(name=name)
+    booking = make_booking(email="lin@visitors.example", language=language)
+    outbox.post(NoticeKind.CONFIRMED, booking.party, booking=booking, key=f"{booking.pk}", now=NOON)
+    outbox.deliver_due(NOON)
+
+    [mail] = mail_server.taken
+    [sender] = mail["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == (told, "visits@works.example")
+
+
+def test_without_a_house_there_is_the_address_alone(mail_server, settings):
+    settings.MAIL_FROM = "visits@works.example"
+    make_sent()
+    assert [mail["From"] for mail in mail_server.taken] == ["visits@works.example"]
 
 
 def test_a_resent_mail_has_the_return_path_it_had(mail_server):

@@ -60,11 +60,13 @@ def follow(message: EmailMessage) -> tuple[Client, str]:
 
 
 def press(message: EmailMessage, act: str) -> None:
-    """Open the page behind the link and press its button, with what the form around it carries."""
+    """Open the page behind the link and press its button, with what the form around it carries. Where the page leads to
+    a question first, it is answered."""
     browser, address = follow(message)
-    form = re.search(
-        rf'<form method="post" action="{address}{act}/">(.*?)</form>', browser.get(address).content.decode()
-    )
+    page = browser.get(address).content.decode()
+    if f'href="{address}{act}/"' in page:
+        page = browser.get(f"{address}{act}/").content.decode()
+    form = re.search(rf'<form method="post" action="{address}{act}/">(.*?)</form>', page)
     assert form, f"no button to {act}"
     carried = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form[1]))
     answer = browser.post(f"{address}{act}/", carried, follow=True)
