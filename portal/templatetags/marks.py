@@ -118,7 +118,7 @@ def mark_sample(kind: str) -> SafeString:
 
 @register.filter
 def marks_words(tally: Tally) -> str:
-    """The same in words: "16 confirmed · 2 offered · 2 free", "All 20 taken · 27 waiting"."""
+    """The same in words: "16 confirmed · 2 offered · 2 free", "All 20 taken · 27 waiting". No line begins with a dot."""
     places = tally.unit == "places"
     parts = []
     if tally.confirmed and not tally.offered and not tally.free:
@@ -153,7 +153,7 @@ def marks_words(tally: Tally) -> str:
             else ngettext("%(n)s waiting", "%(n)s waiting", tally.waiting)
         )
         parts.append(waiting % {"n": tally.waiting})
-    return " · ".join(parts) or gettext("No places yet")
+    return "\N{NO-BREAK SPACE}· ".join(parts) or gettext("No places yet")
 
 
 def _positions(count: int) -> list[float]:

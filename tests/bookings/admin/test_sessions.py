@@ -584,7 +584,7 @@ def test_the_list_says_how_each_session_stands(host):
     make_booking(session, size=2), make_offered(session, size=2), make_waiting(session, size=3)
     make_session(season=session.season, starts_at=YEARS_AHEAD + timedelta(days=1), called_off_at=NOON)
 
-    page = host.get(LISTED).content.decode()
+    page = host.get(LISTED).content.decode().replace("\xa0", " ")
 
     assert "1 confirmed · 1 offered · 1 free · 1 waiting" in page
     assert ">Waitlist<" in page
