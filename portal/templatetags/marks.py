@@ -118,7 +118,10 @@ def mark_sample(kind: str) -> SafeString:
 
 @register.filter
 def marks_words(tally: Tally) -> str:
-    """The same in words: "16 confirmed · 2 offered · 2 free", "All 20 taken · 27 waiting". No line begins with a dot."""
+    """The same in words: "16 confirmed · 2 offered · 2 free", "All 20 taken · 27 waiting".
+
+    No line begins with a dot.
+    """
     places = tally.unit == "places"
     parts = []
     if tally.confirmed and not tally.offered and not tally.free:
