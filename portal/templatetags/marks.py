@@ -120,7 +120,7 @@ def mark_sample(kind: str) -> SafeString:
 def marks_words(tally: Tally) -> str:
     """The same in words: "16 confirmed · 2 offered · 2 free", "All 20 taken · 27 waiting".
 
-    No line begins with a dot.
+    A line breaks after a dot and nowhere else.
     """
     places = tally.unit == "places"
     parts = []
@@ -156,7 +156,8 @@ def marks_words(tally: Tally) -> str:
             else ngettext("%(n)s waiting", "%(n)s waiting", tally.waiting)
         )
         parts.append(waiting % {"n": tally.waiting})
-    return "\N{NO-BREAK SPACE}· ".join(parts) or gettext("No places yet")
+    whole = (part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts)
+    return "\N{NO-BREAK SPACE}· ".join(whole) or gettext("No places yet")
 
 
 def _positions(count: int) -> list[float]:

@@ -74,11 +74,16 @@ def test_places_are_shown_as_a_share_even_when_they_are_few():
         (Tally(18, 2, 0, 21), "18 confirmed · 2 offered · 21 waiting"),
         (Tally(0, 0, 20), "20 free"),
         (Tally(5, 1, 6, 2, "places"), "5 places confirmed · 1 place offered · 6 places free · 2 parties waiting"),
-        (Tally(0, 0, 0), "No places yet"),
     ],
 )
 def test_the_same_stands_beside_it_in_words(tally, words):
-    assert marks_words(tally) == words.replace(" ·", "\xa0·")
+    told = marks_words(tally)
+    assert told.replace("\xa0", " ") == words
+    assert told.split(" ") == [f"{part}\xa0·" for part in told.split("\xa0· ")[:-1]] + told.split("\xa0· ")[-1:]
+
+
+def test_a_session_without_places_says_so():
+    assert marks_words(Tally(0, 0, 0)) == "No places yet"
 
 
 def test_a_tile_shows_as_many_figures_as_people():
