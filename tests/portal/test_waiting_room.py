@@ -372,8 +372,9 @@ def test_the_page_of_a_session_leads_to_where_one_waits_for_the_opening(before, 
 def test_near_the_opening_a_page_looks_next_when_its_own_turn_comes_and_never_before_it(before, clock):
     others_come_before_opening(before, 400)
     clock(NOON - 20 * SECOND)
-    looks = [again_in(visitor(number).get(path(before))) for number in range(20)]
-    assert (min(looks) >= 20, len(set(looks)) > 5, max(looks) <= 20 + 2 + 420 / pace.at_first(0)) == (True,) * 3
+    looks = [again_in(visitor(number).get(path(before))) for number in range(80)]
+    # So many, that chance cannot give all of them nearly the same turn.
+    assert (min(looks) >= 20, len(set(looks)) > 5, max(looks) <= 20 + 2 + 480 / pace.at_first(0)) == (True,) * 3
 
 
 def test_an_opening_that_is_moved_moves_whoever_waits_for_it(before, clock):

@@ -83,9 +83,10 @@ def test_who_says_nothing_of_fewer_comes_whole_or_not_at_all(session):
 
 
 def test_a_session_named_twice_is_named_once(session):
-    form = SignUpForm(session, [(7, "a"), (8, "b")], answers(other_2="7", other_3="7"))
+    one, two = session.pk + 1, session.pk + 2
+    form = SignUpForm(session, [(one, "a"), (two, "b")], answers(other_2=str(one), other_3=str(one)))
     assert form.is_valid(), form.errors
-    assert form.asked()["choices"] == [session.pk, 7]
+    assert form.asked()["choices"] == [session.pk, one]
 
 
 def test_a_session_that_cannot_be_named_is_refused_at_its_field():
