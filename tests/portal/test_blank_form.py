@@ -18,7 +18,7 @@ from tests.factories import DAY, NOON, START, both, make_house, make_season, mak
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "house")]
 
-OTHERS = [(7, "Sunday 14 February, 09:30 · 3 free · In Chinese"), (8, "<b>Monday</b> & \"Tuesday\" · 'Full'")]
+OTHERS = [(70007, "Sunday 14 February, 09:30 · 3 free · In Chinese"), (70008, "<b>Monday</b> & \"Tuesday\" · 'Full'")]
 
 
 def path(session, language="en"):

@@ -91,7 +91,7 @@ def test_a_session_named_twice_is_named_once(session):
 
 def test_a_session_that_cannot_be_named_is_refused_at_its_field():
     session = make_session()
-    form = SignUpForm(session, [(7, "a")], answers(other_2="9"))
+    form = SignUpForm(session, [(session.pk + 1, "a")], answers(other_2=str(session.pk + 2)))
     assert form.errors == {"other_2": ["The session you had chosen takes no sign-ups any more. Choose another."]}
 
 
