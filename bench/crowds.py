@@ -12,9 +12,9 @@ AT_A_TIME = 10_000
 LOOKS_AGAIN_IN = 900
 
 
-def wait(number: int, *, now: float | None = None) -> float:
-    """So many have come within the last second; returns that moment, as tickets count it."""
-    now = seconds(timezone.now()) if now is None else now
+def wait(number: int) -> float:
+    """So many have come within the last second; returns this moment, as tickets count it."""
+    now = seconds(timezone.now())
     redis = shared.shared_redis()
     if redis is None:
         raise RuntimeError("a crowd waits in Redis")

@@ -105,6 +105,8 @@ def hammer(
             line.ask()
             while not line.hear():
                 pass
+            if line.closes:
+                line.begin_anew()
             lines[line.socket.fileno()] = line
         for number, line in lines.items():
             poll.register(number, select.EPOLLIN)

@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -242,8 +241,7 @@ class Opening:
             process.count = process.slow = process.late = 0
             process.longest = 0.0
             arrival = line.Arrival(ticket, False, 0.0, form, "", "")
-            enter = partial(line.enter, arrival, now=self.now, told=told)
-            ask = lambda brought, enter=enter: enter(brought=brought)
+            ask = lambda brought: line.enter(arrival, now=self.now, told=told, brought=brought)
             while (answer := process.view.asking(ask, now=self.now)) is None:
                 time.sleep(shared.SECONDS_WITHOUT_ASKING)  # a busy machine is no part of what is simulated
         self.told.fastest = max(self.told.fastest, answer.pace)

@@ -5,9 +5,9 @@ A second's worth is said twice: as it was, with the driver and whoever else on t
 would give it, by the CPU that the servers took for each request. The second one is the figure.
 """
 
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http.client import HTTPConnection
 
 from bench import crowds, seasons
 from bench.floor.database import make as make_floor
@@ -87,9 +87,10 @@ def measure(run: Run) -> list[Figure]:
 def joined(stack: Stack, form: str, number: int) -> Who:
     """Somebody who has come to the line and polls from now on."""
     address = f"10.{number}.2.3"
-    asking = urllib.request.Request(stack.address + form, headers={"X-Forwarded-For": address})  # noqa: S310
-    with urllib.request.urlopen(asking) as answer:  # noqa: S310
-        return Who(address, answer.headers["Set-Cookie"].partition(";")[0])
+    asking = HTTPConnection("127.0.0.1", stack.port)
+    asking.request("GET", form, headers={"X-Forwarded-For": address})
+    with asking.getresponse() as answer:
+        return Who(address, str(answer.headers["Set-Cookie"]).partition(";")[0])
 
 
 def serve(run: Run, stack: Stack, name: str, path: str, *, visitors: Sequence[Who] = ANYBODY) -> Served:

@@ -1,13 +1,17 @@
 """What the room says in numbers, in the language that is active. ``said`` keeps it: of a crowd most hear the same."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext, override
+from django.utils.translation import gettext, ngettext, ngettext_lazy, override
 
 from portal.waiting_room.pace import TURN_KEPT, rounded
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
 
 @lru_cache(5000)
@@ -49,33 +53,8 @@ def wait(minutes: int) -> str:
     return ngettext("%(n)s hour", "%(n)s hours", hours) % {"n": hours}
 
 
-def again(seconds: int) -> str:
-    if seconds < 90:
-        return ngettext(
-            "This page looks again in %(n)s second.", "This page looks again in %(n)s seconds.", seconds
-        ) % {"n": seconds}
-    minutes = round(seconds / 60)
-    return ngettext("This page looks again in %(n)s minute.", "This page looks again in %(n)s minutes.", minutes) % {
-        "n": minutes
-    }
-
-
-def by_hand(seconds: int) -> str:
-    if seconds < 90:
-        return ngettext("Send it again in %(n)s second.", "Send it again in %(n)s seconds.", seconds) % {"n": seconds}
-    minutes = round(seconds / 60)
-    return ngettext("Send it again in %(n)s minute.", "Send it again in %(n)s minutes.", minutes) % {"n": minutes}
-
-
-def by_itself(seconds: int) -> str:
-    if seconds < 90:
-        return ngettext(
-            "This page sends it again in %(n)s second.", "This page sends it again in %(n)s seconds.", seconds
-        ) % {"n": seconds}
-    minutes = round(seconds / 60)
-    return ngettext(
-        "This page sends it again in %(n)s minute.", "This page sends it again in %(n)s minutes.", minutes
-    ) % {"n": minutes}
+def _later(in_seconds: "_StrPromise", in_minutes: "_StrPromise", seconds: int) -> str:
+    return in_seconds % {"n": seconds} if seconds < 90 else in_minutes % {"n": round(seconds / 60)}
 
 
 def kept() -> str:
@@ -92,5 +71,22 @@ def full() -> str:
 
 
 # By the marks of the page that hold them: when it looks again, or when the form on it may be sent again.
-OF_A_LOOK = {"again": again}
-OF_A_FORM = {"by_hand": by_hand, "by_itself": by_itself}
+OF_A_LOOK = {
+    "again": partial(
+        _later,
+        ngettext_lazy("This page looks again in %(n)s second.", "This page looks again in %(n)s seconds.", "n"),
+        ngettext_lazy("This page looks again in %(n)s minute.", "This page looks again in %(n)s minutes.", "n"),
+    )
+}
+OF_A_FORM = {
+    "by_hand": partial(
+        _later,
+        ngettext_lazy("Send it again in %(n)s second.", "Send it again in %(n)s seconds.", "n"),
+        ngettext_lazy("Send it again in %(n)s minute.", "Send it again in %(n)s minutes.", "n"),
+    ),
+    "by_itself": partial(
+        _later,
+        ngettext_lazy("This page sends it again in %(n)s second.", "This page sends it again in %(n)s seconds.", "n"),
+        ngettext_lazy("This page sends it again in %(n)s minute.", "This page sends it again in %(n)s minutes.", "n"),
+    ),
+}

@@ -7,6 +7,7 @@ from csp.constants import HEADER, HEADER_REPORT_ONLY, NONCE, SELF
 from csp.decorators import csp_exempt, csp_update
 from csp.middleware import CSPMiddleware
 from django.http import HttpRequest, HttpResponse
+from django.template import Context, Template
 from django.test import override_settings
 
 from portal.middleware import ContentPolicy
@@ -33,7 +34,7 @@ def with_one_of_its_own(request: HttpRequest) -> HttpResponse:
 
 
 def with_nonce(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(str(request.csp_nonce))  # type: ignore[attr-defined]
+    return HttpResponse(Template("{{ request.csp_nonce }}").render(Context({"request": request})))
 
 
 def not_there(request: HttpRequest) -> HttpResponse:
